@@ -42,6 +42,7 @@ const unprivileged: Facts = {
   mounts: [],
   visible: [],
   cgroupsOfOthers: [],
+  seesOwnLimits: true,
 };
 
 const expected: Readonly<Record<string, Facts>> = {
@@ -187,6 +188,8 @@ console.log(JSON.stringify({
     const stat = fs.statSync(path);
     return stat.isDirectory() ? fs.readdirSync(path).length > 0 : !stat.isCharacterDevice();
   }),
+  seesOwnLimits: can(['memory/memory.limit_in_bytes', 'memory.stat'],
+    (name) => fs.readFileSync('/sys/fs/cgroup/' + name)).length > 0,
   cgroupsOfOthers: can(['kubepods', 'system.slice'], (name) => fs.existsSync('/sys/fs/cgroup/memory/' + name)),
 }));
 `;

@@ -69,6 +69,7 @@ export function writeBundle(bundle: Bundle): void {
   fs.writeFileSync(join(directory, 'supervise'), superviseScript(bundle, mapping), { mode: 0o600 });
 }
 
+/** The container's user may read its own cgroup, whose mode follows from the umask of the OCI runtime. */
 function superviseScript(bundle: Bundle, mapping?: OciIdMapping): string {
   const { directory, spec, exitFile, stdin, stdinOnce } = bundle;
   const { terminal } = spec.process;
@@ -84,7 +85,7 @@ echo $$ >supervisor
 mkfifo in out err ack || exit 1
 exec 4<>out 5<>err 7<>ack ${stdin && !stdinOnce ? '6<>in' : ''}
 if wait $!; then
-  ( ${command} ) ${input} >&4 2>&${terminal ? 4 : 5} 4>&- 5>&- 6>&- 7>&-
+  ( umask 022; ${command} ) ${input} >&4 2>&${terminal ? 4 : 5} 4>&- 5>&- 6>&- 7>&-
   code=$?
   [ ! -s code ] || read -r code <code
 else
