@@ -13,6 +13,7 @@ const version = (name: string, storage: boolean, properties: Record<string, { ty
   name,
   served: true,
   storage,
+  selectableFields: Object.keys(properties).map((field) => ({ jsonPath: `.spec.${field}` })),
   schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } },
 });
 const v1 = (storage: boolean) => version('v1', storage, { address: { type: 'string' } });
@@ -125,6 +126,41 @@ describe('a conversion webhook', () => {
     expect(hosts).toEqual(expect.arrayContaining(['l1', 'l2', 'l3']));
     expect(asked).toHaveLength(1);
     expect(list.body.apiVersion).toBe('test.example/v2');
+  });
+
+  test('field selectors concern the version of the list or the watch', async () => {
+    const admin = server.transport({ name: 'admin', groups: ['system:masters'] });
+    await server.call('POST', at('v1'), port('s1', 'v1', { address: 'chosen:1' }));
+    const query = { watch: 'true', sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
+    const selected = { ...query, allowWatchBookmarks: 'true', fieldSelector: 'spec.host=chosen' };
+    const { events } = await admin.send({ method: 'GET', path: at('v2'), query: selected });
+    const told: string[] = [];
+    const reading = (async () => {
+      for await (const { type, object } of events ?? []) {
+        const { metadata, spec } = object as any;
+        told.push([type, metadata.name, spec?.host, spec?.port].filter(Boolean).join(' '));
+        if (told.at(-1)?.startsWith('DELETED s2')) break;
+      }
+    })();
+    await expect.poll(() => told).toEqual(['ADDED s1 chosen 1', 'BOOKMARK']);
+    await server.call('POST', at('v1'), port('s2', 'v1', { address: 'chosen:2' }));
+    await server.call('POST', at('v1'), port('s3', 'v1', { address: 'other:3' }));
+    await server.call('PATCH', `${at('v1')}/s2`, { spec: { address: 'chosen:4' } }, merge);
+    await server.call('PATCH', `${at('v1')}/s1`, { spec: { address: 'other:1' } }, merge);
+    await server.call('PATCH', `${at('v1')}/s3`, { spec: { address: 'chosen:3' } }, merge);
+    await server.call('DELETE', `${at('v1')}/s2`);
+    await reading;
+    expect(told).toEqual([
+      'ADDED s1 chosen 1',
+      'BOOKMARK',
+      'ADDED s2 chosen 2',
+      'MODIFIED s2 chosen 4',
+      'DELETED s1 chosen 1',
+      'ADDED s3 chosen 3',
+      'DELETED s2 chosen 4',
+    ]);
+    const list = await server.call('GET', `${at('v2')}?fieldSelector=spec.host%3Dchosen`);
+    expect(list.body.items.map((item: any) => item.metadata.name)).toEqual(['s3']);
   });
 
   test('converts watch events, in order', async () => {

@@ -106,10 +106,6 @@ export async function prepareStored(kind: Kind, object: ApiObject): Promise<void
   await kind.prepareConversion?.([object], kind.storageVersion);
 }
 
-/** As `served`, to read fields: the stored version if no conversion was prepared. */
-export const servedIfPrepared = (kind: Kind, item: Item): ApiObject =>
-  kind.prepareConversion && !converted.get(item)?.has(kind) ? item.object : served(kind, item);
-
 /** True when clients of this kind get the cached bytes. */
 export const sharesBytes = (kind: Kind): boolean => !kind.fromStorage;
 

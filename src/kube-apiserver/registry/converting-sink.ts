@@ -1,30 +1,27 @@
-// A watch of objects that a webhook converts: events wait for the conversion of earlier ones.
+// A watch of objects that a webhook converts: each step waits for the conversion of its objects and of earlier ones.
 
 import { ApiError, type ApiObject, internalError, type Kind } from '../../api/api.ts';
 import type { WatchSink } from '../reply.ts';
 import type { Item } from '../watch-cache/item.ts';
-import type { EventType } from '../watch-cache/resource-cache.ts';
 import { prepareServed } from './codec.ts';
 
-type Step =
-  | { readonly event: EventType; readonly item: Item }
-  | { readonly bookmark: ApiObject }
-  | { readonly error: object }
-  | 'end';
+interface Step {
+  readonly items: readonly Item[];
+  readonly act: () => void;
+}
 
-/** Returns the sink itself for kinds without a webhook. */
-export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
-  if (!kind.prepareConversion) return sink;
+export interface ConvertingSink extends WatchSink {
+  /** Calls `act` once the items can be read in the version of the watch; in the order of all calls of the sink. */
+  whenConverted(items: readonly Item[], act: () => void): void;
+}
+
+/** Undefined for kinds without a webhook. A failed conversion ends the watch with its error. */
+export function convertingSink(kind: Kind, sink: WatchSink): ConvertingSink | undefined {
+  if (!kind.prepareConversion) return undefined;
   let waiting: Step[] = [];
   let isRunning = false;
   let isOver = false;
   let running: Promise<void> = Promise.resolve();
-  const pass = (step: Step) => {
-    if (step === 'end') sink.end();
-    else if ('event' in step) sink.send(step.event, step.item);
-    else if ('bookmark' in step) sink.bookmark(step.bookmark);
-    else sink.error(step.error);
-  };
   const run = async () => {
     isRunning = true;
     while (waiting.length > 0 && !isOver) {
@@ -34,9 +31,9 @@ export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
         // One call for all events that arrived meanwhile.
         await prepareServed(
           kind,
-          batch.flatMap((step) => (step !== 'end' && 'event' in step ? [step.item] : [])),
+          batch.flatMap(({ items }) => items),
         );
-        for (const step of batch) pass(step);
+        for (const { act } of batch) act();
       } catch (error) {
         isOver = true;
         const { status } = error instanceof ApiError ? error : internalError(String(error));
@@ -46,16 +43,17 @@ export function convertingSink(kind: Kind, sink: WatchSink): WatchSink {
     }
     isRunning = false;
   };
-  const push = (step: Step) => {
-    waiting.push(step);
+  const whenConverted = (items: readonly Item[], act: () => void) => {
+    waiting.push({ items, act });
     if (!isRunning) running = run();
   };
   return {
     ...(sink.keepsObjects !== undefined && { keepsObjects: sink.keepsObjects }),
-    send: (event, item) => push({ event, item }),
-    bookmark: (bookmark) => push({ bookmark }),
+    whenConverted,
+    send: (event, item) => whenConverted([item], () => sink.send(event, item)),
+    bookmark: (bookmark: ApiObject) => whenConverted([], () => sink.bookmark(bookmark)),
     ready: () => running.then(() => sink.ready?.()),
-    error: (error) => push({ error }),
-    end: () => push('end'),
+    error: (error) => whenConverted([], () => sink.error(error)),
+    end: () => whenConverted([], () => sink.end()),
   };
 }

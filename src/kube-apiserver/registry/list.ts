@@ -22,6 +22,7 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
   const prefix = listPrefix(target);
   const end = `${prefix.slice(0, -1)}0`; // '0' follows '/'
   const items: Item[] = [];
+  if (target.kind.prepareConversion && !selection.everything) await prepareServed(target.kind, itemsOf(source, end));
   let last = '';
   let more = false;
   let fetched = 0;
@@ -51,6 +52,13 @@ export async function list(target: Place, options: ListOptions): Promise<ListRep
       ...(more ? next(source, selection, last, prefix, end) : {}),
     },
   };
+}
+
+/** A webhook converts them before a selector of fields reads them. */
+function itemsOf({ tree, start }: Source, end: string): Item[] {
+  const items: Item[] = [];
+  tree.forEach(start, end, (item) => void items.push(item));
+  return items;
 }
 
 /** Without selector and limit, items are not inspected. */

@@ -10,7 +10,7 @@ import {
 } from '../../machinery/selectors/label-selector.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { Scope } from '../watch-cache/resource-cache.ts';
-import { servedIfPrepared } from './codec.ts';
+import { served } from './codec.ts';
 import type { ListOptions } from './list-options.ts';
 import type { Place } from './operation.ts';
 import { keyOf } from './target.ts';
@@ -57,7 +57,7 @@ function matches(
   const { metadata } = item.object;
   if (name && metadata.name !== name) return false;
   if (!labels.everything && !labels.matches(metadata.labels ?? {})) return false;
-  return !fields || fields.matches((field) => fieldValue(kind, servedIfPrepared(kind, item), field));
+  return !fields || fields.matches((field) => fieldValue(kind, served(kind, item), field));
 }
 
 function scopeOf(

@@ -2,6 +2,7 @@
 
 import { type ApiObject, internalError, type Kind } from '../../api/api.ts';
 import type { OrderedView } from '../../machinery/collections/ordered-tree.ts';
+import { must } from '../../machinery/must.ts';
 import { asserted } from '../../machinery/parsed.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
@@ -12,7 +13,7 @@ import { failure, futureVersion } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
 import type { CacheEvent } from '../watch-cache/resource-cache.ts';
 import { withVersion } from '../watch-cache/watch-cache.ts';
-import { convertingSink } from './converting-sink.ts';
+import { type ConvertingSink, convertingSink } from './converting-sink.ts';
 import { caughtUp, reachVersion } from './get.ts';
 import { type ListOptions, parseVersion } from './list-options.ts';
 import type { Place } from './operation.ts';
@@ -45,7 +46,7 @@ export async function watch(target: Place, options: ListOptions): Promise<WatchR
     subscription: {
       open: (sink) => {
         const asked = { target, options, selection, from, startMs };
-        return new Watcher(asked, convertingSink(target.kind, sink)).open();
+        return new Watcher(asked, sink).open();
       },
     },
   };
@@ -66,6 +67,11 @@ class Watcher {
   readonly #selection: Selection;
   readonly #from: number;
   readonly #startMs: number;
+  /** For the events that are selected. */
+  readonly #selected: WatchSink;
+  /** Undefined where no webhook converts the objects. */
+  readonly #converting: ConvertingSink | undefined;
+  /** For all others, in their order with the events. */
   readonly #sink: WatchSink;
   #timers: Timer[] = [];
   #unwatch: (() => void) | undefined;
@@ -80,7 +86,9 @@ class Watcher {
     this.#selection = selection;
     this.#from = from;
     this.#startMs = startMs;
-    this.#sink = sink;
+    this.#selected = sink;
+    this.#converting = convertingSink(target.kind, sink);
+    this.#sink = this.#converting ?? sink;
   }
 
   open(): () => void {
@@ -145,7 +153,15 @@ class Watcher {
   }
 
   #sendItem(item: Item): void {
-    if (this.#selection.matches(item)) this.#sink.send('ADDED', item);
+    this.#whenReadable([item], () => {
+      if (this.#selection.matches(item)) this.#selected.send('ADDED', item);
+    });
+  }
+
+  /** Field selectors concern the version of the watch. */
+  #whenReadable(items: readonly Item[], act: () => void): void {
+    if (this.#converting) this.#converting.whenConverted(items, act);
+    else act();
   }
 
   /** Between the pieces others have their turn, and the client reads. */
@@ -194,22 +210,31 @@ class Watcher {
     return scope.by === 'key' ? item.key === scope.value : true;
   }
 
-  /** An object that enters the selection is ADDED, one that leaves it DELETED, regardless of its own change. */
   #send(event: CacheEvent): void {
-    const { item, previous } = event;
-    const selection = this.#selection;
-    if (selection.everything) {
-      this.#sink.send(event.type, item);
+    const { type, item, previous, revision } = event;
+    if (this.#selection.everything) {
+      this.#sink.send(type, item);
       return;
     }
-    const before = previous !== undefined && selection.matches(previous);
-    if (event.type === 'DELETED') {
-      if (before) this.#sink.send('DELETED', item);
+    if (!this.#converting) {
+      this.#select(event, previous, () => leaving(must(previous, 'the item that matched'), revision));
       return;
     }
-    const now = selection.matches(item);
-    if (now) this.#sink.send(before ? 'MODIFIED' : 'ADDED', item);
-    else if (before) this.#sink.send('DELETED', new Item(previous.key, event.revision, withVersion(previous.object)));
+    const left = previous && leaving(previous, revision);
+    const items = left ? [item, left] : [item];
+    this.#converting.whenConverted(items, () => this.#select(event, left, () => must(left, 'the item that matched')));
+  }
+
+  /** An object that enters the selection is ADDED, one that leaves it DELETED, regardless of its own change. */
+  #select({ type, item }: CacheEvent, previous: Item | undefined, left: () => Item): void {
+    const before = previous !== undefined && this.#selection.matches(previous);
+    if (type === 'DELETED') {
+      if (before) this.#selected.send('DELETED', item);
+      return;
+    }
+    const now = this.#selection.matches(item);
+    if (now) this.#selected.send(before ? 'MODIFIED' : 'ADDED', item);
+    else if (before) this.#selected.send('DELETED', left());
   }
 
   #startTimers(server: Server): void {
@@ -258,6 +283,10 @@ class Watcher {
     this.#target.server.stopping.removeEventListener('abort', this.#stop);
   }
 }
+
+/** The last state of an object that a watch selected, at the revision at which it left the selection. */
+const leaving = (previous: Item, revision: number): Item =>
+  new Item(previous.key, revision, withVersion(previous.object));
 
 function bookmarkOf(kind: Kind, revision: number, annotations?: Record<string, string>): ApiObject {
   const bookmark = {
