@@ -1,6 +1,6 @@
 // Objects as YAML texts and back. Loaded when a view needs it.
 
-import { parseDocument, stringify } from 'yaml';
+import { parseAllDocuments, parseDocument, stringify } from 'yaml';
 import { fieldsIn } from '../../../machinery/parsed.ts';
 
 /** Fields come in the order in which Kubernetes writes them. */
@@ -47,4 +47,19 @@ export function fromYaml(text: string): ParsedYaml {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { ok: false, message: 'an object needs apiVersion, kind and metadata', offset: 0 };
   return { ok: true, value: fieldsIn(value) };
+}
+
+const mostDocuments = 200;
+
+/** The values of all documents that are not empty. Throws with the first fault of the syntax. */
+export function documentsIn(text: string): unknown[] {
+  const documents = parseAllDocuments(text, { version: '1.1', schema: 'core' });
+  if (!Array.isArray(documents)) return [];
+  if (documents.length > mostDocuments) throw new Error(`a text has at most ${mostDocuments} documents`);
+  return documents.flatMap((document) => {
+    const [error] = document.errors;
+    if (error) throw new Error(error.message.split('\n')[0]);
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    return value === null ? [] : [value];
+  });
 }

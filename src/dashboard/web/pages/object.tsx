@@ -9,13 +9,16 @@ import { age } from '../model/age.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { statusOf } from '../model/status.ts';
 import { titleOf } from '../model/titles.ts';
-import { links, type Tab } from '../router.ts';
+import { links, query, type Tab } from '../router.ts';
 import { type TextKey, t } from '../text.ts';
 import { Pill } from '../ui/cells.tsx';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { useNow } from '../ui/now.ts';
 import { EventsTab } from './events-tab.tsx';
+import { hasLogs } from './log-sources.ts';
+import { LogsTab } from './logs-tab.tsx';
 import { OverviewTab } from './overview-tab.tsx';
+import { TerminalTab } from './terminal-tab.tsx';
 import { useVersions, type Version } from './versions.ts';
 import { YamlTab } from './yaml-tab.tsx';
 
@@ -50,7 +53,7 @@ function KindObject({ kind, namespace, name, tab }: Props & { kind: Kind }) {
     return <div class="skeleton pad" aria-busy="true" />;
   }
   return (
-    <section class="object-page" aria-label={`${kind.kind} ${name}`}>
+    <section class={isFilling(tab) ? 'object-page filled' : 'object-page'} aria-label={`${kind.kind} ${name}`}>
       <ObjectHead kind={kind} object={object} />
       {latest?.isDeleted && <p class="notice bad">{t('objectDeleted')}</p>}
       {phase?.name === 'stale' && <p class="notice busy">{t('stale')}</p>}
@@ -111,10 +114,20 @@ function ObjectHead({ kind, object }: { kind: Kind; object: KubeObject }) {
   );
 }
 
+/** The page of these tabs has the height of the window, and they scroll inside. */
+const isFilling = (tab: Tab): boolean =>
+  tab === 'logs' || tab === 'terminal' || (tab === 'yaml' && query.value.get('edit') === '1');
+
 const isPod = (kind: Kind): boolean => kindId(kind) === 'pods';
 
 function tabsOf(kind: Kind): readonly Tab[] {
-  return ['overview', 'yaml', 'events', ...(isPod(kind) ? [] : [])];
+  return [
+    'overview',
+    'yaml',
+    'events',
+    ...(hasLogs(kind) ? (['logs'] as const) : []),
+    ...(isPod(kind) ? (['terminal'] as const) : []),
+  ];
 }
 
 function Tabs({ kind, object, tab }: { kind: Kind; object: KubeObject; tab: Tab }) {
@@ -149,6 +162,10 @@ function TabBody({ kind, object, tab }: TabProps) {
       return <YamlTab kind={kind} object={object} />;
     case 'events':
       return <EventsTab object={object} />;
+    case 'logs':
+      return <LogsTab kind={kind} object={object} />;
+    case 'terminal':
+      return <TerminalTab object={object} />;
     default:
       return <OverviewTab kind={kind} object={object} />;
   }

@@ -3,6 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import { loadCatalog } from '../api/catalog.ts';
 import { ArchitecturePage } from '../pages/architecture.tsx';
+import { CreatePage } from '../pages/create.tsx';
 import { ListPage } from '../pages/list.tsx';
 import { ObjectPage } from '../pages/object.tsx';
 import { SignInPage } from '../pages/sign-in.tsx';
@@ -59,6 +60,8 @@ function View() {
   switch (current.page) {
     case 'architecture':
       return <ArchitecturePage />;
+    case 'create':
+      return <CreatePage />;
     case 'list':
       return <ListPage key={current.kind} id={current.kind} />;
     case 'object': {

@@ -2,6 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { links } from '../router.ts';
 import { session, signOut } from '../session.ts';
 import { type Language, language, languages, namespace, theme, themes } from '../settings.ts';
 import { type TextKey, t } from '../text.ts';
@@ -16,6 +17,10 @@ export const TopBar = () => (
     </button>
     <NamespaceSwitch />
     <span class="grow" />
+    <a class="button quiet" href={links.create()}>
+      <Icon name="plus" />
+      <span class="wide-only">{t('create')}</span>
+    </a>
     <UserMenu />
   </header>
 );
