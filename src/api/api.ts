@@ -48,6 +48,7 @@ export * from './time.ts';
 export { tolerates, toleratesDeviceTaint } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
+export { validateAffinity } from './validation/pod/affinity.ts';
 export { validateTolerations } from './validation/pod/tolerations.ts';
 export { isExtendedResource } from './validation/resource-names.ts';
 export { comparePriority } from './version-priority.ts';

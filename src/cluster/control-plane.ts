@@ -16,6 +16,7 @@ import { type EtcdPart, startEtcdPart } from './parts/etcd.ts';
 import { electionOf, type Led, startLed } from './parts/led.ts';
 import { startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
+import { readSchedulerSettings } from './scheduler-settings.ts';
 
 /** The result of each part's start, by name. */
 export interface ControlPlane {
@@ -73,12 +74,13 @@ export const controlPlane: readonly Part[] = [
       });
     }),
   ),
-  part('kube-scheduler', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
-    startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
+  part('kube-scheduler', ['kube-apiserver'], async (context, { 'kube-apiserver': api }) => {
+    const settings = await readSchedulerSettings(context.config.schedulerConfig);
+    return startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
       const leaderElection = electionOf(context);
-      return startKubeScheduler(own, leaderElection ? { leaderElection } : {});
-    }),
-  ),
+      return startKubeScheduler(own, { ...(settings && { settings }), ...(leaderElection && { leaderElection }) });
+    });
+  }),
   part('metrics-server', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
     startMetricsServerPart(context, api),
   ),

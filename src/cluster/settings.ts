@@ -249,6 +249,11 @@ export const settings = {
     argument: '<file>',
     help: 'TracingConfiguration: the collector that gets traces of requests, by OTLP over HTTP',
   }),
+  schedulerConfig: file({
+    flag: 'scheduler-config',
+    argument: '<file>',
+    help: 'KubeSchedulerConfiguration: profiles, plugins and extenders of the scheduler',
+  }),
   anonymousAuth: setting<boolean>({
     flag: 'anonymous-auth',
     argument: '<true|false>',

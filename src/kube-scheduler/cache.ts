@@ -1,6 +1,6 @@
 // All nodes with their pods, including pods that were assigned a node and are not bound in the API yet ("assumed").
 
-import type { Node } from '../api/api.ts';
+import type { Node, Pod, Service } from '../api/api.ts';
 import { type Devices, noDevices } from './devices/devices.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
@@ -32,6 +32,8 @@ export class SchedulerCache implements Snapshot {
   /** Number of nodes by image name. */
   readonly #images = new Map<string, number>();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
+  /** Selectors of services by namespace and name. */
+  readonly #services = new Map<string, Map<string, Readonly<Record<string, string>>>>();
   readonly nominations = new Nominations();
   readonly #preempted = new Set<string>();
   storage: Storage = noStorage;
@@ -72,6 +74,25 @@ export class SchedulerCache implements Snapshot {
 
   namespaceLabels(name: string): Readonly<Record<string, string>> | undefined {
     return this.#namespaces.get(name);
+  }
+
+  setService({ metadata, spec }: Service, isGone: boolean): void {
+    const { name, namespace = '' } = metadata;
+    let services = this.#services.get(namespace);
+    const { selector } = spec ?? {};
+    if (isGone || !selector || Object.keys(selector).length === 0) services?.delete(name);
+    else {
+      if (!services) this.#services.set(namespace, (services = new Map()));
+      services.set(name, selector);
+    }
+  }
+
+  serviceSelector({ metadata }: Pod): Readonly<Record<string, string>> {
+    const { labels, namespace = '' } = metadata;
+    const merged: Record<string, string> = {};
+    for (const selector of (labels && this.#services.get(namespace)?.values()) || [])
+      if (Object.entries(selector).every(([key, value]) => labels?.[key] === value)) Object.assign(merged, selector);
+    return merged;
   }
 
   removeNode(name: string): void {
@@ -184,7 +205,7 @@ export class SchedulerCache implements Snapshot {
 
   #countSibling({ pod }: PodInfo, nodeName: string, by: 1 | -1): void {
     const uid = controllerUid(pod);
-    if (!uid) return;
+    if (!uid || pod.metadata.deletionTimestamp) return;
     let nodes = this.#siblings.get(uid);
     if (!nodes) this.#siblings.set(uid, (nodes = new Map()));
     const count = (nodes.get(nodeName) ?? 0) + by;

@@ -5,6 +5,7 @@ import type { DeviceClass, Node, PersistentVolumeClaim, Pod, ResourceV1ResourceC
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
   | { readonly type: 'node-changed'; readonly node: Node; readonly old: Node; readonly aspects: readonly NodeAspect[] }
+  | { readonly type: 'node-removed'; readonly node: Node }
   /** A pod was assigned a node: it takes resources, ports and a place in a topology. */
   | { readonly type: 'pod-assigned'; readonly pod: Pod }
   /** A pod with a node ended or was deleted: its resources are free. */
@@ -22,7 +23,8 @@ export type ClusterEvent =
   /** New or changed. */
   | { readonly type: 'device-class-changed'; readonly deviceClass: DeviceClass }
   | { readonly type: 'resource-slice-changed' }
-  | { readonly type: 'pod-relabelled'; readonly pod: Pod }
+  /** A placed pod has other labels. */
+  | { readonly type: 'pod-relabelled'; readonly pod: Pod; readonly old: Pod }
   /** The waiting pod itself was changed. */
   | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };
 

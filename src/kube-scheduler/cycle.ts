@@ -35,9 +35,9 @@ const minFeasibleNodes = 100;
 const minPercentage = 5;
 
 /** How many feasible nodes are enough: https://kubernetes.io/docs/concepts/scheduling-eviction/scheduler-perf-tuning/ */
-export function enoughNodes(total: number): number {
+export function enoughNodes(total: number, wanted = 0): number {
   if (total < minFeasibleNodes) return total;
-  const percentage = Math.max(minPercentage, 50 - Math.floor(total / 125));
+  const percentage = wanted || Math.max(minPercentage, 50 - Math.floor(total / 125));
   return Math.max(minFeasibleNodes, Math.floor((total * percentage) / 100));
 }
 
@@ -50,12 +50,19 @@ interface Filtered {
 export class SchedulingCycle {
   readonly #plugins: readonly Plugin[];
   readonly #random: Random;
+  readonly #percentage: number;
   /** The first node to filter for the next pod, so that the cycle visits all nodes equally. */
   #startIndex = 0;
 
-  constructor(plugins: readonly Plugin[], random: Random) {
+  /** `percentage` of feasible nodes that are enough; 0: by the number of nodes. */
+  constructor(plugins: readonly Plugin[], random: Random, percentage = 0) {
     this.#plugins = plugins;
     this.#random = random;
+    this.#percentage = percentage;
+  }
+
+  #enough(total: number): number {
+    return this.#plugins.some(({ prepareScore }) => prepareScore) ? enoughNodes(total, this.#percentage) : 1;
   }
 
   run(pod: PodInfo, snapshot: Snapshot): CycleResult {
@@ -72,10 +79,14 @@ export class SchedulingCycle {
         evaluated: 0,
       };
     }
+    const named = namedNodes(filters);
     const { feasible, filtered, evaluated } =
-      this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot);
-    if (feasible.length === 0)
-      return { ok: false, plugins: new Set(filtered.map((f) => f.plugin)), filtered, filters, evaluated };
+      this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot, named?.nodes);
+    if (feasible.length === 0) {
+      const plugins = new Set([...(named?.plugins ?? []), ...filtered.map((f) => f.plugin)]);
+      const absent = named && `node(s) didn't satisfy plugin(s) [${[...named.plugins].sort().join(' ')}]`;
+      return { ok: false, plugins, filtered, filters, evaluated, ...(absent !== undefined && { absent }) };
+    }
     const [only] = feasible;
     const chosen =
       feasible.length === 1
@@ -91,11 +102,17 @@ export class SchedulingCycle {
     return { feasible: [node], filtered: [], evaluated: 1 };
   }
 
-  #filter(filters: readonly Filter[], pod: PodInfo, snapshot: Snapshot): Filtered {
-    const { nodes } = snapshot;
+  #filter(
+    filters: readonly Filter[],
+    pod: PodInfo,
+    snapshot: Snapshot,
+    names: ReadonlySet<string> | undefined,
+  ): Filtered {
+    const all = snapshot.nodes;
+    const nodes = names ? [...names].flatMap((name) => snapshot.node(name) ?? []) : all;
     const feasible: NodeInfo[] = [];
     const filtered: FilteredNode[] = [];
-    const enough = enoughNodes(nodes.length);
+    const enough = this.#enough(nodes.length);
     let evaluated = 0;
     for (; evaluated < nodes.length && feasible.length < enough; evaluated++) {
       const node = nodes[(this.#startIndex + evaluated) % nodes.length];
@@ -103,7 +120,7 @@ export class SchedulingCycle {
       if (refusal) filtered.push(refusal);
       else feasible.push(node);
     }
-    this.#startIndex = nodes.length > 0 ? (this.#startIndex + evaluated) % nodes.length : 0;
+    this.#startIndex = all.length > 0 ? (this.#startIndex + evaluated) % all.length : 0;
     return { feasible, filtered, evaluated };
   }
 
@@ -122,8 +139,9 @@ export class SchedulingCycle {
     const totals = new Float64Array(feasible.length);
     const columns: { name: string; scores: Float64Array }[] = [];
     for (const plugin of this.#plugins) {
-      const filter = filters.find((each) => each.plugin === plugin && each.cycle.scoring)?.cycle;
-      const cycle = filter?.scoring?.(feasible) ?? plugin.prepareScore?.(pod, feasible, snapshot) ?? 'skip';
+      if (!plugin.prepareScore) continue;
+      const filter = filters.find((each) => each.cycle.scoring && each.plugin.name === plugin.name)?.cycle;
+      const cycle = filter?.scoring?.(feasible) ?? plugin.prepareScore(pod, feasible, snapshot);
       if (cycle === 'skip') continue;
       const scores = new Float64Array(feasible.length);
       for (let i = 0; i < feasible.length; i++) scores[i] = cycle.score(feasible[i]);
@@ -158,6 +176,17 @@ export class SchedulingCycle {
   }
 }
 
+/** The nodes that all filters permit by name, and the plugins that named any. */
+function namedNodes(
+  filters: readonly Filter[],
+): { nodes: ReadonlySet<string>; plugins: ReadonlySet<string> } | undefined {
+  const naming = filters.filter(({ cycle }) => cycle.nodes);
+  const [first, ...others] = naming.map(({ cycle }) => cycle.nodes ?? new Set<string>());
+  if (!first) return undefined;
+  const nodes = others.reduce((common, names) => common.intersection(names), new Set(first));
+  return { nodes, plugins: new Set(naming.map(({ plugin }) => plugin.name)) };
+}
+
 function reserveOn(filters: readonly Filter[], name: string, snapshot: Snapshot): HeldReservation[] {
   const node = snapshot.node(name);
   const held: HeldReservation[] = [];
@@ -182,6 +211,8 @@ export function unschedulableMessage(
   const counts = new Map<string, number>();
   for (const { reasons } of result.filtered)
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  if (result.absent !== undefined && total > result.filtered.length)
+    counts.set(result.absent, total - result.filtered.length);
   const texts = result.everywhere
     ? [result.everywhere]
     : [...counts].map(([reason, count]) => `${count} ${reason}`).sort();

@@ -95,6 +95,7 @@ export function withNode(snapshot: Snapshot, changed: NodeInfo, addsAffinity = f
       ? new Set([...snapshot.nodesWithPodAffinity, changed.name])
       : snapshot.nodesWithPodAffinity,
     siblings: (uid) => snapshot.siblings(uid),
+    serviceSelector: (pod) => snapshot.serviceSelector(pod),
     hasZones: snapshot.hasZones,
     nodesWithImage: (name) => snapshot.nodesWithImage(name),
     lowestPriority: () => snapshot.lowestPriority(),

@@ -26,6 +26,8 @@ export class CycleError extends Error {
 
 /** Answers for one pod, made once a scheduling cycle. */
 export interface FilterCycle {
+  /** The only nodes that the pod may have; others are not looked at. */
+  readonly nodes?: ReadonlySet<string>;
   /** Undefined when the node fits. All reasons count in the message of FailedScheduling. */
   filter(node: NodeInfo): Rejection | readonly Rejection[] | undefined;
   /** Holds volumes and the like for the pod on the chosen node; undefined: nothing is needed. */
@@ -71,6 +73,8 @@ export interface Snapshot {
   lowestPriority(): number;
   /** Placed pods of one controller (its uid), counted by the name of their node. */
   siblings(controllerUid: string): ReadonlyMap<string, number>;
+  /** Labels that all services require which select the pod; empty if none does. */
+  serviceSelector(pod: Pod): Readonly<Record<string, string>>;
   /** Whether any node has a zone label. */
   readonly hasZones: boolean;
   /** How many nodes have an image by this name. */
@@ -124,6 +128,8 @@ export interface Failure {
   /** A reason that holds for all nodes, and the plugin that gave it before it looked at any. */
   readonly everywhere?: string;
   readonly stoppedAt?: string;
+  /** Why some nodes were not looked at: their number is that of all nodes without the filtered ones. */
+  readonly absent?: string;
   readonly filters: readonly Filter[];
   readonly evaluated: number;
 }

@@ -8,19 +8,20 @@ import {
   type RunningComponent,
   runLeaderElection,
 } from '../client/client.ts';
+import type { SchedulerSettings } from './configuration/configuration.ts';
 import type { Decision } from './decisions.ts';
-import type { Plugin } from './framework.ts';
+import { configuredPlugins } from './plugins/configured-plugins.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, type SchedulerConfig } from './scheduler.ts';
 
+export { parseSchedulerConfiguration, type SchedulerSettings } from './configuration/configuration.ts';
+export { SchedulerConfigurationError } from './configuration/error.ts';
 export type { RankedNode } from './cycle.ts';
 export type { Decision } from './decisions.ts';
 export type { FilteredNode } from './framework.ts';
 
 export interface KubeSchedulerConfig {
-  /** Schedules pods of this schedulerName. Default: default-scheduler. */
-  readonly schedulerName?: string;
-  readonly plugins?: readonly Plugin[];
+  readonly settings?: SchedulerSettings;
   /** With it, only the holder of the Lease schedules. */
   readonly leaderElection?: { readonly identity: string };
 }
@@ -59,8 +60,21 @@ export async function startKubeScheduler(
 }
 
 async function startLeading(context: ComponentContext, config: KubeSchedulerConfig): Promise<RunningScheduler> {
-  const { schedulerName = 'default-scheduler', plugins = defaultPlugins } = config;
-  const scheduler = new Scheduler(context, { profiles: [{ schedulerName, plugins }] });
+  const scheduler = new Scheduler(context, schedulerConfig(config.settings));
+  if (config.settings?.unused.length)
+    context.logger.warn('fields of the scheduler configuration have no effect', {
+      fields: config.settings.unused.join(', '),
+    });
   await scheduler.start();
   return scheduler;
+}
+
+function schedulerConfig(settings: SchedulerSettings | undefined): SchedulerConfig {
+  if (!settings) return { profiles: [{ schedulerName: 'default-scheduler', plugins: defaultPlugins }] };
+  const { profiles, extenders, podInitialBackoffSeconds, podMaxBackoffSeconds } = settings;
+  const ignored = extenders.flatMap(({ ignoredResources }) => ignoredResources);
+  return {
+    profiles: profiles.map((profile) => ({ ...profile, plugins: configuredPlugins(profile, ignored) })),
+    backOff: { firstMs: podInitialBackoffSeconds * 1_000, longestMs: podMaxBackoffSeconds * 1_000 },
+  };
 }

@@ -3,6 +3,7 @@
 
 import type { Pod, PodDisruptionBudget } from '../api/api.ts';
 import { labelSelector } from '../machinery/selectors/label-selector.ts';
+import { defaultArguments, type PluginArguments } from './configuration/arguments.ts';
 import { refusalOn, withNode } from './filtering.ts';
 import type { PostFilterInput, Preemption, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
@@ -13,15 +14,6 @@ export interface NoPreemption {
   readonly why: string;
   readonly waits: boolean;
 }
-
-/** How many nodes are tried out: a share of those that could help, and at least some. */
-export interface PreemptionCandidates {
-  readonly percentage: number;
-  readonly least: number;
-}
-
-/** Kubernetes' defaults of DefaultPreemptionArgs. */
-const defaultCandidates: PreemptionCandidates = { percentage: 10, least: 100 };
 
 type Request = PostFilterInput;
 
@@ -38,7 +30,7 @@ const notHelpful = 'Preemption is not helpful for scheduling';
 /** Which pods of which node to remove, or why none, in Kubernetes' words. */
 export function findPreemption(
   request: Request,
-  { percentage, least }: PreemptionCandidates = defaultCandidates,
+  args: PluginArguments['DefaultPreemption'] = defaultArguments.DefaultPreemption,
 ): Preemption | NoPreemption {
   const { pod, failure, snapshot } = request;
   const ineligible = whyNotEligible(request);
@@ -46,7 +38,7 @@ export function findPreemption(
   const potential = failure.filtered.filter(({ resolvable }) => resolvable);
   const reasons: string[] = Array.from({ length: snapshot.nodes.length - potential.length }, () => notHelpful);
   const candidates: Candidate[] = [];
-  const enough = Math.max(Math.floor((potential.length * percentage) / 100), least);
+  const enough = enoughCandidates(potential.length, args);
   // In a cluster with one priority only there are no victims: skip the search.
   const hopeless = snapshot.lowestPriority() >= pod.priority;
   for (const filtered of potential) {
@@ -60,6 +52,12 @@ export function findPreemption(
   const displaced = [...snapshot.nominations.on(node).values()].filter((other) => other.priority < pod.priority);
   return { node, victims: victims.map((victim) => victim.pod), displaced: displaced.map((other) => other.pod) };
 }
+
+/** How many nodes are tried out: a share of those that could help, and at least some. */
+const enoughCandidates = (
+  total: number,
+  { minCandidateNodesPercentage: percentage, minCandidateNodesAbsolute: least }: PluginArguments['DefaultPreemption'],
+): number => Math.max(Math.floor((total * percentage) / 100), least);
 
 /** A pod whose victims still terminate gets no more victims. */
 function whyNotEligible({ pod, failure, snapshot }: Request): string | undefined {

@@ -10,6 +10,7 @@ import { PodStatusWriter } from './pod-status-writer.ts';
 export interface ProfileConfig {
   readonly schedulerName: string;
   readonly plugins: readonly Plugin[];
+  readonly percentageOfNodesToScore?: number;
 }
 
 export interface Profile {
@@ -21,13 +22,14 @@ export interface Profile {
   readonly status: PodStatusWriter;
 }
 
-export function createProfile(context: ComponentContext, { schedulerName, plugins }: ProfileConfig): Profile {
+export function createProfile(context: ComponentContext, config: ProfileConfig): Profile {
+  const { schedulerName, plugins, percentageOfNodesToScore } = config;
   const events = createEventRecorder(context, { component: schedulerName });
   return {
     name: schedulerName,
     plugins,
     pluginByName: new Map(plugins.map((plugin) => [plugin.name, plugin])),
-    cycle: new SchedulingCycle(plugins, context.random),
+    cycle: new SchedulingCycle(plugins, context.random, percentageOfNodesToScore),
     events,
     status: new PodStatusWriter(context, schedulerName, events),
   };

@@ -77,10 +77,11 @@ export class Scheduler {
     });
     const namespaces = createInformer(this.#context, 'namespaces');
     const budgets = createInformer(this.#context, 'poddisruptionbudgets');
+    const services = createInformer(this.#context, 'services');
     this.#budgets = () => budgets.list();
     const opening = Promise.all([openStorage(this.#context), openDevices(this.#context)]);
-    this.#informers = [nodes, pods, namespaces, budgets];
-    await Promise.all([nodes, pods, namespaces, budgets].map((informer) => informer.synced()));
+    this.#informers = [nodes, pods, namespaces, budgets, services];
+    await Promise.all([nodes, pods, namespaces, budgets, services].map((informer) => informer.synced()));
     const [storage, devices] = await opening;
     this.#informers.push(storage, devices);
     this.#cache.storage = storage.storage;
@@ -90,6 +91,7 @@ export class Scheduler {
     namespaces.handle((next, old) =>
       this.#cache.setNamespace(must(next ?? old, 'namespace').metadata.name, next && (next.metadata.labels ?? {})),
     );
+    services.handle((next, old) => this.#cache.setService(must(next ?? old, 'service'), !next));
     nodes.handle((next, old) => this.#nodeChanged(next, old));
     pods.handle((next, old) => this.#podChanged(next, old));
   }
@@ -112,11 +114,16 @@ export class Scheduler {
   }
 
   #nodeChanged(next: Node | undefined, old: Node | undefined): void {
-    if (!next) return this.#cache.removeNode(must(old, 'node').metadata.name);
+    if (!next) return this.#nodeRemoved(must(old, 'node'));
     this.#cache.setNode(next);
     if (!old) return this.#queue.wake({ type: 'node-added', node: next });
     const aspects = aspectsChanged(next, old);
     if (aspects.length > 0) this.#queue.wake({ type: 'node-changed', node: next, old, aspects });
+  }
+
+  #nodeRemoved(node: Node): void {
+    this.#cache.removeNode(node.metadata.name);
+    this.#queue.wake({ type: 'node-removed', node });
   }
 
   #podDeleted(pod: Pod): void {
@@ -167,12 +174,13 @@ export class Scheduler {
 
   #podPlaced(pod: Pod, old: Pod | undefined): void {
     const isPlaced = this.#cache.isPlaced(pod.metadata.uid);
-    // A status change does not affect the pod's requests.
-    if (isPlaced && old?.spec.nodeName && old.spec === pod.spec && old.metadata.labels === pod.metadata.labels) return;
+    // Most status changes do not affect the pod's requests.
+    if (isPlaced && old?.spec.nodeName && isSameToOthers(pod, old)) return;
     this.#queue.remove(pod.metadata.uid);
     this.#cache.place(podInfo(pod), must(pod.spec.nodeName, 'nodeName'));
     if (!old?.spec.nodeName) this.#queue.wake({ type: 'pod-assigned', pod });
-    else if (!deepEqual(old.metadata.labels, pod.metadata.labels)) this.#queue.wake({ type: 'pod-relabelled', pod });
+    else if (!deepEqual(old.metadata.labels, pod.metadata.labels))
+      this.#queue.wake({ type: 'pod-relabelled', pod, old });
   }
 
   #planTurn(): void {
@@ -289,6 +297,12 @@ export class Scheduler {
     void write.finally(() => this.#writes.delete(write));
   }
 }
+
+/** To the scheduling of other pods. */
+const isSameToOthers = (next: Pod, old: Pod): boolean =>
+  next.spec === old.spec &&
+  next.metadata.labels === old.metadata.labels &&
+  next.metadata.deletionTimestamp === old.metadata.deletionTimestamp;
 
 /** Only the status changed, and in it nothing that the pod waits for. */
 const isAsBefore = (next: Pod, old: Pod): boolean =>

@@ -31,6 +31,8 @@ export interface TestClusterOptions {
   readonly https?: boolean;
   /** Default: all. */
   readonly components?: readonly ComponentName[];
+  /** A file: KubeSchedulerConfiguration. */
+  readonly schedulerConfig?: string;
   /** Behaviour of the containers; by default they start at once and run until stopped. */
   readonly behaviour?: SimulatedBehaviour;
   readonly logger?: Logger;
@@ -73,6 +75,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     store: 'memory',
     nodeNames: Array.from({ length: nodes }, (_, i) => `node-${i + 1}`),
     nodeIP: '127.0.0.1',
+    schedulerConfig: options.schedulerConfig,
     components: options.components ?? componentNames.filter((name) => name !== 'kube-proxy' && name !== 'cluster-dns'),
   });
   const environment = {

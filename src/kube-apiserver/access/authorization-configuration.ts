@@ -3,10 +3,10 @@
 
 import path from 'node:path';
 import { duplicate, type FieldError, invalidValue, notSupported, required, tooMany } from '../../api/api.ts';
+import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import { parseDuration } from '../../machinery/time/duration.ts';
 import { AccessConfigurationError, readConfiguration, refuseFaults } from './configuration-file.ts';
-import type { Shape } from './configuration-shape.ts';
 import { compileMatchCondition } from './webhook/match-conditions.ts';
 
 export interface AuthorizationWebhookConfiguration {

@@ -2,7 +2,7 @@
 
 import { parse } from 'yaml';
 import type { FieldError } from '../../api/api.ts';
-import { isObject, type Shape, shapeFaults, withoutNulls } from './configuration-shape.ts';
+import { isObject, type Shape, shapeFaults, withoutNulls } from '../../machinery/fields/configuration-shape.ts';
 
 /** The file cannot be used; the message has every fault of it. */
 export class AccessConfigurationError extends Error {

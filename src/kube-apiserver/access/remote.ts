@@ -2,8 +2,8 @@
 
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { isObject, type Shape, shapeFaults, withoutNulls } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { isObject, type Shape, shapeFaults, withoutNulls } from './configuration-shape.ts';
 
 export interface RemoteServer {
   readonly url: string;

@@ -1,10 +1,10 @@
 // Bearer tokens that another server authenticates through TokenReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
 
+import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
-import type { Shape } from './configuration-shape.ts';
 import { RecentAnswers } from './recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from './remote.ts';
 

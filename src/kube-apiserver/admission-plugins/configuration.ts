@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/#apiserver-config-k8s-io-v1-AdmissionConfiguration
 
 import { type FieldError, invalidValue, notSupported, required, validateTolerations } from '../../api/api.ts';
+import { isObject, type Shape } from '../../machinery/fields/configuration-shape.ts';
 import { formatDuration } from '../../machinery/time/duration.ts';
 import {
   AccessConfigurationError,
@@ -11,7 +12,6 @@ import {
   refuseFaults,
   refuseUnshapely,
 } from '../access/configuration-file.ts';
-import { isObject, type Shape } from '../access/configuration-shape.ts';
 import { type EventLimit, eventLimitTypes } from './event-rate-limit.ts';
 import type { ImagePolicy } from './image-policy-webhook.ts';
 import type { LimitedResource } from './limited-resources.ts';

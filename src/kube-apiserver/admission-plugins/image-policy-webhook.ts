@@ -1,6 +1,6 @@
 import { forbidden, type Pod } from '../../api/api.ts';
+import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { Shape } from '../access/configuration-shape.ts';
 import { RecentAnswers } from '../access/recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from '../access/remote.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';

@@ -2,8 +2,8 @@
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#audit-policy
 
 import { parse } from 'yaml';
+import { type Shape, shapeFaults, withoutNulls } from '../../machinery/fields/configuration-shape.ts';
 import { isFields } from '../../machinery/parsed.ts';
-import { type Shape, shapeFaults, withoutNulls } from '../access/configuration-shape.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user.ts';
 

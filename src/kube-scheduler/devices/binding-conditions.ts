@@ -4,9 +4,6 @@
 import { parseTime } from '../../api/api.ts';
 import type { DeviceRequestAllocationResult, ResourceClaim } from './claim-types.ts';
 
-/** Kubernetes' default of DynamicResourcesArgs.bindingTimeout. */
-export const defaultBindingTimeoutMs = 600_000;
-
 /** A condition of failure is true. */
 export class DeviceBindingFailed extends Error {}
 

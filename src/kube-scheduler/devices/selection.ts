@@ -34,6 +34,16 @@ export class Selection {
     return true;
   }
 
+  /** Same for scores: a selector that fails does not match. */
+  isMatch(selectors: readonly DeviceSelector[], driver: string, device: Device): boolean {
+    try {
+      return this.matches(selectors, '', driver, device, () => {});
+    } catch (error) {
+      if (error instanceof AllocationError) return false;
+      throw error;
+    }
+  }
+
   #matches(expression: string, driver: string, device: Device, spend: (cost: number) => void): boolean {
     const { matcher, results } = this.#compile(expression);
     const cached = results.get(device);

@@ -8,12 +8,15 @@ import { podTopologySpread } from './pod-topology-spread.ts';
 
 const node = (name: string, zone?: string) =>
   ({
-    metadata: { name, labels: { ...(zone && { 'topology.kubernetes.io/zone': zone }) } },
+    metadata: {
+      name,
+      labels: { 'kubernetes.io/hostname': name, ...(zone && { 'topology.kubernetes.io/zone': zone }) },
+    },
     status: { allocatable: { pods: '110' } },
   }) as unknown as Node;
 let serial = 0;
 const pod = (owner: string | undefined) => {
-  const ownerReferences = owner && [{ uid: owner, controller: true }];
+  const ownerReferences = owner && [{ uid: owner, controller: true, kind: 'ReplicaSet' }];
   return {
     metadata: { name: 'p', namespace: 'default', uid: `${serial++}`, ...(ownerReferences && { ownerReferences }) },
     spec: { containers: [] },

@@ -3,7 +3,7 @@
 
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { ClusterEvent } from '../cluster-events.ts';
-import { defaultBindingTimeoutMs } from '../devices/binding-conditions.ts';
+import { defaultArguments, type PluginArguments } from '../configuration/arguments.ts';
 import { ClaimCycle } from '../devices/claim-cycle.ts';
 import type { ResourceClaim } from '../devices/claim-types.ts';
 import type { Devices } from '../devices/devices.ts';
@@ -35,11 +35,7 @@ function faultOf(claim: ResourceClaim, devices: Devices): string | undefined {
   return undefined;
 }
 
-interface DynamicResourcesArgs {
-  readonly bindingTimeoutMs?: number;
-}
-
-const dynamicResourcesWith = ({ bindingTimeoutMs = defaultBindingTimeoutMs }: DynamicResourcesArgs): Plugin => ({
+export const dynamicResourcesWith = ({ bindingTimeoutMs }: PluginArguments['DynamicResources']): Plugin => ({
   name,
   weight: 2,
   preEnqueue(pod, { devices }) {
@@ -65,10 +61,12 @@ const dynamicResourcesWith = ({ bindingTimeoutMs = defaultBindingTimeoutMs }: Dy
     const profile = info.pod.spec.schedulerName ?? 'default-scheduler';
     return new ClaimCycle({ info, claims, extended, devices, bindingTimeoutMs, profile });
   },
+  // Scores come from the search for devices.
+  prepareScore: () => 'skip',
   postFilter({ failure, plugins }) {
     const cycle = failure.filters.find(({ plugin }) => plugin.name === name)?.cycle;
     if (cycle?.postFilter) return cycle.postFilter();
-    const indexOf = (wanted: string) => plugins.findIndex((plugin) => plugin.name === wanted);
+    const indexOf = (wanted: string) => plugins.findIndex((plugin) => plugin.prepareFilter && plugin.name === wanted);
     // Another plugin refused the pod before this one looked at it: Kubernetes' state of this plugin is missing then.
     if (failure.stoppedAt !== undefined && indexOf(failure.stoppedAt) < indexOf(name)) return { error: 'not found' };
     return { reason: 'no new claims to deallocate' };
@@ -76,7 +74,7 @@ const dynamicResourcesWith = ({ bindingTimeoutMs = defaultBindingTimeoutMs }: Dy
   wakes: (event, info, { devices }) => wakes(event, info, devices),
 });
 
-export const dynamicResources = dynamicResourcesWith({});
+export const dynamicResources = dynamicResourcesWith(defaultArguments.DynamicResources);
 
 function wakes(event: ClusterEvent, { pod }: PodInfo, devices: Devices): boolean {
   switch (event.type) {

@@ -1,9 +1,11 @@
 // Affinity between pods: the pods to share a node, a zone or another domain with, and those to avoid.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 
-import type { Pod, PodAffinityTerm } from '../../api/api.ts';
+import type { Node, Pod, PodAffinityTerm } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
+import type { ClusterEvent } from '../cluster-events.ts';
+import { defaultArguments, type PluginArguments } from '../configuration/arguments.ts';
 import { maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 
@@ -13,17 +15,22 @@ const refusedByOthers: Rejection = {
   reason: "node(s) didn't satisfy existing pods anti-affinity rules",
   resolvable: true,
 };
-/** Weight of an existing pod's required rule that matches the new pod. */
-const hardWeight = 1;
-
 interface Term {
   readonly key: string;
   readonly weight: number;
-  matches(pod: Pod): boolean;
+  matches(pod: Pod, snapshot: Snapshot): boolean;
+}
+
+/** The rules of one pod. */
+interface Rules {
+  readonly affinity: readonly Term[];
+  readonly antiAffinity: readonly Term[];
+  /** With negative weights for those to avoid. */
+  readonly preferred: readonly Term[];
 }
 
 /** Compiles a term to a test of pods. Its namespaces: the named ones, the selected ones, or by default the pod's. */
-function compile(owner: Pod, term: PodAffinityTerm, weight: number, snapshot: Snapshot): Term {
+function compile(owner: Pod, term: PodAffinityTerm, weight: number): Term {
   const own = owner.metadata.labels ?? {};
   const fromKeys = (keys: readonly string[] | undefined, operator: 'In' | 'NotIn') =>
     (keys ?? []).flatMap((key) => (own[key] === undefined ? [] : [{ key, operator, values: [own[key]] }]));
@@ -34,35 +41,51 @@ function compile(owner: Pod, term: PodAffinityTerm, weight: number, snapshot: Sn
       matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...added],
     },
   );
-  const namespaces = namespacesOf(owner, term, snapshot);
+  const isNamespace = namespacesOf(owner, term);
   return {
     key: term.topologyKey,
     weight,
-    matches: ({ metadata }) => namespaces(metadata.namespace ?? '') && selector.matches(metadata.labels ?? {}),
+    matches: ({ metadata }, snapshot) =>
+      isNamespace(metadata.namespace ?? '', snapshot) && selector.matches(metadata.labels ?? {}),
   };
 }
 
 function namespacesOf(
   owner: Pod,
   { namespaces = [], namespaceSelector }: PodAffinityTerm,
-  snapshot: Snapshot,
-): (name: string) => boolean {
+): (name: string, snapshot: Snapshot) => boolean {
   if (namespaces.length === 0 && !namespaceSelector) return (name) => name === owner.metadata.namespace;
   const selector: LabelSelector | undefined = namespaceSelector && labelSelector(namespaceSelector);
-  return (name) => namespaces.includes(name) || (selector?.matches(snapshot.namespaceLabels(name) ?? {}) ?? false);
+  return (name, snapshot) =>
+    namespaces.includes(name) || (selector?.matches(snapshot.namespaceLabels(name) ?? {}) ?? false);
 }
 
-type Kind = 'podAffinity' | 'podAntiAffinity';
+const noRules: Rules = { affinity: [], antiAffinity: [], preferred: [] };
+/** Compiling costs more than matching, and each pod is matched with many others. */
+const compiled = new WeakMap<Pod, Rules>();
 
-const required = (pod: Pod, kind: Kind, snapshot: Snapshot): Term[] =>
-  (pod.spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map((term) =>
-    compile(pod, term, hardWeight, snapshot),
-  );
+function rulesOf(pod: Pod): Rules {
+  const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+  if (!podAffinity && !podAntiAffinity) return noRules;
+  const cached = compiled.get(pod);
+  if (cached) return cached;
+  const required = (rules: typeof podAffinity) =>
+    (rules?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => compile(pod, term, 1));
+  const preferred = (rules: typeof podAffinity, sign: 1 | -1) =>
+    (rules?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ podAffinityTerm, weight }) =>
+      compile(pod, podAffinityTerm, sign * weight),
+    );
+  const rules = {
+    affinity: required(podAffinity),
+    antiAffinity: required(podAntiAffinity),
+    preferred: [...preferred(podAffinity, 1), ...preferred(podAntiAffinity, -1)],
+  };
+  compiled.set(pod, rules);
+  return rules;
+}
 
-const preferred = (pod: Pod, kind: Kind, sign: 1 | -1, snapshot: Snapshot): Term[] =>
-  (pod.spec.affinity?.[kind]?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((p) =>
-    compile(pod, p.podAffinityTerm, sign * p.weight, snapshot),
-  );
+const matchesAll = (terms: readonly Term[], pod: Pod, snapshot: Snapshot): boolean =>
+  terms.length > 0 && terms.every((term) => term.matches(pod, snapshot));
 
 /** Counts by "key value" of a domain. */
 class Domains {
@@ -97,7 +120,7 @@ function domainsOf(terms: readonly Term[], snapshot: Snapshot): Domains {
   const domains = new Domains();
   for (const node of snapshot.nodes)
     for (const { pod } of node.pods.values())
-      if (terms.every((term) => term.matches(pod))) for (const { key } of terms) domains.add(key, node, 1);
+      if (matchesAll(terms, pod, snapshot)) for (const { key } of terms) domains.add(key, node, 1);
   return domains;
 }
 
@@ -108,8 +131,8 @@ function forbiddenDomains(pod: Pod, snapshot: Snapshot): { domains: Domains; key
   for (const name of snapshot.nodesWithPodAffinity) {
     const node = snapshot.node(name);
     for (const { pod: other } of node?.pods.values() ?? [])
-      for (const term of required(other, 'podAntiAffinity', snapshot))
-        if (term.matches(pod)) {
+      for (const term of rulesOf(other).antiAffinity)
+        if (term.matches(pod, snapshot)) {
           keys.add(term.key);
           domains.add(term.key, must(node, 'node'), 1);
         }
@@ -117,18 +140,44 @@ function forbiddenDomains(pod: Pod, snapshot: Snapshot): { domains: Domains; key
   return { domains, keys };
 }
 
-export const interPodAffinity: Plugin = {
+/** The sum of the weights of matching terms, by domain. */
+function weighDomains(pod: Pod, hardWeight: number, snapshot: Snapshot): { domains: Domains; keys: Set<string> } {
+  const own = rulesOf(pod).preferred;
+  const domains = new Domains();
+  const keys = new Set<string>();
+  const count = ({ key, weight }: Term, node: NodeInfo, times = 1) => {
+    keys.add(key);
+    domains.add(key, node, weight * times);
+  };
+  // For a pod without rules, only pods with rules matter.
+  const looked =
+    own.length > 0 ? snapshot.nodes : [...snapshot.nodesWithPodAffinity].flatMap((name) => snapshot.node(name) ?? []);
+  for (const node of looked)
+    for (const { pod: other } of node.pods.values()) {
+      for (const term of own) if (term.matches(other, snapshot)) count(term, node);
+      const { affinity, preferred } = rulesOf(other);
+      // A weight of 0 leaves out the required rules of existing pods.
+      if (hardWeight > 0) for (const term of affinity) if (term.matches(pod, snapshot)) count(term, node, hardWeight);
+      for (const term of preferred) if (term.matches(pod, snapshot)) count(term, node);
+    }
+  return { domains, keys };
+}
+
+export const interPodAffinityWith = ({
+  hardPodAffinityWeight,
+  ignorePreferredTermsOfExistingPods,
+}: PluginArguments['InterPodAffinity']): Plugin => ({
   name: 'InterPodAffinity',
   weight: 2,
   prepareFilter({ pod }, snapshot) {
-    const wanted = required(pod, 'podAffinity', snapshot);
-    const unwanted = required(pod, 'podAntiAffinity', snapshot);
+    const { affinity: wanted, antiAffinity: unwanted } = rulesOf(pod);
     if (wanted.length === 0 && unwanted.length === 0 && snapshot.nodesWithPodAffinity.size === 0) return 'skip';
     const forbidden = forbiddenDomains(pod, snapshot);
+    if (wanted.length === 0 && unwanted.length === 0 && forbidden.domains.isEmpty) return 'skip';
     const near = wanted.length > 0 ? domainsOf(wanted, snapshot) : undefined;
     const far = unwanted.map((term) => domainsOf([term], snapshot));
     // The first pod of a group with affinity to itself has no match yet.
-    const isFirst = near?.isEmpty && wanted.every((term) => term.matches(pod));
+    const isFirst = near?.isEmpty && matchesAll(wanted, pod, snapshot);
     return {
       filter(node) {
         if (
@@ -144,28 +193,9 @@ export const interPodAffinity: Plugin = {
     };
   },
   prepareScore({ pod }, _nodes, snapshot) {
-    const own = [...preferred(pod, 'podAffinity', 1, snapshot), ...preferred(pod, 'podAntiAffinity', -1, snapshot)];
-    if (own.length === 0 && snapshot.nodesWithPodAffinity.size === 0) return 'skip';
-    const domains = new Domains();
-    const keys = new Set<string>();
-    const count = (term: Term, node: NodeInfo) => {
-      keys.add(term.key);
-      domains.add(term.key, node, term.weight);
-    };
-    // For a pod without rules, only pods with rules matter.
-    const looked =
-      own.length > 0 ? snapshot.nodes : [...snapshot.nodesWithPodAffinity].flatMap((name) => snapshot.node(name) ?? []);
-    for (const node of looked)
-      for (const { pod: other } of node.pods.values()) {
-        for (const term of own) if (term.matches(other)) count(term, node);
-        if (!other.spec.affinity) continue;
-        const theirs = [
-          ...required(other, 'podAffinity', snapshot),
-          ...preferred(other, 'podAffinity', 1, snapshot),
-          ...preferred(other, 'podAntiAffinity', -1, snapshot),
-        ];
-        for (const term of theirs) if (term.matches(pod)) count(term, node);
-      }
+    const hasOwn = rulesOf(pod).preferred.length > 0;
+    if (!hasOwn && (ignorePreferredTermsOfExistingPods || snapshot.nodesWithPodAffinity.size === 0)) return 'skip';
+    const { domains, keys } = weighDomains(pod, hardPodAffinityWeight, snapshot);
     if (domains.isEmpty) return 'skip';
     return {
       score: (node) => domains.sumAt(keys, node),
@@ -173,15 +203,43 @@ export const interPodAffinity: Plugin = {
         const max = Math.max(...scores);
         const min = Math.min(...scores);
         for (let i = 0; i < scores.length; i++)
-          scores[i] = max > min ? Math.floor((maxScore * (scores[i] - min)) / (max - min)) : 0;
+          scores[i] = max > min ? Math.floor(maxScore * ((scores[i] - min) / (max - min))) : 0;
       },
     };
   },
-  wakes: (event) =>
-    event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.aspects.includes('labels')) ||
-    event.type === 'pod-gone' ||
-    event.type === 'pod-assigned' ||
-    event.type === 'pod-relabelled' ||
-    event.type === 'pod-updated',
-};
+  wakes: (event, { pod }, snapshot) => couldHelp(event, pod, snapshot),
+});
+
+export const interPodAffinity = interPodAffinityWith(defaultArguments.InterPodAffinity);
+
+function couldHelp(event: ClusterEvent, pod: Pod, snapshot: Snapshot): boolean {
+  const { affinity, antiAffinity } = rulesOf(pod);
+  switch (event.type) {
+    case 'pod-updated':
+      return true;
+    case 'pod-assigned':
+      return matchesAll(affinity, event.pod, snapshot);
+    case 'pod-gone':
+      return (
+        matchesAll(antiAffinity, event.pod, snapshot) || matchesAll(rulesOf(event.pod).antiAffinity, pod, snapshot)
+      );
+    case 'pod-relabelled': {
+      const { pod: next, old } = event;
+      return (
+        (!matchesAll(affinity, old, snapshot) && matchesAll(affinity, next, snapshot)) ||
+        (matchesAll(antiAffinity, old, snapshot) && !matchesAll(antiAffinity, next, snapshot))
+      );
+    }
+    case 'node-added':
+      return true;
+    case 'node-changed': {
+      if (!event.aspects.includes('labels')) return false;
+      const terms = [...affinity, ...antiAffinity];
+      const domainOf = (node: Node, key: string) => node.metadata.labels?.[key];
+      // Without terms, rules of other pods refused it.
+      return terms.length === 0 || terms.some(({ key }) => domainOf(event.node, key) !== domainOf(event.old, key));
+    }
+    default:
+      return false;
+  }
+}

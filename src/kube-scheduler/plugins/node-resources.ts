@@ -1,10 +1,15 @@
 // Compares requests with a node's resources: whether the pod fits, and the node's score.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
 
+import { isExtendedResource } from '../../api/api.ts';
+import { defaultArguments, type PluginArguments, type ResourceWeight } from '../configuration/arguments.ts';
 import type { Devices } from '../devices/devices.ts';
-import { maxScore, type Plugin, type Rejection } from '../framework.ts';
+import { maxScore, type Plugin, type Rejection, type ScoreCycle } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { PodInfo, Requests } from '../pod-info.ts';
+import { leastAllocated, mostAllocated, requestedToCapacityRatio, requestOf, usagesOn } from './resource-scoring.ts';
+
+type Strategy = PluginArguments['NodeResourcesFit']['scoringStrategy'];
 
 const insufficient = (resource: string): Rejection => ({ reason: `Insufficient ${resource}`, resolvable: true });
 const tooManyPods: Rejection = { reason: 'Too many pods', resolvable: true };
@@ -50,34 +55,84 @@ function reasons(
   return found.length ? found : undefined;
 }
 
-/** Share of the node that stays free: 100 for an empty one. */
-const leastAllocated = (capacity: number, used: number) =>
-  capacity === 0 || used > capacity ? 0 : Math.floor(((capacity - used) * maxScore) / capacity);
+/** Called for each node and pod in the default configuration: allocates nothing. */
+function scoreByCpuAndMemory({ scoredRequests }: PodInfo): ScoreCycle {
+  const shareOf = (capacity: number, used: number) => (capacity === 0 ? 0 : leastAllocated(used, capacity));
+  return {
+    score({ allocatable, scored }) {
+      const freeCpu = shareOf(allocatable.cpuMillis, scored.cpuMillis + scoredRequests.cpuMillis);
+      const freeMemory = shareOf(allocatable.memoryBytes, scored.memoryBytes + scoredRequests.memoryBytes);
+      // A resource that the node does not have does not count.
+      const counted = (allocatable.cpuMillis === 0 ? 0 : 1) + (allocatable.memoryBytes === 0 ? 0 : 1);
+      return counted === 0 ? 0 : Math.floor((freeCpu + freeMemory) / counted);
+    },
+  };
+}
 
-export const nodeResourcesFit: Plugin = {
-  name: 'NodeResourcesFit',
-  prepareFilter: ({ requests }, { devices }) => ({ filter: (node) => misfits(requests, node, devices) }),
-  prepareScore({ scoredRequests }) {
-    return {
-      score({ allocatable, scored }) {
-        const freeCpu = leastAllocated(allocatable.cpuMillis, scored.cpuMillis + scoredRequests.cpuMillis);
-        const freeMemory = leastAllocated(allocatable.memoryBytes, scored.memoryBytes + scoredRequests.memoryBytes);
-        // A resource that the node does not have does not count.
-        const counted = (allocatable.cpuMillis === 0 ? 0 : 1) + (allocatable.memoryBytes === 0 ? 0 : 1);
-        return counted === 0 ? 0 : Math.floor((freeCpu + freeMemory) / counted);
-      },
-    };
-  },
-  wakes(event, pod, { devices }) {
-    if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
-    if (event.type === 'device-class-changed')
-      return [...pod.requests.scalars.keys()].some(
-        (name) => devices.classOfResource(name)?.metadata.name === event.deviceClass.metadata.name,
-      );
-    if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable, devices);
-    return event.type === 'node-changed' && event.aspects.includes('allocatable');
-  },
-};
+function scoreBy({ type, resources, shape }: Strategy, { requests, scoredRequests }: PodInfo, devices: Devices) {
+  const isRatio = type === 'RequestedToCapacityRatio';
+  const scoreOf = isRatio ? requestedToCapacityRatio(shape) : type === 'MostAllocated' ? mostAllocated : leastAllocated;
+  const wanted = { ...requests, ...pick(scoredRequests) };
+  return {
+    score(node: NodeInfo) {
+      let sum = 0;
+      let weights = 0;
+      for (const [index, usage] of usagesOn(node, resources, requests, node.scored, devices).entries()) {
+        if (!usage) continue;
+        const { name, weight } = resources[index];
+        const score = scoreOf(usage.allocated + requestOf(wanted, name), usage.capacity);
+        // Resources with a score of 0 do not count in a ratio.
+        if (isRatio && score <= 0) continue;
+        sum += score * weight;
+        weights += weight;
+      }
+      if (weights === 0) return 0;
+      return isRatio ? Math.round(sum / weights) : Math.floor(sum / weights);
+    },
+  };
+}
+
+const pick = ({ cpuMillis, memoryBytes }: Requests) => ({ cpuMillis, memoryBytes });
+
+const isCpuAndMemory = (resources: readonly ResourceWeight[]): boolean =>
+  resources.length === 2 && resources[0]?.name === 'cpu' && resources[1]?.name === 'memory';
+
+export function nodeResourcesFitWith({
+  ignoredResources,
+  ignoredResourceGroups,
+  scoringStrategy,
+}: PluginArguments['NodeResourcesFit']): Plugin {
+  const isDefault =
+    scoringStrategy.type === 'LeastAllocated' &&
+    isCpuAndMemory(scoringStrategy.resources) &&
+    scoringStrategy.resources.every(({ weight }) => weight === 1);
+  const isIgnored = (name: string) =>
+    isExtendedResource(name) &&
+    (ignoredResources.includes(name) || ignoredResourceGroups.includes(name.slice(0, name.indexOf('/'))));
+  const ignores = ignoredResources.length + ignoredResourceGroups.length > 0;
+  return {
+    name: 'NodeResourcesFit',
+    prepareFilter({ requests: all }, { devices }) {
+      const requests = ignores
+        ? { ...all, scalars: new Map([...all.scalars].filter(([name]) => !isIgnored(name))) }
+        : all;
+      return { filter: (node) => misfits(requests, node, devices) };
+    },
+    prepareScore: (pod, _, { devices }) =>
+      isDefault ? scoreByCpuAndMemory(pod) : scoreBy(scoringStrategy, pod, devices),
+    wakes(event, pod, { devices }) {
+      if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
+      if (event.type === 'device-class-changed')
+        return [...pod.requests.scalars.keys()].some(
+          (name) => devices.classOfResource(name)?.metadata.name === event.deviceClass.metadata.name,
+        );
+      if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable, devices);
+      return event.type === 'node-changed' && event.aspects.includes('allocatable');
+    },
+  };
+}
+
+export const nodeResourcesFit = nodeResourcesFitWith(defaultArguments.NodeResourcesFit);
 
 const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined, devices: Devices) =>
   allocatable !== undefined &&
@@ -92,20 +147,51 @@ function balance(used: Pick<Requests, 'cpuMillis' | 'memoryBytes'>, { allocatabl
   return Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * maxScore);
 }
 
-/** Prefers nodes whose utilization of CPU and memory the pod makes more equal: 75 when it changes nothing. */
-export const nodeResourcesBalancedAllocation: Plugin = {
+const gained = (after: number, before: number): number =>
+  maxScore / 2 + Math.floor((maxScore / 2 + after - before) / 2);
+
+/** Same for any resources: by the standard deviation of their utilizations. */
+function balanceOf(shares: readonly number[]): number {
+  const capped = shares.map((share) => Math.min(1, share));
+  if (capped.length < 2) return maxScore;
+  if (capped.length === 2) return Math.floor((1 - Math.abs(capped[0] - capped[1]) / 2) * maxScore);
+  const mean = capped.reduce((sum, share) => sum + share, 0) / capped.length;
+  const variance = capped.reduce((sum, share) => sum + (share - mean) ** 2, 0) / capped.length;
+  return Math.floor((1 - Math.sqrt(variance)) * maxScore);
+}
+
+/** Prefers nodes whose utilization of resources the pod makes more equal: 75 when it changes nothing. */
+export const nodeResourcesBalancedAllocationWith = ({
+  resources,
+}: PluginArguments['NodeResourcesBalancedAllocation']): Plugin => ({
   name: 'NodeResourcesBalancedAllocation',
-  prepareScore({ requests }) {
+  prepareScore({ requests }, _, { devices }) {
     // A pod without requests does not change the utilization of any node.
-    if (requests.cpuMillis === 0 && requests.memoryBytes === 0 && requests.scalars.size === 0) return 'skip';
+    if (resources.every(({ name }) => requestOf(requests, name) === 0)) return 'skip';
+    if (isCpuAndMemory(resources))
+      return {
+        score(node) {
+          const { requested } = node;
+          const cpuMillis = requested.cpuMillis + requests.cpuMillis;
+          const memoryBytes = requested.memoryBytes + requests.memoryBytes;
+          return gained(balance({ cpuMillis, memoryBytes }, node), balance(requested, node));
+        },
+      };
     return {
       score(node) {
-        const { requested } = node;
-        const cpuMillis = requested.cpuMillis + requests.cpuMillis;
-        const memoryBytes = requested.memoryBytes + requests.memoryBytes;
-        const gain = balance({ cpuMillis, memoryBytes }, node) - balance(requested, node);
-        return maxScore / 2 + Math.floor((maxScore / 2 + gain) / 2);
+        const usages = usagesOn(node, resources, requests, node.requested, devices);
+        const shares = (isAfter: boolean) =>
+          usages.flatMap((usage, index) => {
+            if (!usage) return [];
+            const wanted = isAfter ? requestOf(requests, resources[index].name) : 0;
+            return [(usage.allocated + wanted) / usage.capacity];
+          });
+        return gained(balanceOf(shares(true)), balanceOf(shares(false)));
       },
     };
   },
-};
+});
+
+export const nodeResourcesBalancedAllocation = nodeResourcesBalancedAllocationWith(
+  defaultArguments.NodeResourcesBalancedAllocation,
+);

@@ -1,8 +1,9 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 
-import { matchesNode, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
-import { must } from '../../machinery/must.ts';
-import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { matchesNode, type Node, type Pod, type TopologySpreadConstraint } from '../../api/api.ts';
+import { deepEqual } from '../../machinery/collections/equal.ts';
+import type { ClusterEvent } from '../cluster-events.ts';
+import type { PluginArguments } from '../configuration/arguments.ts';
 import {
   type FilterCycle,
   maxScore,
@@ -12,131 +13,88 @@ import {
   type Snapshot,
 } from '../framework.ts';
 import { type NodeInfo, zoneKey } from '../node-info.ts';
-import { controllerUid } from '../pod-info.ts';
+import type { PodInfo } from '../pod-info.ts';
+import { rulesOf, type SpreadRule, toleratesNode } from './spread-rules.ts';
+
+type Arguments = PluginArguments['PodTopologySpread'];
 
 const skewed: Rejection = { reason: "node(s) didn't match pod topology spread constraints", resolvable: true };
 const noLabel: Rejection = {
   reason: "node(s) didn't match pod topology spread constraints (missing required label)",
   resolvable: false,
 };
+const hostnameKey = 'kubernetes.io/hostname';
 
-interface Constraint {
-  readonly key: string;
-  readonly maxSkew: number;
-  readonly minDomains: number;
-  readonly selector: LabelSelector;
-  /** Whether the pod itself counts once it is placed. */
-  readonly countsItself: boolean;
-  readonly source: TopologySpreadConstraint;
-  /** Matching pods by value of the key. */
-  readonly counts: Map<string, number>;
-}
-
-function constraintsOf(
-  pod: Pod,
-  when: TopologySpreadConstraint['whenUnsatisfiable'],
-  snapshot: Snapshot,
-): Constraint[] {
-  const wanted = (pod.spec.topologySpreadConstraints ?? []).filter((c) => c.whenUnsatisfiable === when);
-  return wanted.map((source) => {
-    const own = Object.fromEntries(
-      (source.matchLabelKeys ?? []).flatMap((key) =>
-        pod.metadata.labels?.[key] === undefined ? [] : [[key, pod.metadata.labels[key]]],
-      ),
-    );
-    const spec = source.labelSelector && {
-      ...source.labelSelector,
-      matchLabels: { ...source.labelSelector.matchLabels, ...own },
-    };
-    const selector = labelSelector(spec);
-    const constraint: Constraint = {
-      key: source.topologyKey,
-      maxSkew: source.maxSkew,
-      minDomains: source.minDomains ?? 1,
-      selector,
-      countsItself: selector.matches(pod.metadata.labels ?? {}),
-      source,
-      counts: new Map(),
-    };
-    for (const node of snapshot.nodes) countNode(pod, constraint, node);
-    return constraint;
-  });
-}
-
-function countNode(pod: Pod, { key, selector, counts, source }: Constraint, { node, pods }: NodeInfo): void {
-  const value = node.metadata.labels?.[key];
-  if (value === undefined || !isEligible(pod, source, node)) return;
-  let count = counts.get(value) ?? 0;
-  for (const { pod: other } of pods.values())
-    if (
-      other.metadata.namespace === pod.metadata.namespace &&
-      !other.metadata.deletionTimestamp &&
-      selector.matches(other.metadata.labels ?? {})
-    )
-      count++;
-  counts.set(value, count);
-}
+const labelOf = ({ metadata }: Node, key: string): string | undefined => metadata.labels?.[key];
+const hasKeys = (node: Node, rules: readonly SpreadRule[]): boolean =>
+  rules.every(({ key }) => labelOf(node, key) !== undefined);
 
 /** Nodes that reject the pod anyway do not count as a domain, unless the constraint says otherwise. */
-function isEligible(pod: Pod, source: TopologySpreadConstraint, node: NodeInfo['node']): boolean {
-  if ((source.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !matchesNode(pod.spec, node)) return false;
-  if ((source.nodeTaintsPolicy ?? 'Ignore') === 'Ignore') return true;
-  return !node.spec?.taints?.some((t) => t.effect !== 'PreferNoSchedule' && !tolerates(pod.spec.tolerations, t));
-}
+const isEligible = ({ spec }: Pod, { honorsAffinity, honorsTaints }: SpreadRule, node: Node): boolean =>
+  (!honorsAffinity || matchesNode(spec, node)) && (!honorsTaints || toleratesNode(spec, node));
 
-function filterBy(constraints: readonly Constraint[]): FilterCycle {
-  const least = constraints.map(({ counts, minDomains }) =>
-    counts.size < minDomains ? 0 : Math.min(...counts.values()),
-  );
+function filterBy(pod: Pod, rules: readonly SpreadRule[], snapshot: Snapshot): FilterCycle {
+  const counts = rules.map(() => new Map<string, number>());
+  for (const info of snapshot.nodes) {
+    if (!hasKeys(info.node, rules)) continue;
+    for (const [i, rule] of rules.entries()) {
+      if (!isEligible(pod, rule, info.node)) continue;
+      const value = labelOf(info.node, rule.key) ?? '';
+      counts[i].set(value, (counts[i].get(value) ?? 0) + rule.podsOn(info));
+    }
+  }
+  const least = rules.map(({ minDomains }, i) => (counts[i].size < minDomains ? 0 : Math.min(...counts[i].values())));
   return {
     filter({ node }) {
-      for (const [index, { key, maxSkew, countsItself, counts }] of constraints.entries()) {
-        const value = node.metadata.labels?.[key];
+      for (const [index, { key, maxSkew, countsItself }] of rules.entries()) {
+        const value = labelOf(node, key);
         if (value === undefined) return noLabel;
-        if ((counts.get(value) ?? 0) + (countsItself ? 1 : 0) - least[index] > maxSkew) return skewed;
+        if ((counts[index].get(value) ?? 0) + (countsItself ? 1 : 0) - least[index] > maxSkew) return skewed;
       }
       return undefined;
     },
   };
 }
 
-export const podTopologySpread: Plugin = {
-  name: 'PodTopologySpread',
-  weight: 2,
-  prepareFilter({ pod }, snapshot) {
-    const constraints = constraintsOf(pod, 'DoNotSchedule', snapshot);
-    return constraints.length === 0 ? 'skip' : filterBy(constraints);
-  },
-  prepareScore({ pod }, nodes, snapshot) {
-    if (!pod.spec.topologySpreadConstraints?.length) return defaultSpread(pod, nodes, snapshot);
-    const constraints = constraintsOf(pod, 'ScheduleAnyway', snapshot);
-    if (constraints.length === 0) return 'skip';
-    // Domains of a finer key have fewer pods each: without the weight, the coarser key would always decide.
-    const weights = constraints.map(({ key, counts }) =>
-      Math.log((key === 'kubernetes.io/hostname' ? nodes.length : counts.size) + 2),
-    );
-    const lacksLabel = (node: NodeInfo) =>
-      constraints.some(({ key }) => node.node.metadata.labels?.[key] === undefined);
-    return {
-      score(node) {
-        if (lacksLabel(node)) return Number.NaN;
-        return Math.round(
-          constraints.reduce(
-            (sum, { key, counts, maxSkew }, i) =>
-              sum + (counts.get(must(node.node.metadata.labels, 'labels')[key]) ?? 0) * weights[i] + (maxSkew - 1),
-            0,
-          ),
-        );
-      },
-      normalize: fewestFirst,
-    };
-  },
-  wakes: (event, { pod }) =>
-    event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.aspects.includes('labels')) ||
-    ((event.type === 'pod-gone' || event.type === 'pod-assigned' || event.type === 'pod-relabelled') &&
-      event.pod.metadata.namespace === pod.metadata.namespace),
-};
+/** `needsAllKeys`: nodes without a key do not count at all. */
+function scoreBy(
+  pod: Pod,
+  rules: readonly SpreadRule[],
+  nodes: readonly NodeInfo[],
+  snapshot: Snapshot,
+  needsAllKeys: boolean,
+): ScoreCycle {
+  const isIgnored = ({ node }: NodeInfo) => needsAllKeys && !hasKeys(node, rules);
+  const counted = needsAllKeys ? nodes.filter((node) => !isIgnored(node)) : nodes;
+  const domains = rules.map(({ key }) =>
+    key === hostnameKey ? undefined : new Map<string, number>(counted.map(({ node }) => [labelOf(node, key) ?? '', 0])),
+  );
+  for (const [i, rule] of rules.entries()) {
+    const counts = domains[i];
+    for (const info of counts ? rule.occupied(snapshot) : []) {
+      if (isIgnored(info) || !isEligible(pod, rule, info.node)) continue;
+      const value = labelOf(info.node, rule.key) ?? '';
+      const count = counts?.get(value);
+      if (count !== undefined) counts?.set(value, count + rule.podsOn(info));
+    }
+  }
+  // Domains of a finer key have fewer pods each: without the weight, the coarser key would always decide.
+  const weights = domains.map((counts) => Math.log((counts?.size ?? counted.length) + 2));
+  return {
+    score(info) {
+      if (isIgnored(info)) return Number.NaN;
+      let sum = 0;
+      for (const [i, rule] of rules.entries()) {
+        const value = labelOf(info.node, rule.key);
+        if (value === undefined) continue;
+        const count = domains[i] ? (domains[i].get(value) ?? 0) : rule.podsOn(info);
+        sum += count * weights[i] + rule.maxSkew - 1;
+      }
+      return Math.round(sum);
+    },
+    normalize: fewestFirst,
+  };
+}
 
 /** A lower count is better; nodes that do not count (NaN) come last. */
 function fewestFirst(scores: Float64Array): void {
@@ -152,30 +110,76 @@ function fewestFirst(scores: Float64Array): void {
   }
 }
 
-/** Kubernetes' default constraints: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints */
-const defaultHostSkew = 3;
-const defaultZoneSkew = 5;
+/** Kubernetes' own: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints */
+const systemConstraints: readonly TopologySpreadConstraint[] = [
+  { maxSkew: 3, topologyKey: hostnameKey, whenUnsatisfiable: 'ScheduleAnyway' },
+  { maxSkew: 5, topologyKey: zoneKey, whenUnsatisfiable: 'ScheduleAnyway' },
+];
+const hostOnly = systemConstraints.slice(0, 1);
 
-/** Pods without constraints spread over hosts and zones, away from pods of the same controller. */
-function defaultSpread(pod: Pod, nodes: readonly NodeInfo[], snapshot: Snapshot): ScoreCycle | 'skip' {
-  const uid = controllerUid(pod);
-  const onHosts = uid === undefined ? undefined : snapshot.siblings(uid);
-  if (!onHosts?.size) return 'skip';
-  const inZones = new Map<string, number>();
-  for (const [name, count] of snapshot.hasZones ? onHosts : []) {
-    const zone = snapshot.node(name)?.node.metadata.labels?.[zoneKey];
-    if (zone !== undefined) inZones.set(zone, (inZones.get(zone) ?? 0) + count);
-  }
-  const hostWeight = Math.log(nodes.length + 2);
-  const zoneWeight = Math.log(inZones.size + 2);
+export function podTopologySpreadWith({ defaultConstraints }: Arguments): Plugin {
+  const hard = (pod: Pod, snapshot: Snapshot) =>
+    rulesOf(pod, 'DoNotSchedule', defaultConstraints ?? systemConstraints, snapshot);
   return {
-    score({ name, node }) {
-      const zone = node.metadata.labels?.[zoneKey];
-      const byHost = (onHosts.get(name) ?? 0) * hostWeight + defaultHostSkew - 1;
-      return Math.round(
-        byHost + (zone === undefined ? 0 : (inZones.get(zone) ?? 0) * zoneWeight + defaultZoneSkew - 1),
-      );
+    name: 'PodTopologySpread',
+    weight: 2,
+    prepareFilter({ pod }, snapshot) {
+      const rules = hard(pod, snapshot);
+      return rules.length === 0 ? 'skip' : filterBy(pod, rules, snapshot);
     },
-    normalize: fewestFirst,
+    prepareScore({ pod }, nodes, snapshot) {
+      // Without zones, the second constraint changes no score.
+      const defaults = defaultConstraints ?? (snapshot.hasZones ? systemConstraints : hostOnly);
+      const rules = rulesOf(pod, 'ScheduleAnyway', defaults, snapshot);
+      const [first] = rules;
+      if (!first || (defaults === hostOnly && first.isUnused)) return 'skip';
+      const isSystem = !pod.spec.topologySpreadConstraints?.length && !defaultConstraints;
+      return scoreBy(pod, rules, nodes, snapshot, !isSystem);
+    },
+    wakes: (event, info, snapshot) => wakes(event, info, () => hard(info.pod, snapshot)),
   };
+}
+
+export const podTopologySpread = podTopologySpreadWith({});
+
+function wakes(event: ClusterEvent, { pod }: PodInfo, rules: () => readonly SpreadRule[]): boolean {
+  const isNear = (other: Pod) => other.metadata.namespace === pod.metadata.namespace;
+  switch (event.type) {
+    case 'node-added':
+    case 'node-removed':
+      return hasKeys(event.node, rules());
+    case 'node-changed':
+      return changesDomains(event, rules());
+    case 'pod-assigned':
+    case 'pod-gone':
+      return isNear(event.pod) && rules().some((rule) => rule.matches(event.pod));
+    case 'pod-relabelled':
+      return isNear(event.pod) && rules().some((rule) => rule.matches(event.old) !== rule.matches(event.pod));
+    case 'pod-updated':
+      return event.pod.metadata.uid === pod.metadata.uid && changesOwn(event, rules());
+    default:
+      return false;
+  }
+}
+
+function changesDomains(
+  { node, old }: Extract<ClusterEvent, { type: 'node-changed' }>,
+  rules: readonly SpreadRule[],
+): boolean {
+  const counts = hasKeys(node, rules);
+  if (counts !== hasKeys(old, rules)) return true;
+  if (!counts) return false;
+  return (
+    rules.some(({ key }) => labelOf(node, key) !== labelOf(old, key)) || !deepEqual(node.spec?.taints, old.spec?.taints)
+  );
+}
+
+function changesOwn(
+  { pod, old }: Extract<ClusterEvent, { type: 'pod-updated' }>,
+  rules: readonly SpreadRule[],
+): boolean {
+  return (
+    (rules.some(({ honorsTaints }) => honorsTaints) && !deepEqual(pod.spec.tolerations, old.spec.tolerations)) ||
+    rules.some((rule) => rule.matches(old) !== rule.matches(pod))
+  );
 }

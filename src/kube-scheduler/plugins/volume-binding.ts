@@ -9,6 +9,7 @@ import {
   type Pod,
   storageClassOf,
 } from '../../api/api.ts';
+import { defaultArguments, type PluginArguments } from '../configuration/arguments.ts';
 import type { Plugin, Rejection, Snapshot } from '../framework.ts';
 import { chooseVolumes } from './volume-choice.ts';
 import { reserveVolumes } from './volume-reservation.ts';
@@ -30,7 +31,7 @@ function faultOf(pod: Pod, { claim: name, isEphemeral }: ClaimOfPod, claim: Pers
 const waitsForConsumer = (claim: PersistentVolumeClaim, { storage }: Snapshot): boolean =>
   !claim.spec.volumeName && storage.class(storageClassOf(claim))?.volumeBindingMode === 'WaitForFirstConsumer';
 
-export const volumeBinding: Plugin = {
+export const volumeBindingWith = ({ bindTimeoutSeconds }: PluginArguments['VolumeBinding']): Plugin => ({
   name: 'VolumeBinding',
   prepareFilter({ pod, claimVolumes: wanted }, snapshot) {
     if (wanted.length === 0) return 'skip';
@@ -54,7 +55,7 @@ export const volumeBinding: Plugin = {
       reserve({ node }) {
         if (waiting.length === 0) return undefined;
         const choice = chooseVolumes(needed, node, storage);
-        return 'bindings' in choice ? reserveVolumes(choice, node, storage) : undefined;
+        return 'bindings' in choice ? reserveVolumes(choice, node, storage, bindTimeoutSeconds * 1_000) : undefined;
       },
     };
   },
@@ -67,4 +68,6 @@ export const volumeBinding: Plugin = {
     if (event.type === 'node-changed') return event.aspects.includes('labels');
     return event.type === 'node-added' || event.type === 'storage-changed' || event.type === 'csi-changed';
   },
-};
+});
+
+export const volumeBinding = volumeBindingWith(defaultArguments.VolumeBinding);

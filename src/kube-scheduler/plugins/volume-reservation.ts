@@ -14,10 +14,12 @@ import type { VolumeChoice } from './volume-choice.ts';
 
 const { selectedNode } = volumeAnnotations;
 
-/** Kubernetes' default of VolumeBindingArgs.bindTimeoutSeconds. */
-const bindTimeoutMs = 600_000;
-
-export function reserveVolumes({ bindings, provisions }: VolumeChoice, node: Node, storage: Storage): Reservation {
+export function reserveVolumes(
+  { bindings, provisions }: VolumeChoice,
+  node: Node,
+  storage: Storage,
+  timeoutMs: number,
+): Reservation {
   const { name } = node.metadata;
   const promised = bindings.map(({ volume, claim }) => ({ volume: reserveFor(volume, claim), claim }));
   const asked = provisions.map((claim) => ({ ...claim, metadata: withNode(claim, name) }));
@@ -40,7 +42,7 @@ export function reserveVolumes({ bindings, provisions }: VolumeChoice, node: Nod
         const written = await client.update('persistentvolumeclaims', claim);
         versions.set(keyOfClaim(claim), written.metadata.resourceVersion ?? '');
       }
-      await untilBound(tools, storage, () =>
+      await untilBound(tools, timeoutMs, storage, () =>
         [
           ...promised.map(({ volume, claim }) => isPromiseKept(volume.metadata.name, claim, node, storage, versions)),
           ...asked.map((claim) => isProvisioned(claim, node, storage, versions)),
@@ -58,7 +60,12 @@ const withNode = ({ metadata }: PersistentVolumeClaim, node: string): Persistent
 });
 
 /** Looks after each change. Rejects when `isBound` throws, the pod is gone, or time is up. */
-function untilBound({ clock, signal }: BindTools, storage: Storage, isBound: () => boolean): Promise<void> {
+function untilBound(
+  { clock, signal }: BindTools,
+  timeoutMs: number,
+  storage: Storage,
+  isBound: () => boolean,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
       stopListening();
@@ -85,7 +92,7 @@ function untilBound({ clock, signal }: BindTools, storage: Storage, isBound: () 
         look();
       });
     };
-    const timer = clock.after(bindTimeoutMs, () => fail('context deadline exceeded'), { background: true });
+    const timer = clock.after(timeoutMs, () => fail('context deadline exceeded'), { background: true });
     signal.addEventListener('abort', abort, { once: true });
     const stopListening = storage.onChange(plan);
     if (signal.aborted) abort();

@@ -4,8 +4,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooMany } from '../../../api/api.ts';
+import type { Shape } from '../../../machinery/fields/configuration-shape.ts';
 import { AccessConfigurationError, readConfiguration, refuseFaults } from '../configuration-file.ts';
-import type { Shape } from '../configuration-shape.ts';
 import { ClaimPrograms, compileClaims, compileUser } from './expressions.ts';
 import type { AuthenticationConfiguration, ClaimOrExpression, JwtIssuer } from './types.ts';
 

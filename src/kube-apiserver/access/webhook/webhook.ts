@@ -1,12 +1,12 @@
 // Another server decides: it answers SubjectAccessReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/webhook/
 
+import type { Shape } from '../../../machinery/fields/configuration-shape.ts';
 import type { Logger } from '../../../machinery/logger.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import { parseDuration } from '../../../machinery/time/duration.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { AuthorizationWebhookConfiguration } from '../authorization-configuration.ts';
-import type { Shape } from '../configuration-shape.ts';
 import { RecentAnswers } from '../recent-answers.ts';
 import { type RemoteServer, reviewRemotely } from '../remote.ts';
 import { compileMatchCondition, matchesAll } from './match-conditions.ts';

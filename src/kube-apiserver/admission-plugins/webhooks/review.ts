@@ -3,8 +3,8 @@
 
 import { badRequest, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
+import { isObject } from '../../../machinery/fields/configuration-shape.ts';
 import { parseExact } from '../../../machinery/text/exact-json.ts';
-import { isObject } from '../../access/configuration-shape.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { inSpan } from '../../tracing/tracing.ts';
