@@ -4,8 +4,8 @@ import type { ServicePort } from './service-ports.ts';
 
 export interface ProxyBackend {
   readonly name: 'nftables' | 'userspace';
-  /** Programs exactly `ports`. Changes only the differences since the last call. */
-  sync(ports: readonly ServicePort[]): Promise<void>;
+  /** Programs exactly `ports`, with the address ranges of services. Changes only the differences since the last call. */
+  sync(ports: readonly ServicePort[], serviceCidrs: readonly string[]): Promise<void>;
   /** Removes all rules and addresses of this back-end. */
   remove(): Promise<void>;
 }

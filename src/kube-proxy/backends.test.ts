@@ -138,6 +138,16 @@ describe.each(['nftables', 'userspace'] as const)('%s', (mode) => {
     await sync(service(pods));
     expect(curl('node', 'http://10.96.0.5').status).toBe(0);
   });
+  if (mode === 'nftables')
+    check(
+      'other ports of a cluster IP are refused, and connections to addresses without a service are dropped',
+      async () => {
+        for (const place of ['node', 'client'] as const) {
+          expect(curl(place, 'http://10.96.0.5:81').status).toBe(7);
+          expect(curl(place, 'http://10.96.0.6').status).toBe(28);
+        }
+      },
+    );
   check('UDP', async () => {
     await sync(
       service(pods),

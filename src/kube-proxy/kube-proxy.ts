@@ -1,6 +1,7 @@
 // The room's front door. kube-proxy translates Services to network rules of this machine.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
+import type { ServiceCIDR } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
 import { startAnnouncer } from './announcer/announcer.ts';
 import type { ProxyBackend } from './backend.ts';
@@ -35,6 +36,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   const backend = await chooseBackend(context, config);
   const services = createInformer(context, 'services');
   const slices = createInformer(context, 'endpointslices');
+  const ranges = createInformer(context, 'servicecidrs');
   const duration = context.metrics.histogram(
     'kubeproxy_sync_proxy_rules_duration_seconds',
     'SyncProxyRules latency in seconds.',
@@ -53,7 +55,8 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       dirty = false;
       const beginMs = clock.monotonic();
       try {
-        await backend.sync(servicePorts(services.list(), slices.list(), config.nodeName));
+        const cidrs = serviceCidrs(config.serviceCidr, ranges.list());
+        await backend.sync(servicePorts(services.list(), slices.list(), config.nodeName), cidrs);
         await checks.sync(healthChecks(services.list(), slices.list(), config.nodeName));
         problem = undefined;
       } catch (error) {
@@ -73,9 +76,10 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
     });
   }
 
-  await Promise.all([services.synced(), slices.synced()]);
+  await Promise.all([services.synced(), slices.synced(), ranges.synced()]);
   services.handle(changed);
   slices.handle(changed);
+  ranges.handle(changed);
   changed();
   await syncing;
   // In user space the addresses are bound to the loopback interface of each node, so all nodes would answer for them.
@@ -89,7 +93,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
     async stop() {
       stopped = true;
       if (announcer) await announcer.stop();
-      await Promise.all([services.stop(), slices.stop()]);
+      await Promise.all([services.stop(), slices.stop(), ranges.stop()]);
       await syncing;
       checks.stop();
       // The userspace proxy ends with this process; kernel rules serve until the next start.
@@ -97,6 +101,10 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
     },
   };
 }
+
+/** The IPv4 ranges, also of ServiceCIDR objects. */
+const serviceCidrs = (own: string, objects: readonly ServiceCIDR[]): string[] =>
+  [...new Set([own, ...objects.flatMap(({ spec }) => spec?.cidrs ?? [])])].filter((cidr) => !cidr.includes(':')).sort();
 
 /** Name of the nftables table of a cluster. */
 const tableOf = (clusterName: string): string => `coracle-${clusterName}`;

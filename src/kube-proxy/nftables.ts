@@ -14,13 +14,15 @@ export interface NftablesOptions {
   readonly table: string;
   /** Pod addresses: traffic to a cluster IP from other sources is masqueraded. */
   readonly clusterCidr: string;
-  readonly serviceCidr: string;
   readonly nodeIPs: readonly string[];
   readonly logger: Logger;
 }
 
 /** Set on packets that must leave with the node's address. The kubelet of Kubernetes uses the same bit. */
 const masqueradeMark = '0x4000';
+
+/** The chain for addresses of the service ranges that no service has: traffic to them must not leave the machine. */
+const unallocated = 'unallocated-cluster-ips';
 
 /** The desired contents: chains with their rules, map elements with their verdicts. */
 interface Ruleset {
@@ -30,7 +32,7 @@ interface Ruleset {
   readonly affinity: ReadonlyMap<string, number>;
 }
 
-const empty: Ruleset = { chains: new Map(), elements: new Map(), affinity: new Map() };
+const empty: Ruleset = { chains: new Map([[unallocated, []]]), elements: new Map(), affinity: new Map() };
 
 export async function createNftablesBackend(options: NftablesOptions): Promise<ProxyBackend> {
   const table = `ip ${options.table}`;
@@ -38,17 +40,21 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
   // previous run serve until then.
   let first = frame(table, options, await bridgedPacketsAreSeen());
   await run('nft', ['--check', '-f', '-'], first);
-  await ensureRoute(options);
   let applied = empty;
+  const routed = new Set<string>();
   return {
     name: 'nftables',
-    async sync(ports) {
-      const wanted = ruleset(ports, options.nodeIPs);
+    async sync(ports, serviceCidrs) {
+      const wanted = ruleset(ports, options.nodeIPs, serviceCidrs);
       const script = first + transaction(table, applied, wanted);
       if (script === '') return;
       const gone = vanishedUdp(applied, wanted);
       await run('nft', ['-f', '-'], script);
       first = '';
+      for (const range of serviceCidrs) {
+        if (!routed.has(range)) await ensureRoute(range, options.logger);
+        routed.add(range);
+      }
       applied = wanted;
       // Existing UDP flows would continue to a removed endpoint, or to none.
       await Promise.all(gone.map((ip) => run('conntrack', ['-D', '-p', 'udp', '--orig-dst', ip]).catch(() => {})));
@@ -72,7 +78,7 @@ async function bridgedPacketsAreSeen(): Promise<boolean> {
 }
 
 /** Without a default route, the host has no route to a cluster IP, so packets would not reach the rules. */
-async function ensureRoute({ serviceCidr, logger }: NftablesOptions): Promise<void> {
+async function ensureRoute(serviceCidr: string, logger: Logger): Promise<void> {
   const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
   if (/^\S+\t00000000\t/m.test(routes)) return;
   await run('ip', ['route', 'replace', serviceCidr, 'dev', 'lo']).catch((error) =>
@@ -108,6 +114,8 @@ table ${table} {
     ip daddr . meta l4proto . th dport vmap @no-endpoints
     ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
   }
+  chain ${unallocated} { }
+  chain cluster-ips-check { ip daddr @cluster-ips reject; jump ${unallocated}; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
   chain nat-output { type nat hook output priority -100; policy accept; jump services; }
   chain nat-postrouting {
@@ -117,7 +125,8 @@ table ${table} {
     masquerade fully-random
   }
   chain filter-prerouting { type filter hook prerouting priority dstnat - 10; policy accept; ct state new jump firewall; ct state new jump without-endpoints; }
-  chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; }
+  chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; ct state new jump cluster-ips-check; }
+  chain filter-forward { type filter hook forward priority filter; policy accept; ct state new jump cluster-ips-check; }
   chain filter-output-early { type filter hook output priority -110; policy accept; ct state new jump firewall; }
   chain filter-input { type filter hook input priority filter; policy accept; ip daddr @announced-ips meta l4proto { tcp, udp, sctp } ct state new reject; }
 }
@@ -136,8 +145,13 @@ export const chainNames = ({ key }: Pick<ServicePort, 'key'>) => ({
 });
 
 /** The rules of the services, as chains and elements. */
-export function ruleset(ports: readonly ServicePort[], nodeIPs: readonly string[] = []): Ruleset {
-  const chains = new Map<string, readonly string[]>();
+export function ruleset(
+  ports: readonly ServicePort[],
+  nodeIPs: readonly string[] = [],
+  serviceCidrs: readonly string[] = [],
+): Ruleset {
+  const drops = serviceCidrs.map((range) => `ip daddr ${range} drop`);
+  const chains = new Map<string, readonly string[]>([[unallocated, drops]]);
   const elements = new Map<string, Map<string, string>>(
     [
       ...['service-ips', 'service-nodeports', 'no-endpoints', 'no-endpoint-nodeports'],

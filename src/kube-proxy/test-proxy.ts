@@ -15,7 +15,6 @@ const create: Record<string, () => Promise<ProxyBackend> | ProxyBackend> = {
     createNftablesBackend({
       table: 'coracle-test',
       clusterCidr: '10.244.0.0/16',
-      serviceCidr: '10.96.0.0/12',
       nodeIPs: ['192.0.2.10'],
       logger: silentLogger,
     }),
@@ -31,7 +30,7 @@ const create: Record<string, () => Promise<ProxyBackend> | ProxyBackend> = {
 const backend = await create[process.argv[2]]();
 process.stdout.write('ok\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  const done = line === 'remove' ? backend.remove() : backend.sync(JSON.parse(line));
+  const done = line === 'remove' ? backend.remove() : backend.sync(JSON.parse(line), ['10.96.0.0/12']);
   process.stdout.write(
     `${await done.then(
       () => 'ok',
