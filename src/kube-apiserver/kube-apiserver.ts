@@ -56,6 +56,7 @@ export type { ComputedResource } from './computed/computed-resources.ts';
 export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from './environment.ts';
 export type { Listener, ListenOptions } from './http/http-server.ts';
 export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';
+export { readingProtobuf } from './protobuf/stored.ts';
 export type { Server } from './server.ts';
 export type { Site, SiteForward, SitePage, SiteRequest } from './site.ts';
 export type { HealthCheck } from './stages/health.ts';

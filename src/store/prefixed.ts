@@ -1,6 +1,7 @@
 // A store whose keys begin with another prefix than /registry: several clusters may share one etcd.
 
 import type { Change, CommitResult, Entry, KeyRange, Page, Revision, Store, Write } from './interface.ts';
+import { delegated } from './read-as.ts';
 
 const usual = '/registry';
 
@@ -21,7 +22,7 @@ export function prefixedStore(store: Store, prefix: string): Store {
   };
   const keyOf = (found: Change) => (found.type === 'put' ? found.entry.key : found.key);
   return {
-    revision: () => store.revision(),
+    ...delegated(store),
     async get(key: string, at?: Revision) {
       const found = await store.get(outer(key), at);
       return found && entry(found);
@@ -38,16 +39,8 @@ export function prefixedStore(store: Store, prefix: string): Store {
       for await (const { changes, revision } of store.watch(range(keys), after, signal))
         yield { changes: changes.filter((found) => isOwn(keyOf(found))).map(change), revision };
     },
-    compact: (revision) => store.compact(revision),
-    grantLease: (seconds) => store.grantLease(seconds),
-    keepAlive: (lease) => store.keepAlive(lease),
-    revokeLease: (lease) => store.revokeLease(lease),
-    leaseSeconds: (lease) => store.leaseSeconds(lease),
-    size: () => store.size(),
-    health: () => store.health(),
     async *readAll(keys, at) {
       for await (const page of store.readAll(range(keys), at)) yield { ...page, entries: entries(page.entries) };
     },
-    close: () => store.close(),
   };
 }

@@ -30,6 +30,7 @@ export {
 export * from './interface.ts';
 export { createMemoryStore } from './memory.ts';
 export { prefixedStore } from './prefixed.ts';
+export { readAs } from './read-as.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';
 
 /** PEM texts. */

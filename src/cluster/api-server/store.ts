@@ -1,5 +1,6 @@
 // The store of --etcd-servers: a real etcd, or the directory of the stand-in for etcd.
 
+import { readingProtobuf } from '../../kube-apiserver/kube-apiserver.ts';
 import { openStore, prefixedStore, type Store, StoreUnusable } from '../../store/store.ts';
 import type { Environment } from '../context.ts';
 import { encryptedBy } from '../encryption.ts';
@@ -24,7 +25,7 @@ export async function openFlaggedStore(
     try {
       const opened = await open(values, { clock });
       return await encryptedBy(file, opened, { clock, logger, metrics, prefix, ...(reload && { reload }) }).then(
-        (store) => prefixedStore(store, prefix),
+        (store) => readingProtobuf(prefixedStore(store, prefix)),
         async (error) => {
           await opened.close();
           throw error;

@@ -1,4 +1,5 @@
 import type { RunningComponent } from '../../client/client.ts';
+import { readingProtobuf } from '../../kube-apiserver/kube-apiserver.ts';
 import { openStore, type Store, type StoreOptions } from '../../store/store.ts';
 import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
@@ -19,7 +20,7 @@ export async function startStorePart(context: PartContext, etcd?: EtcdMember): P
     await opened.close();
     throw error;
   });
-  return { store, stop: () => store.close() };
+  return { store: readingProtobuf(store), stop: () => store.close() };
 }
 
 function storeOptions(

@@ -118,6 +118,13 @@ interface Envelope {
   readonly raw: Buffer;
 }
 
+/** The bytes of a stored value that begins as an envelope does; undefined for another one. */
+export function beginsAsProtobuf(value: Uint8Array | string): Buffer | undefined {
+  if (typeof value === 'string') return value.startsWith('k8s\0') ? Buffer.from(value, 'latin1') : undefined;
+  const begins = magic.every((byte, i) => value[i] === byte);
+  return begins ? Buffer.from(value.buffer, value.byteOffset, value.length) : undefined;
+}
+
 /** Throws ProtobufError for bytes that are no envelope. */
 export function readEnvelope(bytes: Buffer): Envelope {
   if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0)

@@ -11,7 +11,7 @@ import {
   type Kind,
   unsupportedMediaType,
 } from '../../api/api.ts';
-import { fieldsOf } from '../../machinery/parsed.ts';
+import { fieldsOf, isFields } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import type { Body } from '../body.ts';
@@ -30,7 +30,8 @@ const largestWritten = 3 << 20;
 
 /** Stored objects get today's defaults, as in Kubernetes. `kind` is any version of the resource. */
 export function decodeStored(server: Environment, value: Value, kind: Kind): ApiObject {
-  const object = parseExact(textOf(value)) as ApiObject;
+  const object = parseExact(textOf(value)) as ApiObject | null;
+  if (!object || !isFields(object.metadata)) throw new Error('it is no object with metadata');
   const [group, version] = groupVersion(object.apiVersion ?? 'v1');
   const stored = server.kinds.byKind(group, version, object.kind ?? '') ?? kind;
   if (stored.readStored) return ordered(stored.readStored(object));

@@ -1,7 +1,7 @@
 // All caches, fed by one watch of the store. Reads never use the disk (docs/design.md, idea 3).
 
 import { setImmediate } from 'node:timers/promises';
-import type { ApiObject } from '../../api/api.ts';
+import { type ApiObject, internalError } from '../../api/api.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { Change, CommitResult, Entry, Value, Write } from '../../store/store.ts';
@@ -327,7 +327,19 @@ export class WatchCache {
     }
     loading.series.eventReceived();
     if (loading.early) loading.early.push(change);
-    else this.#apply(loading, change);
+    else
+      try {
+        this.#apply(loading, change);
+      } catch (error) {
+        this.#drop(loading, error);
+      }
+  }
+
+  /** An object cannot be read: requests for its resource fail until that is mended, and no others. */
+  #drop({ cache }: Loading, error: unknown): void {
+    this.#logger.error('the changes of a resource cannot be read', { prefix: cache.prefix, error: String(error) });
+    this.forget(cache.prefix);
+    cache.end();
   }
 
   /** Keys are /registry/<plural>/... or /registry/<group>/<plural>/... */
@@ -373,9 +385,17 @@ const revisionOf = (change: Change): number => (change.type === 'put' ? change.e
 const firstPart = (key: string): string => key.split('/', 3)[2] ?? '';
 
 function loadedItem({ key, value, modRevision }: Entry, decode: Decode): Item {
-  const object = decode(value);
+  const object = readable(key, () => decode(value));
   shareFields(object);
   return new Item(key, modRevision, object);
+}
+
+function readable(key: string, decode: () => ApiObject): ApiObject {
+  try {
+    return decode();
+  } catch (error) {
+    throw internalError(`unable to decode the object in the store at ${key}: ${(error as Error).message}`);
+  }
 }
 
 /** A copy whose resourceVersion may be set. */

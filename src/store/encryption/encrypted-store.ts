@@ -4,12 +4,12 @@ import {
   type Change,
   type CommitResult,
   type Entry,
-  type KeyRange,
   type Page,
   type Store,
   StoreUnusable,
   type Write,
 } from '../interface.ts';
+import { delegated } from '../read-as.ts';
 import { bytesOf, type Value } from '../value.ts';
 import { startsWith, type Transformer } from './providers.ts';
 
@@ -79,20 +79,6 @@ export function encryptedStore(store: Store, transformersFor: TransformersFor): 
     },
   };
 }
-
-/** Methods without values pass through. */
-const delegated = (store: Store) => ({
-  revision: () => store.revision(),
-  compact: (revision: number) => store.compact(revision),
-  grantLease: (ttlSeconds: number) => store.grantLease(ttlSeconds),
-  keepAlive: (lease: number) => store.keepAlive(lease),
-  revokeLease: (lease: number) => store.revokeLease(lease),
-  leaseSeconds: (lease: number) => store.leaseSeconds(lease),
-  size: () => store.size(),
-  health: () => store.health(),
-  readAll: (keys: KeyRange, at?: number) => store.readAll(keys, at),
-  close: () => store.close(),
-});
 
 async function inOrder<T>(items: readonly T[], map: (item: T) => Promise<T>): Promise<T[]> {
   const mapped: T[] = [];
