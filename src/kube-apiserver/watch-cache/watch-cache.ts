@@ -1,22 +1,20 @@
 // All caches, fed by one watch of the store. Reads never use the disk (docs/design.md, idea 3).
 
 import { setImmediate } from 'node:timers/promises';
-import { type ApiObject, internalError } from '../../api/api.ts';
+import type { ApiObject } from '../../api/api.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { Change, CommitResult, Entry, Value, Write } from '../../store/store.ts';
+import type { Change, CommitResult, Entry, Write } from '../../store/store.ts';
 import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import type { StorageSeries, StoreOperation } from '../metrics/storage-metrics.ts';
 import { futureVersion } from '../status.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { Item, type Serialized } from './item.ts';
+import { type Decode, loadedItem } from './loaded-item.ts';
 import { newestRevision } from './newest-revision.ts';
 import { type IndexOf, ResourceCache } from './resource-cache.ts';
 import { shareFields } from './shared-fields.ts';
 import { type CachedStore, tracedStore } from './traced-store.ts';
-
-/** Makes the object of the cache from stored bytes: parsed, and with the defaults of today. */
-export type Decode = (value: Value) => ApiObject;
 
 /** A write of one object: its stored form, and the cached object. */
 export interface ObjectWrite {
@@ -383,20 +381,6 @@ const revisionOf = (change: Change): number => (change.type === 'put' ? change.e
 
 /** A resource of the core group, or another group. */
 const firstPart = (key: string): string => key.split('/', 3)[2] ?? '';
-
-function loadedItem({ key, value, modRevision }: Entry, decode: Decode): Item {
-  const object = readable(key, () => decode(value));
-  shareFields(object);
-  return new Item(key, modRevision, object);
-}
-
-function readable(key: string, decode: () => ApiObject): ApiObject {
-  try {
-    return decode();
-  } catch (error) {
-    throw internalError(`unable to decode the object in the store at ${key}: ${(error as Error).message}`);
-  }
-}
 
 /** A copy whose resourceVersion may be set. */
 export function withVersion(object: ApiObject, resourceVersion?: string): ApiObject {
