@@ -1,8 +1,9 @@
-import type { Client } from '../client/client.ts';
+import type { Event } from '../api/api.ts';
 import { type PortTrace, traceService } from '../kube-proxy/kube-proxy.ts';
 import { parseIp } from '../machinery/ip.ts';
 import { asAdministrator } from './as-administrator.ts';
 import { bold, CliError, type ClusterOptions, dim, print } from './options.ts';
+import { traceBalancers } from './trace-balancers.ts';
 
 interface TraceOptions extends ClusterOptions {
   readonly namespace: string;
@@ -21,22 +22,29 @@ export async function trace(kind: string, name: string, options: TraceOptions): 
     const [slices, nodes] = await Promise.all([client.list('endpointslices', { namespace }), client.list('nodes')]);
     const inputs = { service, slices: slices.items, nodes: nodes.items, ...(from !== undefined && { from }) };
     const ports = traceService(inputs);
-    const announced = await announcements(client, namespace, service.metadata.uid);
-    if (options.output === 'json') return print(JSON.stringify({ namespace, name, announced, ports }, null, 2));
+    const { items: events } = await client.list('events', {
+      namespace,
+      fieldSelector: `involvedObject.uid=${service.metadata.uid}`,
+    });
+    const announced = announcements(events);
+    const balancers = traceBalancers(service, nodes.items, announced, events);
+    if (options.output === 'json')
+      return print(JSON.stringify({ namespace, name, announced, balancers, ports }, null, 2));
     print(`${bold(`service ${namespace}/${name}`)}  ${service.spec?.type ?? ''}`);
+    for (const { address, origin } of balancers) line('balancer', `${address ? `${address}  ` : ''}${dim(origin)}`);
     if (ports.length === 0) print('  has no addresses that the nodes serve');
-    for (const port of ports) printPort(port, announced);
+    for (const port of ports) printPort(port);
   });
 }
 
+const line = (label: string, text: string): void => print(`  ${label.padEnd(10)}  ${text}`);
+
 /** The newest report of each address: an event, which lives for an hour and is repeated every half hour. */
-async function announcements(client: Client, namespace: string, uid: string): Promise<Record<string, string>> {
-  const { items } = await client.list('events', {
-    namespace,
-    fieldSelector: `involvedObject.uid=${uid},reason=${announcement}`,
-  });
-  const timeOf = (event: (typeof items)[number]) => event.lastTimestamp ?? event.metadata.creationTimestamp ?? '';
-  const sorted = [...items].sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1));
+function announcements(events: readonly Event[]): Record<string, string> {
+  const timeOf = (event: Event) => event.lastTimestamp ?? event.metadata.creationTimestamp ?? '';
+  const sorted = events
+    .filter(({ reason }) => reason === announcement)
+    .sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1));
   return Object.fromEntries(
     sorted.flatMap(({ message = '' }) => {
       const address = / announces (\S+) on /.exec(message)?.[1];
@@ -45,11 +53,9 @@ async function announcements(client: Client, namespace: string, uid: string): Pr
   );
 }
 
-function printPort(port: PortTrace, announced: Readonly<Record<string, string>>): void {
-  const line = (label: string, text: string) => print(`  ${label.padEnd(10)}  ${text}`);
+function printPort(port: PortTrace): void {
   const { refusal, rules, endpoints, droppingNodes } = port;
   print(`\n${bold(`port ${port.port}/${port.protocol}`)}`);
-  for (const ip of port.balancers) line('balancer', `${ip}  ${dim(announced[ip] ?? 'on the nodes')}`);
   for (const ip of port.externalIPs) line('external', ip);
   if (port.nodePort > 0) line('node port', `${port.nodePort}  ${dim('on every node')}`);
   for (const ip of port.clusterIPs) line('cluster', ip);
