@@ -94,10 +94,10 @@ function printInspection(place: string, found: Inspection): void {
   print(`  made        ${found.time}`);
   print(`  revision    ${found.revision}`);
   print(`  versions    Coracle ${found.coracle}, Kubernetes ${found.kubernetes}`);
-  print(`  store       ${found.store}`);
+  print(`  store       ${found.store}${found.isServer ? ', shared by the servers' : ''}`);
   print(`  encryption  ${found.encryption}`);
   print(`  size        ${bytes(found.packedBytes)}; objects ${bytes(found.objectBytes)}`);
-  print(`  start       ${startCommand(found.cluster, undefined, found.settings)}`);
+  print(`  start       ${startCommand({ name: found.cluster, flags: found.settings, isServer: found.isServer })}`);
   print(`\nObjects (${found.objects})`);
   for (const { resource, count, bytes: size } of found.resources)
     print(`  ${resource.padEnd(56)} ${String(count).padStart(7)}  ${bytes(size).padStart(10)}`);

@@ -25,13 +25,13 @@ interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags {
 export async function restore(given: string, options: RestoreOptions): Promise<void> {
   const directory = directoryOf(options);
   const target = targetOf(options);
-  if (!options.yes && !process.stdin.isTTY)
-    throw new CliError('restore asks before it replaces anything: run it at a terminal, or give --yes', 2);
   const running = await runningProcess(directory);
   if (running)
     throw new CliError(
       `the cluster in ${directory.root} runs (process ${running.pid}): stop it with "./coracle down --data-dir ${directory.root}"`,
     );
+  if (!options.yes && !process.stdin.isTTY)
+    throw new CliError('restore asks before it replaces anything: run it at a terminal, or give --yes', 2);
   try {
     const decryption = await decryptionOf(options);
     const { folder, name, place } = await findBackup(given, options, decryption);

@@ -107,7 +107,7 @@ export async function startCluster(
       nodeProcess ? startApart(nodeProcess, context, api) : startHere(context, api, hooks.onStep),
     );
     await server?.confirm();
-    await saveSettings(directory, settingsToSave(runConfig, cluster.server));
+    await saveSettings(directory, settingsToSave(runConfig, cluster.server, server !== undefined));
     await claim(directory, info(cluster.server));
     return cluster;
   } catch (error) {

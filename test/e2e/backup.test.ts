@@ -107,7 +107,7 @@ describe.skipIf(reason)(`backup and restore${reason ? `: ${reason}` : ''}`, () =
     ['restore', place('whole.backup'), ...on(name), '--identity', place('identity'), ...more] as const;
 
   test('invalid restores are refused, and the cluster stays', async () => {
-    expect((await fails(...restore('one', '--yes'))).stderr).toMatch(/runs \(process \d+\): stop it/);
+    expect((await fails(...restore('one'))).stderr).toMatch(/runs \(process \d+\): stop it/);
     await machine.kubectl('delete', 'deployment', 'web');
     await machine.kubectl('delete', 'secret', 'login');
     await machine.kubectl('create', 'namespace', 'later');

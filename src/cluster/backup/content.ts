@@ -75,6 +75,7 @@ export async function* backupBytes(source: BackupSource, at?: Revision): AsyncGe
       coracle: version,
       kubernetes: kubernetesVersion.gitVersion,
       store: source.saved.store,
+      ...(source.saved.isServer && { isServer: true }),
       ...(source.saved.server !== undefined && { server: source.saved.server }),
       settings: flags,
     };

@@ -18,8 +18,11 @@ import {
 } from '../../store/store.ts';
 import { dataDirectory } from '../data-directory.ts';
 import { backupBytes, everything } from './content.ts';
+import { inspectBackup } from './inspect.ts';
 import { prepareRestore, type RestoreTarget } from './restore.ts';
+import type { SavedSettings } from './saved-settings.ts';
 import { settleRestore } from './settle.ts';
+import { withStoppedStore } from './stopped.ts';
 
 const clock = systemClock;
 const home = mkdtempSync(path.join(tmpdir(), 'coracle-restore-'));
@@ -35,7 +38,7 @@ async function write(store: Store, ...names: string[]): Promise<void> {
 }
 
 /** A cluster with a store in memory and files, and its backup. */
-async function madeBackup(names = ['a', 'b'], flags: Record<string, string> = {}) {
+async function madeBackup(names = ['a', 'b'], flags: Record<string, string> = {}, isServer = false) {
   const directory = newPlace();
   mkdirSync(directory.pki, { recursive: true });
   writeFileSync(path.join(directory.pki, 'ca.key'), 'the key of the CA');
@@ -44,7 +47,10 @@ async function madeBackup(names = ['a', 'b'], flags: Record<string, string> = {}
   const lease = await store.grantLease(3600);
   await store.commit([{ key: '/registry/events/default/e', value: object('e'), lease }]);
   await write(store, ...names);
-  const saved = { name: 'original', store: 'memory', flags } as const;
+  const saved: SavedSettings = {
+    ...{ name: 'original', store: isServer ? 'etcd' : 'memory', flags },
+    ...(isServer && { isServer }),
+  };
   const bytes = await collected(pack(backupBytes({ directory, store, clock, saved }), {}));
   return { bytes, revision: await store.revision() };
 }
@@ -121,6 +127,23 @@ describe('a backup in an empty directory', () => {
       `./coracle up --name restored --data-dir ${directory.root} --audit-policy ${kept} --port 7000`,
     );
   });
+});
+
+test('a backup of a server names the shared etcd, and is restored for the first of new servers', async () => {
+  const { bytes } = await madeBackup(['a'], { port: '7000' }, true);
+  expect(await inspectBackup(streamed(bytes), {})).toMatchObject({ store: 'etcd', isServer: true });
+  const { directory, restore } = await restored(bytes);
+  expect(restore.target).toEqual({ store: 'embedded' });
+  expect(restore.startCommand).toBe(
+    `./coracle server --cluster-init --name restored --data-dir ${directory.root} --port 7000`,
+  );
+});
+
+test('a stopped server is not backed up from an empty store', async () => {
+  const saved: SavedSettings = { name: 'a', store: 'etcd', isServer: true, flags: {} };
+  await expect(withStoppedStore(newPlace(), saved, clock, async () => {})).rejects.toThrow(
+    /is the etcd of all servers, which a stopped server cannot read: start it/,
+  );
 });
 
 describe('a present cluster', () => {

@@ -111,7 +111,10 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
       await syncTree(restoring);
       return {
         ...{ header, target, losses },
-        startCommand: startCommand(name, directory.root, flags),
+        startCommand: startCommand({
+          ...{ name, dataDirectory: directory.root, flags },
+          isServer: header.isServer && target.store === 'embedded',
+        }),
         async commit() {
           await rename(restoring, restored);
           await syncDirectory(directory.root);
@@ -128,9 +131,9 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
   }
 }
 
-/** The store that the cluster had; one in memory continues on the disk. */
-function targetOf({ store, settings }: BackupHeader): RestoreTarget {
-  if (store !== 'etcd') return { store: 'embedded' };
+/** The store that the cluster had; one in memory continues on the disk. Servers move an embedded one into their etcd. */
+function targetOf({ store, settings, isServer }: BackupHeader): RestoreTarget {
+  if (store !== 'etcd' || isServer) return { store: 'embedded' };
   const endpoints = settings['etcd-endpoints']?.split(',');
   if (endpoints) return { store: 'etcd', endpoints };
   throw new BackupError('the backup names no etcd: give --etcd-endpoints, or --store embedded');

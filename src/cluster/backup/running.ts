@@ -25,7 +25,7 @@ export async function startBackups(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<ClusterBackups> {
   const { config, directory, store } = cluster;
-  const source = { directory, store, clock, saved: settingsToSave(config, cluster.server) };
+  const source = { directory, store, clock, saved: settingsToSave(config, cluster.server, cluster.etcd !== undefined) };
   const { backupSchedule, backupTo, s3Endpoint } = config;
   for (const recipient of config.backupRecipients)
     await checkRecipient(recipient).catch((error) => {

@@ -13,11 +13,13 @@ export interface SavedSettings {
   /** URL of the API server. */
   readonly server?: string;
   readonly store: Settings['store'];
+  /** Of a server: the store is the etcd that all servers share. */
+  readonly isServer?: boolean;
   /** Those that differ from their defaults. */
   readonly flags: Flags;
 }
 
-export function settingsToSave(config: RunConfig, server: string): SavedSettings {
+export function settingsToSave(config: RunConfig, server: string, isServer: boolean): SavedSettings {
   const port = Number(new URL(server).port);
   const values = { ...config, nodes: config.nodeNames.length, nodeIP: undefined, ...(port && { port }) };
   const flags = (Object.entries(settings) as [keyof Settings, Setting<unknown>][]).flatMap(([name, setting]) => {
@@ -25,7 +27,8 @@ export function settingsToSave(config: RunConfig, server: string): SavedSettings
     const isDefault = value === undefined || JSON.stringify(value) === JSON.stringify(setting.default);
     return isDefault ? [] : [[setting.flag, flagText(setting, value)] as const];
   });
-  return { name: config.name, server, store: config.store, flags: Object.fromEntries(flags) };
+  const store = isServer ? 'etcd' : config.store;
+  return { name: config.name, server, store, ...(isServer && { isServer }), flags: Object.fromEntries(flags) };
 }
 
 function flagText({ format }: Setting<unknown>, value: unknown): string {
@@ -42,14 +45,23 @@ export async function readSettings(directory: DataDirectory): Promise<SavedSetti
   return text === undefined ? undefined : (JSON.parse(text) as SavedSettings);
 }
 
+interface StartedCluster {
+  readonly name: string;
+  /** Left out: the default one. */
+  readonly dataDirectory?: string;
+  readonly flags: Flags;
+  /** It is the first of several servers. */
+  readonly isServer?: boolean | undefined;
+}
+
 /** The command that starts a cluster with these flags. */
-export function startCommand(name: string, dataDirectory: string | undefined, flags: Flags): string {
+export function startCommand({ name, dataDirectory, flags, isServer }: StartedCluster): string {
   const words = [
     ...(name === 'coracle' ? [] : ['--name', name]),
     ...(dataDirectory === undefined ? [] : ['--data-dir', dataDirectory]),
     ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
   ];
-  return ['./coracle up', ...words.map(quoted)].join(' ');
+  return [isServer ? './coracle server --cluster-init' : './coracle up', ...words.map(quoted)].join(' ');
 }
 
 const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

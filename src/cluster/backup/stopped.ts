@@ -12,10 +12,14 @@ import { settleRestore } from './settle.ts';
 /** Opens the store of the directory for `use`. No other process has it meanwhile. */
 export async function withStoppedStore<T>(
   directory: DataDirectory,
-  { name, store: kind, flags }: SavedSettings,
+  { name, store: kind, flags, isServer }: SavedSettings,
   clock: Clock,
   use: (store: Store) => Promise<T>,
 ): Promise<T> {
+  if (isServer)
+    throw new BackupError(
+      `the store of ${directory.root} is the etcd of all servers, which a stopped server cannot read: start it, or make the backup on another server`,
+    );
   await claim(directory, { name, address: '', startedAt: clock.now(), version });
   try {
     await settleRestore(directory, clock);

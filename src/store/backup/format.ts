@@ -26,6 +26,8 @@ export interface BackupHeader {
   readonly coracle: string;
   readonly kubernetes: string;
   readonly store: string;
+  /** One of several servers made it: `store` is the etcd that they share. */
+  readonly isServer?: boolean;
   /** URL of the API server. */
   readonly server?: string;
   /** Options of `up` that differ from their defaults, by their flags. */
