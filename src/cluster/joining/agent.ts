@@ -193,7 +193,7 @@ class Agent implements RunningAgent {
     if (await existingKubeletCertificate({ ...tools, ca: existing.ca })) return existing;
     if (join) return this.#join(join, tools);
     throw new JoinError(
-      `the certificate of the node ${existing.node} has expired: join again with a token, as "coracle token create" on a server prints it`,
+      `the certificate of the node ${existing.node} has expired: run "coracle node remove ${existing.node}" on a server, and join again with a token, as "coracle token create" prints it`,
     );
   }
 
@@ -290,7 +290,10 @@ async function certificatesOf(
   logger: Environment['logger'],
 ): Promise<NodeCertificates> {
   const kubelet = await existingKubeletCertificate(tools);
-  if (!kubelet) throw new JoinError(`the certificate of the node ${node} has expired: join again with a token`);
+  if (!kubelet)
+    throw new JoinError(
+      `the certificate of the node ${node} has expired: run "coracle node remove ${node}" on a server, and join again with a token`,
+    );
   return ensureNodeCertificates(kubelet, tools, (error) =>
     logger.warn('a certificate is due and cannot be renewed yet', { error: error.message }),
   );

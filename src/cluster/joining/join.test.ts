@@ -118,8 +118,16 @@ describe('a machine is refused, and nothing stays', () => {
   test('with the name of a server that is away', async () => {
     const labels = { [controlPlaneLabel]: '' };
     await cluster.client.create('nodes', { metadata: { name: 'server-2', labels } });
-    await expect(join(await request(), 'server-2')).rejects.toThrow(/the node server-2 of the cluster is a server/);
+    await expect(join(await request(), 'server-2')).rejects.toThrow(/has a node server-2, which is a server/);
     await cluster.client.delete('nodes', { name: 'server-2' });
+  });
+
+  test('with the name of a node that is away', async () => {
+    await cluster.client.create('nodes', { metadata: { name: 'away' } });
+    await expect(join(await request(), 'away')).rejects.toThrow(
+      /a node away that is away: .* "coracle node remove away"/,
+    );
+    await cluster.client.delete('nodes', { name: 'away' });
   });
 
   test('when its token is deleted meanwhile', async () => {
@@ -154,8 +162,8 @@ test('certificates of a join that was killed are not used under another name', a
 }, 30_000);
 
 test('a certificate that is due stays while no server renews it, until it expires', async () => {
-  const { ca } = await join(await request());
-  const tools = { directory: path.join(directory.pki, 'node'), node: 'worker-1', ca, clientFor: () => nowhere };
+  const { ca } = await join(await request(), 'worker-10');
+  const tools = { directory: path.join(directory.pki, 'node'), node: 'worker-10', ca, clientFor: () => nowhere };
   const nowhere = { create: () => Promise.reject(new Error('no server answers')) } as unknown as Client;
   const after = (days: number) => ({ ...systemClock, now: () => Date.now() + days * 86_400_000 });
   const kubelet = (await existingKubeletCertificate({ ...tools, clock: systemClock }))!;

@@ -85,8 +85,7 @@ export async function joinCluster(
   const clients = clientsOf(request.server, ca, tools.clock);
   try {
     await prepare(settings);
-    await checkName(client, tools.node).catch(explain(request));
-    await checkNoServer(client, tools.node).catch(explain(request));
+    await checkIsNew(client, tools.node).catch(explain(request));
     // A join that was killed may have left certificates of another name.
     await rm(tools.directory, { recursive: true, force: true });
     await mkdir(tools.directory, { recursive: true, mode: 0o700 });
@@ -121,19 +120,21 @@ function clientsOf(server: string, ca: string, clock: Clock) {
   };
 }
 
-/** A token cannot take over the node of a server, also while that is away. */
-async function checkNoServer(client: Client, name: string): Promise<void> {
+/** A token cannot take over a node, also while that is away: the server refuses it, and this finds it earlier. */
+async function checkIsNew(client: Client, name: string): Promise<void> {
   const node = await client.get('nodes', { name }).catch(ignoreNotFound);
-  if (node?.metadata.labels?.[controlPlaneLabel] !== undefined)
-    throw new JoinError(
-      `the node ${name} of the cluster is a server: choose another name with --node-name, or remove it first with "coracle node remove ${name}"`,
-    );
+  if (!node) return;
+  const isServer = node.metadata.labels?.[controlPlaneLabel] !== undefined;
+  const state = isServer ? ', which is a server' : isConditionTrue(node, 'Ready') ? ' that is Ready' : ' that is away';
+  throw new JoinError(`the cluster has a node ${name}${state}: ${otherName(name)}`);
 }
 
+const otherName = (name: string): string =>
+  `choose another name with --node-name, or remove that node first with "coracle node remove ${name}"`;
+
+/** For servers, which have the keys of the control plane: one that lost its data may come back. */
 export async function checkName(client: Client, name: string): Promise<void> {
   const node = await client.get('nodes', { name }).catch(ignoreNotFound);
   if (node && isConditionTrue(node, 'Ready'))
-    throw new JoinError(
-      `the cluster has a node ${name} that is Ready: choose another name with --node-name, or remove that node first with "coracle node remove ${name}"`,
-    );
+    throw new JoinError(`the cluster has a node ${name} that is Ready: ${otherName(name)}`);
 }

@@ -358,23 +358,61 @@ describe('approving requests of nodes', () => {
     expect(await decision(await ask(serving(name)))).toMatchObject({ type: 'Denied', reason: 'ReservedName' }),
   );
 
-  test('a token cannot take over a node that is Ready', async () => {
-    granted.nodeclient = ['bootstrap'];
-    const lastHeartbeatTime = new Date(clock.now()).toISOString();
-    const ready = { type: 'Ready', status: 'True', lastHeartbeatTime, lastTransitionTime: lastHeartbeatTime };
-    await client.create('nodes', { metadata: { name: 'a' } });
-    const body = { status: { conditions: [ready] } };
-    await client.patch('nodes', { name: 'a' }, { type: 'merge', body }, { subresource: 'status' });
-    const name = await ask({
-      signer: kubeletSigner,
-      subject: subjectOf('a'),
-      usages: clientUsages,
-      by: { name: 'bootstrap', groups: [] },
+  const bootstrap = (by: string, name = 'a') =>
+    ask({ signer: kubeletSigner, subject: subjectOf(name), usages: clientUsages, by: { name: by, groups: [] } });
+  const condition = (status: string) => {
+    const at = new Date(clock.now()).toISOString();
+    return { type: 'Ready', status, lastHeartbeatTime: at, lastTransitionTime: at };
+  };
+  const setReady = (name: string, status: string) =>
+    client.patch(
+      'nodes',
+      { name },
+      { type: 'merge', body: { status: { conditions: [condition(status)] } } },
+      { subresource: 'status' },
+    );
+
+  test.each<[string, object, string]>([
+    ['a node that is Ready', {}, 'True'],
+    ['a node that is away', {}, 'Unknown'],
+    ['a server that is away', { labels: { 'node-role.kubernetes.io/control-plane': '' } }, 'Unknown'],
+  ])('a token cannot take over %s', async (_, metadata, status) => {
+    granted.nodeclient = ['system:bootstrap:abcdef', 'jane'];
+    await client.create('nodes', { metadata: { name: 'a', ...metadata } });
+    await setReady('a', status);
+    expect(await decision(await bootstrap('system:bootstrap:abcdef'))).toMatchObject({
+      type: 'Denied',
+      reason: 'NodeExists',
+      message:
+        'the cluster has a node a: choose another name with --node-name, or remove that node first with "coracle node remove a"',
     });
+    const name = await bootstrap('jane');
     expect(await decision(name)).toBeUndefined();
     await client.delete('nodes', { name: 'a' });
     await clock.advance(60_000);
     expect(await decision(name)).toMatchObject({ type: 'Approved' });
+    expect(await decision(await bootstrap('system:bootstrap:abcdef', 'b'))).toMatchObject({ type: 'Approved' });
+  });
+
+  test('of two tokens with one name at once, the second waits for the node of the first, and is denied', async () => {
+    granted.nodeclient = ['system:bootstrap:aaaaaa', 'system:bootstrap:bbbbbb'];
+    const [first, second] = await Promise.all(
+      ['system:bootstrap:aaaaaa', 'system:bootstrap:bbbbbb'].map((by) => bootstrap(by)),
+    );
+    expect(await decision(first)).toMatchObject({ type: 'Approved' });
+    expect(await decision(second)).toBeUndefined();
+    await client.create('nodes', { metadata: { name: 'a' } });
+    await clock.advance(1_000);
+    expect(await decision(second)).toMatchObject({ type: 'Denied', reason: 'NodeExists' });
+  });
+
+  test('the second gets the name when the first registers no node', async () => {
+    granted.nodeclient = ['system:bootstrap:aaaaaa'];
+    expect(await decision(await bootstrap('system:bootstrap:aaaaaa'))).toMatchObject({ type: 'Approved' });
+    const second = await bootstrap('system:bootstrap:aaaaaa');
+    expect(await decision(second)).toBeUndefined();
+    await clock.advance(16_000);
+    expect(await decision(second)).toMatchObject({ type: 'Approved' });
   });
 
   test('a request of more than 64 KiB is left to a user', async () => {
@@ -383,14 +421,6 @@ describe('approving requests of nodes', () => {
     const long = [{ O: ['system:nodes'] }, { ST: ['x'.repeat(100_000)] }, { CN: ['system:node:a'] }];
     expect(await decision(await ask({ ...kubelet, subject: subjectOf('a') }))).toMatchObject({ type: 'Approved' });
     expect(await decision(await ask({ ...kubelet, subject: long }))).toBeUndefined();
-  });
-
-  test('nor the node of a server, also while the server is away', async () => {
-    granted.nodeclient = ['bootstrap'];
-    await client.create('nodes', { metadata: { name: 'a', labels: { 'node-role.kubernetes.io/control-plane': '' } } });
-    const by = { name: 'bootstrap', groups: [] };
-    const name = await ask({ signer: kubeletSigner, subject: subjectOf('a'), usages: clientUsages, by });
-    expect(await decision(name)).toBeUndefined();
   });
 });
 

@@ -1,7 +1,7 @@
 // Approves the requests of kubelets that may have a client certificate.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/#approval
 
-import { type CertificateSigningRequest, isConditionTrue, type SubjectAccessReview } from '../../api/api.ts';
+import { type CertificateSigningRequest, conditionOf, type SubjectAccessReview } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
 import { hasCondition, isOfNodeSize, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
 
@@ -9,39 +9,75 @@ import { hasCondition, isOfNodeSize, kubeletClientFault, kubeletClientSigner, re
 const firstRetryMs = 200;
 const longestRetryMs = 1_000_000;
 
-const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
-
-const recognized = {
+const messages = {
   selfnodeclient: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
   nodeclient: 'Auto approving kubelet client certificate after SubjectAccessReview.',
 } as const;
+
+/** A machine with a new certificate registers its node within this time. */
+const registrationMs = 15_000;
+const userPrefix = 'system:node:';
+const tokenPrefix = 'system:bootstrap:';
 
 export const csrApproving: Controller = {
   name: 'csrapproving',
   watches: [own('certificatesigningrequests')],
   reads: ['nodes'],
+  // One at a time: of two machines with one name, the second request sees the decision about the first.
+  workers: 1,
   async reconcile(key, tools) {
     const csr = tools.lister('certificatesigningrequests').get(key);
     if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
     if (csr.spec.signerName !== kubeletClientSigner || !isOfNodeSize(csr)) return;
     const request = readRequest(csr);
     if (kubeletClientFault(request, csr.spec.usages ?? [])) return;
-    const self = csr.spec.username === request.commonName;
-    for (const [subresource, message] of Object.entries(recognized)) {
-      if (subresource === 'selfnodeclient' && !self) continue;
-      // A token of a new machine must not take over a node that works, or the names of a server that is away.
-      if (subresource === 'nodeclient' && !self && isTaken(request.commonName, tools)) continue;
-      if (await isAllowed(csr, subresource, tools)) return decide(csr, 'Approved', 'AutoApproved', message, tools);
+    const isOwn = csr.spec.username === request.commonName;
+    if (isOwn && (await isAllowed(csr, 'selfnodeclient', tools)))
+      return decide(csr, 'Approved', 'AutoApproved', messages.selfnodeclient, tools);
+    if (await isAllowed(csr, 'nodeclient', tools)) {
+      const after = isOwn ? undefined : await takenMs(csr, request.commonName, tools);
+      if (after === undefined) return decide(csr, 'Approved', 'AutoApproved', messages.nodeclient, tools);
+      return after === 'denied' ? undefined : { after };
     }
-    const waitedMs = tools.clock.now() - Date.parse(csr.metadata.creationTimestamp ?? '');
-    return { after: Math.min(Math.max(waitedMs, firstRetryMs), longestRetryMs) };
+    return { after: retryMs(csr, tools) };
   },
 };
 
-function isTaken(user: string, { lister }: Tools): boolean {
-  const node = lister('nodes').get(user.slice('system:node:'.length));
-  if (!node) return false;
-  return isConditionTrue(node, 'Ready') || node.metadata.labels?.[controlPlaneLabel] !== undefined;
+function retryMs({ metadata }: CertificateSigningRequest, { clock }: Tools): number {
+  const waitedMs = clock.now() - Date.parse(metadata.creationTimestamp ?? '');
+  return Math.min(Math.max(waitedMs, firstRetryMs), longestRetryMs);
+}
+
+/**
+ * Whether the name belongs to another machine; undefined: it does not. A token must not take over a node, also while
+ * that is away: it would get the node's pods with their secrets. A user with more rights can approve the request.
+ */
+async function takenMs(
+  csr: CertificateSigningRequest,
+  user: string,
+  tools: Tools,
+): Promise<number | 'denied' | undefined> {
+  const name = user.slice(userPrefix.length);
+  if (tools.lister('nodes').get(name)) {
+    if (!csr.spec.username?.startsWith(tokenPrefix)) return retryMs(csr, tools);
+    const remedy = `choose another name with --node-name, or remove that node first with "coracle node remove ${name}"`;
+    await decide(csr, 'Denied', 'NodeExists', `the cluster has a node ${name}: ${remedy}`, tools);
+    return 'denied';
+  }
+  return isPromised(csr, user, tools) ? firstRetryMs : undefined;
+}
+
+/** Another machine has just got a certificate with this name, and registers its node soon. */
+function isPromised(csr: CertificateSigningRequest, user: string, { lister, clock }: Tools): boolean {
+  return lister('certificatesigningrequests')
+    .list()
+    .some((other) => {
+      const approved = conditionOf(other, 'Approved');
+      if (!approved || other.metadata.uid === csr.metadata.uid) return false;
+      if (other.spec.signerName !== kubeletClientSigner || !isOfNodeSize(other)) return false;
+      const sinceMs = clock.now() - Date.parse(approved.lastUpdateTime ?? other.metadata.creationTimestamp ?? '');
+      return sinceMs < registrationMs && other.spec.username !== user && readRequest(other).commonName === user;
+    });
 }
 
 export async function isAllowed(
