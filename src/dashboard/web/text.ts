@@ -23,8 +23,13 @@ effect(() => {
   });
 });
 
-/** The text, with `{name}` replaced. A text that a language lacks is shown in English. */
+const isKey = (key: string): key is TextKey => Object.hasOwn(english, key);
+
+/** The text, with `{name}` replaced; for a count of 1 that of `KEY.one`. Texts that a language lacks are English. */
 export function t(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
-  const text = current.value[key] ?? english[key];
+  const one = `${key}.one`;
+  const isOne = values['count'] === 1 && isKey(one);
+  const found = isOne ? one : key;
+  const text = current.value[found] ?? english[found];
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }

@@ -47,6 +47,10 @@ async function send(path: string, { method = 'GET', accept = 'application/json',
 export const getJson = async (path: string, options: ApiOptions = {}): Promise<unknown> =>
   (await request(path, options)).json();
 
+/** An answer of the console itself. */
+export const getInsight = async (name: string, query: Readonly<Record<string, string>>): Promise<unknown> =>
+  (await send(`${base}/insights/${name}`, { query })).json();
+
 /** An object of the API, as far as every kind has it. */
 export interface KubeObject {
   readonly apiVersion?: string;

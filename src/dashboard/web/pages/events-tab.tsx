@@ -21,7 +21,7 @@ interface ShownEvent {
 }
 
 /** In the events of nodes, the uid is the name. */
-function useEvents({ metadata, kind = '' }: KubeObject): readonly ShownEvent[] {
+export function useEvents({ metadata, kind = '' }: KubeObject): readonly ShownEvent[] {
   const { name, namespace = '' } = metadata;
   const feed = useFeed({
     path: namespace ? `/api/v1/namespaces/${encodeURIComponent(namespace)}/events` : '/api/v1/events',

@@ -20,6 +20,7 @@ import { LogsTab } from './logs-tab.tsx';
 import { OverviewTab } from './overview-tab.tsx';
 import { TerminalTab } from './terminal-tab.tsx';
 import { useVersions, type Version } from './versions.ts';
+import { WhyTab } from './why-tab.tsx';
 import { YamlTab } from './yaml-tab.tsx';
 
 interface Props {
@@ -123,6 +124,7 @@ const isPod = (kind: Kind): boolean => kindId(kind) === 'pods';
 function tabsOf(kind: Kind): readonly Tab[] {
   return [
     'overview',
+    'why',
     'yaml',
     'events',
     ...(hasLogs(kind) ? (['logs'] as const) : []),
@@ -156,12 +158,14 @@ interface TabProps {
   readonly versions: readonly Version[];
 }
 
-function TabBody({ kind, object, tab }: TabProps) {
+function TabBody({ kind, object, tab, versions }: TabProps) {
   switch (tab) {
     case 'yaml':
       return <YamlTab kind={kind} object={object} />;
     case 'events':
       return <EventsTab object={object} />;
+    case 'why':
+      return <WhyTab kind={kind} object={object} versions={versions} />;
     case 'logs':
       return <LogsTab kind={kind} object={object} />;
     case 'terminal':

@@ -7,6 +7,7 @@ import { CreatePage } from '../pages/create.tsx';
 import { ListPage } from '../pages/list.tsx';
 import { ObjectPage } from '../pages/object.tsx';
 import { SignInPage } from '../pages/sign-in.tsx';
+import { TrafficPage } from '../pages/traffic.tsx';
 import { route } from '../router.ts';
 import { session } from '../session.ts';
 import { every } from '../system.ts';
@@ -60,6 +61,8 @@ function View() {
   switch (current.page) {
     case 'architecture':
       return <ArchitecturePage />;
+    case 'traffic':
+      return <TrafficPage place={current.namespace} name={current.name} />;
     case 'create':
       return <CreatePage />;
     case 'list':

@@ -28,6 +28,7 @@ export function Sidebar() {
         </button>
         <div class="nav-scroll">
           <ViewLink to={links.architecture()} page="architecture" icon="architecture" text="architecture" />
+          <ViewLink to={links.traffic()} page="traffic" icon="traffic" text="traffic" />
           {sections.value.map((section) => (
             <SectionLinks key={section.name} section={section} />
           ))}

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { changesOf, decisionIn, ownedPaths, writesOf } from './timeline.ts';
+
+const version = (resourceVersion: string, replicas: number, manager: string, seenMs: number) => ({
+  ...{ seenMs, isDeleted: false },
+  object: {
+    metadata: {
+      resourceVersion,
+      managedFields: [
+        { manager: 'kubectl', operation: 'Update', time: '2026-01-01T00:00:00Z' },
+        {
+          manager,
+          operation: 'Apply',
+          time: `2026-01-01T00:00:0${replicas}Z`,
+          fieldsV1: { 'f:spec': { 'f:replicas': {} } },
+        },
+      ],
+    },
+    spec: { replicas },
+  },
+});
+
+test('changes between versions, with the managers that wrote', () => {
+  const first = version('1', 1, 'argo', 10);
+  const second = version('2', 2, 'argo', 20);
+  const same = version('3', 2, 'argo', 30);
+  expect(changesOf([first, second, same, { ...same, seenMs: 40, isDeleted: true }])).toMatchObject([
+    { timeMs: 20, managers: ['argo'], changes: [{ path: 'spec.replicas', before: 1, after: 2 }], isDeletion: false },
+    { timeMs: 40, managers: [], changes: [], isDeletion: true },
+  ]);
+});
+
+test('the last write of each manager before the page was opened', () => {
+  const { managedFields } = version('1', 5, 'argo', 0).object.metadata;
+  expect(writesOf(managedFields, Date.parse('2026-01-01T00:00:03Z'))).toMatchObject([{ manager: 'kubectl' }]);
+  expect(writesOf(managedFields, Date.parse('2026-01-01T00:00:09Z'))).toHaveLength(2);
+  expect(writesOf([{ manager: 'x' }], Number.POSITIVE_INFINITY)).toEqual([]);
+});
+
+test.each([
+  [{ 'f:spec': { 'f:replicas': {}, 'f:template': { 'f:spec': {} } } }, ['spec.replicas', 'spec.template']],
+  [{ 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } } }, ['metadata.labels']],
+  [{ 'f:data': {} }, ['data']],
+  [undefined, []],
+])('the paths of %j', (fields, paths) => expect(ownedPaths(fields)).toEqual(paths));
+
+test.each([[null], [{}], [{ decision: null }]])('no decision in %j', (answer) =>
+  expect(decisionIn(answer)).toBeUndefined(),
+);
