@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -254,6 +254,9 @@ test.each<[string, string, boolean]>([
   if (usable) expect(await ensureSigningKey(directory)).toBe(pem);
   else await expect(ensureSigningKey(directory)).rejects.toThrow(/sa\.key .*: put an RSA key of 2048 bits or more/);
   expect(await readFile(path.join(directory, 'sa.key'), 'utf8')).toBe(pem);
+  if (!usable) return;
+  const publicKey = createPublicKey(await readFile(path.join(directory, 'sa.pub'), 'utf8'));
+  expect(publicKey.equals(createPublicKey(pem))).toBe(true);
 });
 
 /** The subject that a server sees of a client, over real TLS. */

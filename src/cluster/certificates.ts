@@ -91,19 +91,23 @@ export const kubeletClientName = 'kube-apiserver-kubelet-client';
 /** The common name of the front proxy's certificate. */
 export const frontProxyName = 'front-proxy-client';
 
-/** The key that signs service account tokens, PEM. One that was brought is used, if it can be. */
+/**
+ * The key that signs service account tokens, PEM. One that was brought is used, if it can be. `sa.pub` beside it is for
+ * other API servers, which verify tokens by it.
+ */
 export async function ensureSigningKey(directory: string): Promise<string> {
   const file = path.join(directory, 'sa.key');
   const existing = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new CertificateError(`${file} cannot be read (${error.code}): make it a file that this user may read`);
   });
-  if (existing !== undefined) {
-    checkSigningKey(file, existing);
-    return existing;
-  }
-  const key = makeSigningKey();
-  await writeWhole(file, key, 0o600);
+  if (existing !== undefined) checkSigningKey(file, existing);
+  const key = existing ?? makeSigningKey();
+  if (existing === undefined) await writeWhole(file, key, 0o600);
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
+  const publicFile = path.join(directory, 'sa.pub');
+  if ((await readFile(publicFile, 'utf8').catch(() => '')) !== publicKey)
+    await writeWhole(publicFile, publicKey, 0o644);
   return key;
 }
 
