@@ -3,7 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { conditionOf, type EndpointSlice, isConditionTrue } from '../../api/api.ts';
+import { conditionOf, type EndpointSlice, isConditionTrue, type Node } from '../../api/api.ts';
 import {
   type Client,
   type ComponentContext,
@@ -52,13 +52,16 @@ export interface RunningAgent {
   status(): Promise<NodeProcessStatus>;
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
   checkCertificates(): Promise<void>;
-  /** Whether the node is Ready; otherwise why not. */
+  /** That no API server answers; undefined while one does. */
+  readonly serverProblem: string | undefined;
+  /** Why the node is not Ready; undefined if it is. */
   nodeProblem(): Promise<string | undefined>;
   stop(): Promise<void>;
 }
 
 const readyTimeoutMs = 120_000;
 const readyPollMs = 250;
+const answerMs = 5_000;
 
 /** Resolves when the node is Ready. Rejects with JoinError, DataDirectoryError or the failure of a part. */
 export async function startAgent(
@@ -113,6 +116,10 @@ class Agent implements RunningAgent {
     return this.#parts.balancer.current;
   }
 
+  get serverProblem(): string | undefined {
+    return this.#parts.balancer.problem;
+  }
+
   async start(join: JoinRequest | undefined, nodeCommand: readonly string[]): Promise<void> {
     const { clock, logger } = this.#environment;
     const tools = {
@@ -159,13 +166,24 @@ class Agent implements RunningAgent {
 
   async nodeProblem(): Promise<string | undefined> {
     const name = this.config.nodeNames[0];
+    if (this.serverProblem !== undefined) return this.serverProblem;
     try {
-      const node = await this.#node?.get('nodes', { name });
+      const node = await this.#readNode(name);
       if (node && isConditionTrue(node, 'Ready')) return undefined;
       return (node && conditionOf(node, 'Ready')?.message) || 'not registered';
     } catch (error) {
       return `no API server answers: ${(error as Error).message}`;
     }
+  }
+
+  /** A server that hangs must not make users wait. */
+  async #readNode(name: string): Promise<Node | undefined> {
+    const limit = new AbortController();
+    const late = this.#environment.clock.sleep(answerMs, limit.signal).then(() => {
+      throw new Error(`no answer within ${answerMs / 1000} s`);
+    });
+    late.catch(() => {}); // after the answer
+    return Promise.race([this.#node?.get('nodes', { name }), late]).finally(() => limit.abort());
   }
 
   async stop(): Promise<void> {

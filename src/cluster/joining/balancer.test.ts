@@ -69,6 +69,38 @@ test('connections go to the first server, and to the next when it is gone', asyn
   expect(balancer.current).toBe(two.address);
 });
 
+test.each([1, 2])(
+  'that none of %i servers answers is logged once, and shown until one answers',
+  async (count) => {
+    const servers = await Promise.all(Array.from({ length: count }, (_, i) => server(String(i))));
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const note = (message: string) => void log.push(message);
+    const logger = { ...silentLogger, error: note, info: note };
+    const addresses = servers.map(({ address }) => address);
+    const balancer = await startBalancer({ servers: addresses, clock, logger });
+    stops.push(() => balancer.stop());
+    /** A probe takes real time. */
+    const pass = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 2_000) {
+        await clock.advance(2_000);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    };
+    await pass(20_000);
+    expect([balancer.problem, log]).toEqual([undefined, []]);
+    for (const each of servers) await each.stop();
+    await pass(30_000);
+    expect(balancer.problem).toMatch(/^no API server has answered for \d+ s \(127\.0\.0\.1:/);
+    expect(balancer.problem).toContain(addresses.join(', '));
+    expect(log).toEqual(['no API server answers: pods keep running, and changes wait']);
+    balancer.use([(await server('new')).address]);
+    await pass(10_000);
+    expect([balancer.problem, log.slice(1)]).toEqual([undefined, ['an API server answers again']]);
+  },
+  20_000,
+);
+
 test('connections to a server that hangs are ended, and new ones go to another', async () => {
   const [one, two] = [await server('one'), await server('two')];
   const clock = new VirtualClock();

@@ -11,6 +11,8 @@ export interface Balancer {
   readonly url: string;
   /** Server that new connections go to, as host:port. */
   readonly current: string;
+  /** That no server answers, and since when; undefined while one does. */
+  readonly problem: string | undefined;
   /** The servers from now on, as host:port. */
   use(servers: readonly string[]): void;
   stop(): Promise<void>;
@@ -18,6 +20,8 @@ export interface Balancer {
 
 const connectMs = 2_000;
 const probeEveryMs = 2_000;
+/** With one server there is no other choice: the result is for users alone. */
+const probeAloneMs = 10_000;
 const probeMs = 3_000;
 
 interface Options {
@@ -52,6 +56,9 @@ class LocalBalancer implements Balancer {
   readonly #open = new Map<string, Set<Socket>>();
   #servers: readonly string[];
   #first = 0;
+  /** Probes in a row without an answer, and the time of the first of them. */
+  #failures = 0;
+  #failingMs = 0;
   #probing: Promise<void> = Promise.resolve();
 
   constructor({ servers, clock, logger }: Options) {
@@ -66,6 +73,12 @@ class LocalBalancer implements Balancer {
 
   get current(): string {
     return this.#servers[this.#first % this.#servers.length];
+  }
+
+  get problem(): string | undefined {
+    if (this.#failures < this.#servers.length) return undefined;
+    const seconds = Math.round((this.#clock.monotonic() - this.#failingMs) / 1000);
+    return `no API server has answered for ${seconds} s (${this.#servers.join(', ')})`;
   }
 
   async listen(): Promise<void> {
@@ -132,13 +145,32 @@ class LocalBalancer implements Balancer {
   async #probe(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await this.#clock.sleep(probeEveryMs, signal).catch(() => {});
+      const isAlone = this.#servers.length < 2 && this.#failures === 0;
+      await this.#clock.sleep(isAlone ? probeAloneMs : probeEveryMs, signal).catch(() => {});
       if (signal.aborted) return;
       const server = this.current;
-      if (this.#servers.length < 2 || (await answers(server))) continue;
+      const isUp = await answers(server);
+      if (signal.aborted) return;
+      this.#note(isUp, server);
+      if (isUp || this.#servers.length < 2) continue;
       this.#next(server, 'it does not answer');
       this.#leave(server);
     }
+  }
+
+  /** The machine's parts repeat their requests: one line tells why they fail, and one that they go on. */
+  #note(isUp: boolean, server: string): void {
+    const hadProblem = this.problem !== undefined;
+    if (!isUp && this.#failures++ === 0) this.#failingMs = this.#clock.monotonic();
+    if (!isUp && !hadProblem && this.problem !== undefined)
+      this.#logger.error('no API server answers: pods keep running, and changes wait', { servers: this.#servers });
+    if (!isUp) return;
+    if (hadProblem)
+      this.#logger.info('an API server answers again', {
+        server,
+        afterSeconds: Math.round((this.#clock.monotonic() - this.#failingMs) / 1000),
+      });
+    this.#failures = 0;
   }
 
   #leave(server: string): void {

@@ -54,7 +54,7 @@ async function statusOf(agent: RunningAgent, uptimeMs: number): Promise<ClusterS
     nodes: [{ name, ready: problem === undefined, address: config.nodeIP, ...(problem && { problem }) }],
     problems: [
       ...components.filter((part) => part.problem).map((part) => `${part.name}: ${part.problem}`),
-      ...(problem ? [`node ${name} is not Ready: ${problem}`] : []),
+      ...(problem ? [agent.serverProblem ?? `node ${name} is not Ready: ${problem}`] : []),
     ],
   };
 }
