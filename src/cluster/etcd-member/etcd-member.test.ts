@@ -121,6 +121,20 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       expect(existsSync(data)).toBe(false);
     }, 60_000);
 
+    test('a member that the others removed reports it once, and does not start again', async () => {
+      const reports: string[] = [];
+      const onRemoved = (error: Error) => void reports.push(error.message);
+      const join = { endpoints: member('one').endpoints };
+      const removed = await machines.start('removed', { join, onRemoved });
+      await member('one').remove('removed');
+      const remedy = /has removed the etcd member removed of this machine: this server stops.*"coracle down --delete"/;
+      await eventually(() => expect(reports).toEqual([expect.stringMatching(remedy)]), 20_000);
+      expect(removed.health()).toBeDefined();
+      await removed.stop();
+      await expect(machines.start('removed')).rejects.toThrow(/has removed this machine: run "coracle down --delete"/);
+      expect(await namesAt('one')).toEqual(['one', 'three', 'two']);
+    }, 60_000);
+
     test.each([
       ['the name of a living member', 'five', { name: 'two' }, /living etcd member has the name two/],
       ['an address that is not of this machine', 'five', { address: '192.0.2.7' }, /no address of this machine/],

@@ -33,6 +33,8 @@ interface Started {
 const lookEveryMs = 5_000;
 /** While there is a problem. */
 const lookAgainMs = 1_000;
+/** One list may come from a member that has not caught up. */
+const looksUntilRemoved = 2;
 const maintainEveryMs = 60_000;
 const renewEveryMs = 86_400_000;
 
@@ -51,6 +53,8 @@ export class RunningMember implements EtcdMember {
   #timer: Timer | undefined;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Looks in a row in which the list of members lacked this one. */
+  #missing = 0;
   #nextMaintenanceMs: number;
   #nextRenewalMs: number;
 
@@ -127,6 +131,7 @@ export class RunningMember implements EtcdMember {
       throw new EtcdMemberError('this is the last member of its etcd cluster and cannot leave it: delete the cluster');
     const own = members.find(({ id }) => id === this.#id);
     const { clock } = this.#environment;
+    this.#stopped = true; // it removes itself
     // A member that removes itself may end before it answers.
     const cluster = await openEtcdCluster({ clock, endpoints: () => this.endpoints.toReversed(), tls: this.tls });
     const { signal } = new AbortController();
@@ -164,6 +169,7 @@ export class RunningMember implements EtcdMember {
     try {
       await this.#renewCertificates();
       const { members } = await this.#cluster.members();
+      if (this.#isRemoved(members)) return;
       await this.#follow(members);
       const alarms = await this.#cluster.alarms();
       const seen = alarms.length > 0 ? await this.#seen() : [];
@@ -177,6 +183,18 @@ export class RunningMember implements EtcdMember {
       this.#problem = `the etcd member does not serve: ${(error as Error).message}`;
       this.#environment.logger.warn('etcd member does not serve', { error: String(error) });
     }
+  }
+
+  /** etcd ends by itself then, and the store would go on through the other members. */
+  #isRemoved(members: readonly EtcdMemberInfo[]): boolean {
+    if (this.#stopped || members.some(({ id }) => id === this.#id)) {
+      this.#missing = 0;
+      return false;
+    }
+    this.#missing++;
+    this.#problem = `the cluster has removed the etcd member ${this.#options.name} of this machine: this server stops, and its containers keep running. Run "coracle down --delete" here; then the machine can join again`;
+    if (this.#missing === looksUntilRemoved) this.#options.onRemoved?.(new EtcdMemberError(this.#problem));
+    return true;
   }
 
   get #quotaBytes(): number {

@@ -25,6 +25,7 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
       name: config.nodeNames[0],
       address: config.nodeIP,
       ca: etcdCa,
+      onRemoved: (error) => context.fatal(error),
       ...(endpoints && { join: { endpoints } }),
     },
     context,
