@@ -29,5 +29,6 @@ export { InformerFactory } from './informer-factory.ts';
 export type * from './interface.ts';
 export { inClusterConfig, type Kubeconfig, loadKubeconfig } from './kubeconfig.ts';
 export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
+export { callRemote, type RemoteCall, type RemoteServer } from './remote-call.ts';
 export { createClient, pathOf } from './rest.ts';
 export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

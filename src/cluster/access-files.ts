@@ -1,6 +1,7 @@
 // Reads the configuration files of authentication and authorization, at the start and when they change.
 
 import { readFile } from 'node:fs/promises';
+import type { RemoteServer } from '../client/client.ts';
 import {
   type AccessChange,
   AccessConfigurationError,
@@ -8,7 +9,6 @@ import {
   type AuthorizerEntry,
   parseAuthenticationConfiguration,
   parseAuthorizationConfiguration,
-  type RemoteServer,
   staticTokens,
 } from '../kube-apiserver/kube-apiserver.ts';
 import type { Metrics } from '../machinery/metrics.ts';

@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
-import type { RemoteServer, WebhookUser, WebhookUsers } from '../kube-apiserver/kube-apiserver.ts';
+import type { RemoteServer } from '../client/client.ts';
+import type { WebhookUser, WebhookUsers } from '../kube-apiserver/kube-apiserver.ts';
 import { fieldsIn, textIn } from '../machinery/parsed.ts';
 
 type Fail = (why: string) => Error;

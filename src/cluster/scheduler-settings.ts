@@ -14,9 +14,7 @@ export async function readSchedulerSettings(file: string | undefined): Promise<S
     throw new Error(`--scheduler-config ${file} cannot be read: ${error.message}`);
   });
   try {
-    const settings = parseSchedulerConfiguration(text);
-    if (settings.extenders.length > 0) throw new SchedulerConfigurationError('extenders are not supported yet');
-    return settings;
+    return parseSchedulerConfiguration(text);
   } catch (error) {
     if (!(error instanceof SchedulerConfigurationError)) throw error;
     throw new Error(`--scheduler-config ${file} cannot be used: ${error.message}`);

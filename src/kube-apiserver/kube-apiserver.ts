@@ -40,7 +40,6 @@ export { type AuthorizerEntry, parseAuthorizationConfiguration } from './access/
 export { AccessConfigurationError } from './access/configuration-file.ts';
 export { parseAuthenticationConfiguration } from './access/jwt/configuration.ts';
 export type { AuthenticationConfiguration } from './access/jwt/types.ts';
-export type { RemoteServer } from './access/remote.ts';
 export { requestHeaderNames } from './access/request-headers.ts';
 export { staticTokens } from './access/static-tokens.ts';
 export type { TokenClaims, TokenIssuer } from './access/tokens.ts';

@@ -1,10 +1,12 @@
 // Binds pods to their nodes: first the plugins write the objects that they hold for the pod, which may take minutes, then
 // the pod is bound.
 
-import { isConflict, isNotFound } from '../api/api.ts';
-import type { ComponentContext } from '../client/client.ts';
+import { isConflict, isNotFound, type Pod } from '../api/api.ts';
+import { type ComponentContext, errorText } from '../client/client.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { HeldReservation } from './cycle.ts';
+import { ExtenderError } from './extenders/answers.ts';
+import type { Extender } from './extenders/extender.ts';
 import type { BindTools } from './framework.ts';
 import type { Profile } from './profile.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
@@ -13,6 +15,7 @@ export interface BinderParts {
   readonly context: ComponentContext;
   readonly cache: SchedulerCache;
   readonly queue: SchedulingQueue;
+  readonly extenders: readonly Extender[];
   /** Called after each binding. */
   readonly done: () => void;
   count(profile: Profile, result: 'scheduled' | 'error'): void;
@@ -90,7 +93,8 @@ export class Binder {
       target: { kind: 'Node', name: node },
     };
     try {
-      await context.client.createSubresource('pods', { name, namespace }, 'binding', binding);
+      if (!(await this.#bindByExtender(info.pod, node)))
+        await context.client.createSubresource('pods', { name, namespace }, 'binding', binding);
       queue.done(uid);
       count(profile, 'scheduled');
       profile.events.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${info.key} to ${node}`);
@@ -98,6 +102,7 @@ export class Binder {
     } catch (error) {
       cache.remove(uid);
       if (isNotFound(error)) queue.remove(uid);
+      else if (error instanceof ExtenderError) this.#parts.failed(profile, queued, error.message, node);
       else {
         // Another writer bound it, or the API server failed: the informer or the next attempt decides.
         if (!isConflict(error)) context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
@@ -109,6 +114,22 @@ export class Binder {
       this.#bindings--;
       done();
     }
+  }
+
+  /** Whether an extender has bound the pod. */
+  async #bindByExtender(pod: Pod, node: string): Promise<boolean> {
+    const { extenders, context } = this.#parts;
+    for (const extender of extenders) {
+      if (!extender.can('bind') || !extender.isInterested(pod)) continue;
+      try {
+        await extender.bind(pod, node);
+        return true;
+      } catch (error) {
+        if (!extender.ignorable) throw error;
+        context.logger.warn('an extender failed and is ignored', { extender: extender.name, error: errorText(error) });
+      }
+    }
+    return false;
   }
 }
 

@@ -47,6 +47,19 @@ interface Filtered {
   readonly evaluated: number;
 }
 
+export interface FoundNodes extends Filtered {
+  readonly filters: readonly Filter[];
+  readonly isNominated: boolean;
+  /** The nodes that filters permit by name, and the plugins that named any. */
+  readonly named?: { readonly nodes: ReadonlySet<string>; readonly plugins: ReadonlySet<string> };
+}
+
+/** Of an extender, already times its weight. */
+interface ExtraScores {
+  readonly name: string;
+  readonly scores: ReadonlyMap<string, number>;
+}
+
 export class SchedulingCycle {
   readonly #plugins: readonly Plugin[];
   readonly #random: Random;
@@ -61,11 +74,13 @@ export class SchedulingCycle {
     this.#percentage = percentage;
   }
 
-  #enough(total: number): number {
-    return this.#plugins.some(({ prepareScore }) => prepareScore) ? enoughNodes(total, this.#percentage) : 1;
+  run(pod: PodInfo, snapshot: Snapshot): CycleResult {
+    const found = this.find(pod, snapshot);
+    return 'feasible' in found ? this.choose(pod, found, snapshot) : found;
   }
 
-  run(pod: PodInfo, snapshot: Snapshot): CycleResult {
+  /** Nodes that pass the filters. `needsMany`: some of them are refused later. */
+  find(pod: PodInfo, snapshot: Snapshot, { needsMany = false, skipsNominated = false } = {}): FoundNodes | Failure {
     const filters = prepareFilters(this.#plugins, pod, snapshot);
     if ('rejection' in filters) {
       const { plugin, rejection } = filters;
@@ -80,18 +95,34 @@ export class SchedulingCycle {
       };
     }
     const named = namedNodes(filters);
-    const { feasible, filtered, evaluated } =
-      this.#filterNominated(filters, pod, snapshot) ?? this.#filter(filters, pod, snapshot, named?.nodes);
-    if (feasible.length === 0) {
-      const plugins = new Set([...(named?.plugins ?? []), ...filtered.map((f) => f.plugin)]);
-      const absent = named && `node(s) didn't satisfy plugin(s) [${[...named.plugins].sort().join(' ')}]`;
-      return { ok: false, plugins, filtered, filters, evaluated, ...(absent !== undefined && { absent }) };
-    }
+    const nominated = skipsNominated ? undefined : this.#filterNominated(filters, pod, snapshot);
+    const looks = nominated ?? this.#filter(filters, pod, snapshot, named?.nodes, needsMany);
+    const found = { ...looks, filters, isNominated: nominated !== undefined, ...(named && { named }) };
+    return found.feasible.length === 0 ? this.failure(found) : found;
+  }
+
+  failure({ filtered, filters, evaluated, named }: FoundNodes, refuser?: string): Failure {
+    const plugins = new Set([
+      ...(named?.plugins ?? []),
+      ...filtered.map((f) => f.plugin),
+      ...(refuser ? [refuser] : []),
+    ]);
+    const absent = named && `node(s) didn't satisfy plugin(s) [${[...named.plugins].sort().join(' ')}]`;
+    return { ok: false, plugins, filtered, filters, evaluated, ...(absent !== undefined && { absent }) };
+  }
+
+  /** One of the found nodes. `extra` are scores of others than plugins. */
+  choose(
+    pod: PodInfo,
+    { feasible, filtered, filters, evaluated }: FoundNodes,
+    snapshot: Snapshot,
+    extra: readonly ExtraScores[] = [],
+  ): CycleResult {
     const [only] = feasible;
     const chosen =
       feasible.length === 1
         ? { node: only.name, ranked: () => [{ node: only.name, total: 0, scores: {} }] }
-        : this.#rank(pod, feasible, filters, snapshot);
+        : this.#rank(pod, feasible, filters, snapshot, extra);
     return { ok: true, filtered, evaluated, ...chosen, reserve: () => reserveOn(filters, chosen.node, snapshot) };
   }
 
@@ -107,12 +138,14 @@ export class SchedulingCycle {
     pod: PodInfo,
     snapshot: Snapshot,
     names: ReadonlySet<string> | undefined,
+    needsMany: boolean,
   ): Filtered {
     const all = snapshot.nodes;
     const nodes = names ? [...names].flatMap((name) => snapshot.node(name) ?? []) : all;
     const feasible: NodeInfo[] = [];
     const filtered: FilteredNode[] = [];
-    const enough = this.#enough(nodes.length);
+    const isEnough = needsMany || this.#plugins.some(({ prepareScore }) => prepareScore);
+    const enough = isEnough ? enoughNodes(nodes.length, this.#percentage) : 1;
     let evaluated = 0;
     for (; evaluated < nodes.length && feasible.length < enough; evaluated++) {
       const node = nodes[(this.#startIndex + evaluated) % nodes.length];
@@ -135,6 +168,7 @@ export class SchedulingCycle {
     feasible: readonly NodeInfo[],
     filters: readonly Filter[],
     snapshot: Snapshot,
+    extra: readonly ExtraScores[],
   ): { node: string; ranked(): readonly RankedNode[] } {
     const totals = new Float64Array(feasible.length);
     const columns: { name: string; scores: Float64Array }[] = [];
@@ -149,6 +183,11 @@ export class SchedulingCycle {
       const weight = plugin.weight ?? 1;
       for (let i = 0; i < scores.length; i++) totals[i] += scores[i] *= weight;
       columns.push({ name: plugin.name, scores });
+    }
+    for (const { name, scores } of extra) {
+      const column = Float64Array.from(feasible, (node) => scores.get(node.name) ?? 0);
+      for (let i = 0; i < column.length; i++) totals[i] += column[i];
+      columns.push({ name, scores: column });
     }
     const best = this.#best(totals);
     const ranked = () =>
@@ -176,10 +215,7 @@ export class SchedulingCycle {
   }
 }
 
-/** The nodes that all filters permit by name, and the plugins that named any. */
-function namedNodes(
-  filters: readonly Filter[],
-): { nodes: ReadonlySet<string>; plugins: ReadonlySet<string> } | undefined {
+function namedNodes(filters: readonly Filter[]): FoundNodes['named'] {
   const naming = filters.filter(({ cycle }) => cycle.nodes);
   const [first, ...others] = naming.map(({ cycle }) => cycle.nodes ?? new Set<string>());
   if (!first) return undefined;

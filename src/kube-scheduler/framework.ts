@@ -134,12 +134,22 @@ export interface Failure {
   readonly evaluated: number;
 }
 
+/** A node, and pods without which the incoming pod fits there. */
+export interface Candidate {
+  readonly node: string;
+  readonly victims: readonly PodInfo[];
+  /** The number of victims that a disruption budget protects. */
+  readonly violations: number;
+}
+
 export interface Preemption {
   readonly node: string;
   /** To be removed, the most important first. */
   readonly victims: readonly Pod[];
   /** Pods of lower priority that lose their nomination for this node. */
   readonly displaced: readonly Pod[];
+  /** All that were found, this one included. */
+  readonly candidates: readonly Candidate[];
 }
 
 export interface PostFilterInput {

@@ -10,6 +10,7 @@ import {
 } from '../client/client.ts';
 import type { SchedulerSettings } from './configuration/configuration.ts';
 import type { Decision } from './decisions.ts';
+import { openExtenders } from './extenders/open-extenders.ts';
 import { configuredPlugins } from './plugins/configured-plugins.ts';
 import { defaultPlugins } from './plugins/plugins.ts';
 import { Scheduler, type SchedulerConfig } from './scheduler.ts';
@@ -60,7 +61,7 @@ export async function startKubeScheduler(
 }
 
 async function startLeading(context: ComponentContext, config: KubeSchedulerConfig): Promise<RunningScheduler> {
-  const scheduler = new Scheduler(context, schedulerConfig(config.settings));
+  const scheduler = new Scheduler(context, await schedulerConfig(config.settings));
   if (config.settings?.unused.length)
     context.logger.warn('fields of the scheduler configuration have no effect', {
       fields: config.settings.unused.join(', '),
@@ -69,12 +70,13 @@ async function startLeading(context: ComponentContext, config: KubeSchedulerConf
   return scheduler;
 }
 
-function schedulerConfig(settings: SchedulerSettings | undefined): SchedulerConfig {
+async function schedulerConfig(settings: SchedulerSettings | undefined): Promise<SchedulerConfig> {
   if (!settings) return { profiles: [{ schedulerName: 'default-scheduler', plugins: defaultPlugins }] };
   const { profiles, extenders, podInitialBackoffSeconds, podMaxBackoffSeconds } = settings;
   const ignored = extenders.flatMap(({ ignoredResources }) => ignoredResources);
   return {
     profiles: profiles.map((profile) => ({ ...profile, plugins: configuredPlugins(profile, ignored) })),
+    extenders: await openExtenders(extenders),
     backOff: { firstMs: podInitialBackoffSeconds * 1_000, longestMs: podMaxBackoffSeconds * 1_000 },
   };
 }

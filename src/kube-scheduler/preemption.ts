@@ -5,7 +5,7 @@ import type { Pod, PodDisruptionBudget } from '../api/api.ts';
 import { labelSelector } from '../machinery/selectors/label-selector.ts';
 import { defaultArguments, type PluginArguments } from './configuration/arguments.ts';
 import { refusalOn, withNode } from './filtering.ts';
-import type { PostFilterInput, Preemption, Snapshot } from './framework.ts';
+import type { Candidate, PostFilterInput, Preemption, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 
@@ -16,13 +16,6 @@ export interface NoPreemption {
 }
 
 type Request = PostFilterInput;
-
-interface Candidate {
-  readonly node: string;
-  readonly victims: readonly PodInfo[];
-  /** The number of victims that a disruption budget protects. */
-  readonly violations: number;
-}
 
 const noVictims = 'No preemption victims found for incoming pod';
 const notHelpful = 'Preemption is not helpful for scheduling';
@@ -47,10 +40,24 @@ export function findPreemption(
     else reasons.push(...found);
     if (candidates.length >= enough && candidates.some(({ violations }) => violations === 0)) break;
   }
-  if (candidates.length === 0) return { why: messageOf(snapshot.nodes.length, reasons), waits: false };
-  const [{ node, victims }] = candidates.sort(compare);
-  const displaced = [...snapshot.nominations.on(node).values()].filter((other) => other.priority < pod.priority);
-  return { node, victims: victims.map((victim) => victim.pod), displaced: displaced.map((other) => other.pod) };
+  return bestOf(candidates, pod, snapshot) ?? { why: messageOf(snapshot.nodes.length, reasons), waits: false };
+}
+
+export function bestOf(
+  candidates: readonly Candidate[],
+  pod: PodInfo,
+  { nominations }: Pick<Snapshot, 'nominations'>,
+): Preemption | undefined {
+  const [best] = candidates.toSorted(compare);
+  if (!best) return undefined;
+  const { node, victims } = best;
+  const displaced = [...nominations.on(node).values()].filter((other) => other.priority < pod.priority);
+  return {
+    node,
+    victims: victims.map((victim) => victim.pod),
+    displaced: displaced.map((other) => other.pod),
+    candidates,
+  };
 }
 
 /** How many nodes are tried out: a share of those that could help, and at least some. */

@@ -114,6 +114,11 @@ export class SchedulingQueue {
     return undefined;
   }
 
+  /** False when it was deleted, or another scheduler gave it a node. */
+  has(queued: QueuedPod): boolean {
+    return this.#queued.get(queued.info.pod.metadata.uid) === queued;
+  }
+
   remove(uid: string): void {
     const queued = this.#queued.get(uid);
     if (!queued) return;

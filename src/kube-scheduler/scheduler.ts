@@ -10,6 +10,8 @@ import type { NodeAspect } from './cluster-events.ts';
 import { type CycleResult, unschedulableMessage } from './cycle.ts';
 import { type Decision, Decisions, type RecordedDecision } from './decisions.ts';
 import { openDevices } from './devices/devices.ts';
+import { type Asking, cycleWith, preemptionWith } from './extenders/ask-extenders.ts';
+import type { Extender } from './extenders/extender.ts';
 import { CycleError, type Failure, type Preemption } from './framework.ts';
 import { type PodInfo, podInfo } from './pod-info.ts';
 import { type PostFilterResult, runPostFilters } from './post-filter.ts';
@@ -20,6 +22,7 @@ import { openStorage } from './storage.ts';
 export interface SchedulerConfig {
   readonly profiles: readonly ProfileConfig[];
   readonly backOff?: BackOff;
+  readonly extenders?: readonly Extender[];
 }
 
 /** Bindings that may be under way at one time. */
@@ -36,14 +39,18 @@ export class Scheduler {
   readonly #binder: Binder;
   readonly #decisions = new Decisions();
   readonly #writes = new Set<Promise<void>>();
+  readonly #extenders: readonly Extender[];
+  /** Pods about which extenders are asked: the next pod has its turn after the answers. */
+  #asking = 0;
   readonly #attempts;
   #informers: { stop(): Promise<void> }[] = [];
   #budgets: () => readonly PodDisruptionBudget[] = () => [];
   #turnPlanned = false;
   #stopped = false;
 
-  constructor(context: ComponentContext, { profiles, backOff }: SchedulerConfig) {
+  constructor(context: ComponentContext, { profiles, backOff, extenders = [] }: SchedulerConfig) {
     this.#context = context;
+    this.#extenders = extenders;
     this.#profiles = new Map(profiles.map((config) => [config.schedulerName, createProfile(context, config)]));
     this.#queue = new SchedulingQueue({
       pluginsOf: ({ pod }) => this.#profileOf(pod)?.pluginByName ?? noProfile,
@@ -56,6 +63,7 @@ export class Scheduler {
       context,
       cache: this.#cache,
       queue: this.#queue,
+      extenders,
       done: () => this.#planTurn(),
       count: (profile, result) => this.#count(profile, result),
       failed: (profile, queued, message, node) => this.#failed(profile, queued, message, node),
@@ -192,20 +200,41 @@ export class Scheduler {
     });
   }
 
+  get #isBusy(): boolean {
+    return this.#stopped || this.#asking > 0 || this.#binder.bindings >= maxBindings;
+  }
+
   #turn(): void {
-    for (let count = 0; count < turnPods && this.#binder.bindings < maxBindings && !this.#stopped; count++) {
+    for (let count = 0; count < turnPods && !this.#isBusy; count++) {
       const queued = this.#queue.pop();
       if (!queued) return;
       this.#schedule(queued);
     }
-    if (this.#binder.bindings < maxBindings) this.#planTurn();
+    if (!this.#isBusy) this.#planTurn();
   }
 
   #schedule(queued: QueuedPod): void {
     const { info } = queued;
     const profile = must(this.#profileOf(info.pod), 'profile');
+    const asked = this.#extendersOf(info);
+    if (asked) {
+      const run = () => cycleWith(profile.cycle, asked);
+      return this.#ask(async () => {
+        const result = await run().catch((error: Error) => error);
+        if (this.#queue.has(queued)) this.#settle(profile, queued, result);
+      });
+    }
+    this.#settle(
+      profile,
+      queued,
+      attempt(() => profile.cycle.run(info, this.#cache)),
+    );
+  }
+
+  #settle(profile: Profile, queued: QueuedPod, result: CycleResult | Error): void {
+    const { info } = queued;
     try {
-      const result = profile.cycle.run(info, this.#cache);
+      if (result instanceof Error) throw result;
       if (!result.ok) return this.#refused(profile, queued, result);
       const held = result.reserve();
       this.#cache.place(info, result.node);
@@ -217,6 +246,26 @@ export class Scheduler {
       this.#count(profile, 'error');
       this.#queue.failed(queued);
     }
+  }
+
+  /** Those that have a say about this pod; undefined when there are none. */
+  #extendersOf(pod: PodInfo): Asking | undefined {
+    if (this.#extenders.length === 0) return undefined;
+    const extenders = this.#extenders.filter((extender) => extender.isInterested(pod.pod));
+    return extenders.length === 0 ? undefined : { extenders, pod, snapshot: this.#cache, logger: this.#context.logger };
+  }
+
+  #ask(work: () => Promise<void>): void {
+    this.#asking++;
+    const run = async () => {
+      try {
+        await work();
+      } finally {
+        this.#asking--;
+        this.#planTurn();
+      }
+    };
+    this.#track(run());
   }
 
   /** The attempt failed with an error: no event of the cluster is needed for the next one. */
@@ -235,7 +284,9 @@ export class Scheduler {
     const isEmpty = this.#cache.nodes.length === 0;
     const input = { plugins, pod: queued.info, failure, snapshot: this.#cache, budgets: this.#budgets() };
     const found = isEmpty ? { message: '', clearsNomination: true } : runPostFilters(input);
-    const { work } = found;
+    const { work, preemption } = found;
+    const asked = preemption && this.#extendersOf(queued.info);
+    if (asked) return this.#ask(async () => this.#report(profile, queued, failure, await foundWith(preemption, asked)));
     if (!work) return this.#report(profile, queued, failure, found);
     const run = async () => {
       const tools = toolsFor(this.#context, profile, queued, new AbortController().signal);
@@ -295,6 +346,25 @@ export class Scheduler {
   #track(write: Promise<void>): void {
     this.#writes.add(write);
     void write.finally(() => this.#writes.delete(write));
+  }
+}
+
+function attempt<Result>(run: () => Result): Result | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+async function foundWith(preemption: Preemption, asked: Asking): Promise<PostFilterResult> {
+  try {
+    const left = await preemptionWith(preemption, asked);
+    return left
+      ? { message: '', preemption: left, clearsNomination: false }
+      : { message: 'no candidate node for preemption', clearsNomination: false };
+  } catch (error) {
+    return { message: (error as Error).message, clearsNomination: false };
   }
 }
 

@@ -1,6 +1,6 @@
 // Authenticators and authorizers of a cluster, over the server's own caches.
 
-import { type Client, type ComponentContext, createInformer } from '../../client/client.ts';
+import { type Client, type ComponentContext, createInformer, type RemoteServer } from '../../client/client.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { type AdmissionConfiguration, admissionPlugins } from '../admission-plugins/admission-plugins.ts';
@@ -12,7 +12,6 @@ import { issuerTokens } from './jwt/issuers.ts';
 import type { AuthenticationConfiguration } from './jwt/types.ts';
 import { nodeAuthorizer } from './node.ts';
 import { rbac, superusers } from './rbac.ts';
-import type { RemoteServer } from './remote.ts';
 import { requestHeaders } from './request-headers.ts';
 import { serviceAccountTokens, type TokenSettings } from './service-account-tokens.ts';
 import { staticTokens } from './static-tokens.ts';

@@ -1,12 +1,13 @@
 // Bearer tokens that another server authenticates through TokenReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
 
+import type { RemoteServer } from '../../client/client.ts';
 import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { UserInfo } from '../user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
 import { RecentAnswers } from './recent-answers.ts';
-import { type RemoteServer, reviewRemotely } from './remote.ts';
+import { reviewRemotely } from './remote.ts';
 
 export interface TokenWebhookOptions {
   readonly server: RemoteServer;

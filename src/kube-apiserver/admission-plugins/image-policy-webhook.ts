@@ -1,8 +1,9 @@
 import { forbidden, type Pod } from '../../api/api.ts';
+import type { RemoteServer } from '../../client/client.ts';
 import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RecentAnswers } from '../access/recent-answers.ts';
-import { type RemoteServer, reviewRemotely } from '../access/remote.ts';
+import { reviewRemotely } from '../access/remote.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 
 export interface ImagePolicy {

@@ -1,8 +1,8 @@
 // Sends audit events to a server in batches. https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#webhook-backend
 
+import { callRemote, type RemoteServer } from '../../client/client.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
-import { callRemote, type RemoteServer } from '../access/remote.ts';
 import type { AuditBackend } from './auditor.ts';
 
 interface AuditWebhookOptions extends RemoteServer {

@@ -2,10 +2,10 @@
 // https://openid.net/specs/openid-connect-discovery-1_0.html
 
 import type { JSONWebKeySet } from 'jose';
+import { callRemote } from '../../../client/client.ts';
 import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import { BoundedWaits } from '../bounded-waits.ts';
-import { callRemote } from '../remote.ts';
 import type { JwtIssuer } from './types.ts';
 
 const timeoutMs = 30_000;

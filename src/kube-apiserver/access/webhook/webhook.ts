@@ -1,6 +1,7 @@
 // Another server decides: it answers SubjectAccessReviews.
 // https://kubernetes.io/docs/reference/access-authn-authz/webhook/
 
+import type { RemoteServer } from '../../../client/client.ts';
 import type { Shape } from '../../../machinery/fields/configuration-shape.ts';
 import type { Logger } from '../../../machinery/logger.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
@@ -8,7 +9,7 @@ import { parseDuration } from '../../../machinery/time/duration.ts';
 import type { Attributes, Authorizer, Decision } from '../authorization.ts';
 import type { AuthorizationWebhookConfiguration } from '../authorization-configuration.ts';
 import { RecentAnswers } from '../recent-answers.ts';
-import { type RemoteServer, reviewRemotely } from '../remote.ts';
+import { reviewRemotely } from '../remote.ts';
 import { compileMatchCondition, matchesAll } from './match-conditions.ts';
 import { type ReviewSpec, reviewSpec } from './review-spec.ts';
 
