@@ -53,6 +53,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     );
     return results.flat();
   }
+  const hostPort = () => `${server.address}:18080`;
   const settled = () => new Promise((resolve) => setTimeout(resolve, inForceMs));
   const tables = async (machine: Machine) => (await machine.run('nft', ['list', 'tables'])).stdout;
 
@@ -68,7 +69,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     const serve = `${tick} mkdir /www; echo hi > /www/index.html; httpd -p 8081 -h /www; httpd -f -p 8080 -h /www`;
     await server.apply(
       pod('web', 'server-1', 'web', serve, {
-        ports: [{ name: 'http', containerPort: 8080 }],
+        ports: [{ name: 'http', containerPort: 8080, hostPort: 18080 }],
         readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1, failureThreshold: 1 },
       }),
       pod('local', 'server-1', 'guest', 'sleep 1000'),
@@ -94,7 +95,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
 
   test('without a policy all pods connect, and no machine has rules for policies', async () => {
     await eventually(async () =>
-      expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`])).toHaveLength(6),
+      expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`, hostPort()])).toHaveLength(9),
     );
     await eventually(async () => expect(await reached(['local'], [linkLocal])).toHaveLength(1));
     for (const machine of all()) expect(await tables(machine)).not.toContain('coracle-policy');
@@ -108,7 +109,10 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     await server.apply(policy('deny', 'web', { policyTypes: ['Ingress', 'Egress'] }));
     await settled();
     const ticks = connection.text().length;
-    expect(await reached(['local', 'friend', 'stranger'], ['web', `${webIP}:8081`, linkLocal])).toEqual([]);
+    const urls = ['web', `${webIP}:8081`, linkLocal, hostPort()];
+    expect(await reached(['local', 'friend', 'stranger'], urls)).toEqual([]);
+    expect((await near.curl(`http://${hostPort()}`, '--max-time', '1')).code).not.toBe(0);
+    expect((await server.curl(`http://${hostPort()}`)).stdout.trim()).toBe('hi');
     // Established connections continue, and a pod reaches itself.
     await eventually(() => expect(connection.text().length).toBeGreaterThan(ticks));
     await connection.end();

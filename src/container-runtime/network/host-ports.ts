@@ -1,11 +1,13 @@
-// hostPort: forwards connections from a port of this machine to the pod. The relay is in user space: it works without
-// nftables, and from the machine itself as well, where rules alone would need route_localnet.
+// hostPort: forwards connections from a port of this machine to the pod. The relay is in user space: it holds the port,
+// works without nftables, and from the machine itself, where rules alone would need route_localnet. Rules take the
+// connections of others before they reach the relay (host-port-rules.ts).
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server } from 'node:net';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import type { HostPortForward } from './host-port-rules.ts';
 
 type Mapping = NonNullable<SandboxConfig['portMappings']>[number];
 
@@ -15,9 +17,13 @@ const udpIdleMs = 120_000;
 export class HostPorts {
   readonly #clock: Clock;
   readonly #relays = new Map<string, (() => void)[]>();
+  readonly #forwards = new Map<string, readonly HostPortForward[]>();
+  readonly #setRules: (forwards: readonly HostPortForward[]) => Promise<void>;
 
-  constructor(clock: Clock) {
+  /** `setRules` replaces the rules of the packet filter, where there is one. */
+  constructor(clock: Clock, setRules: (forwards: readonly HostPortForward[]) => Promise<void>) {
     this.#clock = clock;
+    this.#setRules = setRules;
   }
 
   /** Rejects with RuntimeError('sandbox') when a port is taken; then none is open. */
@@ -29,20 +35,36 @@ export class HostPorts {
       try {
         opened.push(await this.#listen(mapping, podIp));
       } catch (error) {
-        this.close(id);
+        this.#end(id);
         const { hostPort, protocol } = mapping;
         throw new RuntimeError('sandbox', `cannot open hostPort ${hostPort}/${protocol}: ${(error as Error).message}`);
       }
     }
+    const forwards = mappings.flatMap(({ protocol, hostPort, hostIP = '', containerPort }) =>
+      hostPort && protocol !== 'SCTP' ? [{ protocol, hostPort, hostIP, containerPort, podIp }] : [],
+    );
+    if (forwards.length === 0) return;
+    this.#forwards.set(id, forwards);
+    await this.#apply();
   }
 
-  close(id: string): void {
+  async close(id: string): Promise<void> {
+    this.#end(id);
+    if (this.#forwards.delete(id)) await this.#apply();
+  }
+
+  /** The process ends, and the pods stay: so do their rules. */
+  closeAll(): void {
+    for (const id of [...this.#relays.keys()]) this.#end(id);
+  }
+
+  #apply(): Promise<void> {
+    return this.#setRules([...this.#forwards.values()].flat());
+  }
+
+  #end(id: string): void {
     for (const close of this.#relays.get(id) ?? []) close();
     this.#relays.delete(id);
-  }
-
-  closeAll(): void {
-    for (const id of [...this.#relays.keys()]) this.close(id);
   }
 
   #listen(mapping: Mapping, podIp: string): Promise<() => void> {

@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
+import { type HostPortForward, hostPortRules } from './host-port-rules.ts';
 import { HostPorts } from './host-ports.ts';
 import { PodAddresses } from './pod-addresses.ts';
 
@@ -44,7 +45,10 @@ describe('pod addresses', () => {
 });
 
 describe('host ports', () => {
-  const ports = new HostPorts(systemClock);
+  const ports = new HostPorts(systemClock, async (forwards) => {
+    rules = forwards.map(({ protocol, hostPort, podIp }) => `${protocol} ${hostPort} ${podIp}`);
+  });
+  let rules: string[] = [];
   afterEach(() => ports.closeAll());
   const mapping = { containerPort: 0, hostPort: 38_211, hostIP: '127.0.0.1' } as const;
 
@@ -59,7 +63,9 @@ describe('host ports', () => {
     await expect(ports.open('b', [{ ...mapping, protocol: 'TCP' }], '127.0.0.1')).rejects.toThrow(
       'cannot open hostPort 38211/TCP',
     );
-    ports.close('a');
+    expect(rules).toEqual(['TCP 38211 127.0.0.1']);
+    await ports.close('a');
+    expect(rules).toEqual([]);
     await ports.open('b', [{ ...mapping, protocol: 'TCP' }], '127.0.0.1');
     pod.close();
   });
@@ -75,4 +81,44 @@ describe('host ports', () => {
     client.close();
     pod.close();
   });
+});
+
+describe('rules of host ports', () => {
+  const forward = { protocol: 'TCP', hostPort: 8000, hostIP: '', containerPort: 80, podIp: '10.244.0.5' } as const;
+  const rulesOf = (...forwards: Parameters<typeof hostPortRules>[1]) =>
+    hostPortRules('t', forwards, ['10.244.0.0/24', 'fd00::/64'])
+      .split('\n')
+      .filter((line) => / (dnat|masquerade)/.test(line))
+      .map((line) => line.trim());
+
+  test.each<[string, Partial<HostPortForward>, string[]]>([
+    [
+      'all addresses of the machine',
+      {},
+      [
+        'meta nfproto ipv4 fib daddr type local tcp dport 8000 dnat ip to 10.244.0.5:80',
+        'ct status dnat ip saddr 10.244.0.0/24 ip daddr 10.244.0.5 tcp dport 80 ct original proto-dst 8000 masquerade',
+      ],
+    ],
+    [
+      'one address, by UDP',
+      { hostIP: '192.0.2.1', protocol: 'UDP' },
+      [
+        'meta nfproto ipv4 fib daddr type local ip daddr 192.0.2.1 udp dport 8000 dnat ip to 10.244.0.5:80',
+        'ct status dnat ip saddr 10.244.0.0/24 ip daddr 10.244.0.5 udp dport 80 ct original proto-dst 8000 masquerade',
+      ],
+    ],
+    [
+      'a pod with an IPv6 address',
+      { podIp: 'fd00::5', hostIP: '::' },
+      [
+        'meta nfproto ipv6 fib daddr type local tcp dport 8000 dnat ip6 to [fd00::5]:80',
+        'ct status dnat ip6 saddr fd00::/64 ip6 daddr fd00::5 tcp dport 80 ct original proto-dst 8000 masquerade',
+      ],
+    ],
+    ['an address of the other family', { hostIP: '2001:db8::1' }, []],
+  ])('%s', (_, more, wanted) => expect(rulesOf({ ...forward, ...more })).toEqual(wanted));
+
+  test('the last one takes the table away', () =>
+    expect(hostPortRules('t', [], ['10.244.0.0/24'])).toBe('add table inet t\ndelete table inet t\n'));
 });

@@ -6,6 +6,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import { must } from '../../machinery/must.ts';
 import { quote, run } from '../processes/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import { type HostPortForward, hostPortRules } from './host-port-rules.ts';
 import { PodAddresses } from './pod-addresses.ts';
 
 export interface PodNetworkOptions {
@@ -25,6 +26,8 @@ export class PodNetwork {
   readonly #mtu = mtuOfDefaultRoute();
   #addresses?: PodAddresses;
   #cidrs: readonly string[] = [];
+  #hostPorts: readonly HostPortForward[] = [];
+  #applied: Promise<void> = Promise.resolve();
 
   constructor(options: PodNetworkOptions) {
     this.#options = options;
@@ -89,10 +92,29 @@ export class PodNetwork {
     this.#addresses?.release(ips);
   }
 
+  /** Replaces the rules of hostPorts. One call at a time counts: a later one has all that an earlier one had. */
+  setHostPorts(forwards: readonly HostPortForward[]): Promise<void> {
+    this.#hostPorts = forwards;
+    this.#applied = this.#applied.then(() => this.#applyHostPorts(forwards));
+    return this.#applied;
+  }
+
+  async #applyHostPorts(forwards: readonly HostPortForward[]): Promise<void> {
+    if (forwards !== this.#hostPorts || !existsSync('/usr/sbin/nft')) return;
+    const script = hostPortRules(this.#portTable, forwards, this.#cidrs);
+    const { code, stderr } = await this.#host('nft', ['-f', '-'], script);
+    if (code !== 0) this.#options.logger.warn('rules of host ports not set', { reason: stderr.trim() });
+  }
+
   /** Removes bridge and rules. */
   async destroy(): Promise<void> {
     await this.#host('ip', ['link', 'del', 'dev', this.#options.bridge]);
-    if (existsSync('/usr/sbin/nft')) await this.#host('nft', ['delete', 'table', 'inet', this.#table]);
+    if (!existsSync('/usr/sbin/nft')) return;
+    for (const table of [this.#table, this.#portTable]) await this.#host('nft', ['delete', 'table', 'inet', table]);
+  }
+
+  get #portTable(): string {
+    return `${this.#table}-host-ports`;
   }
 
   get #table(): string {

@@ -32,7 +32,7 @@ export class Sandboxes {
     this.#holder = holder;
     this.#clock = clock;
     this.#random = random;
-    this.#hostPorts = new HostPorts(clock);
+    this.#hostPorts = new HostPorts(clock, (forwards) => network.setHostPorts(forwards));
     const boot = bootId();
     for (const record of state.sandboxes()) {
       const alive = record.bootId === boot && (record.config.hostNetwork || isNamespace(this.netFile(record.id)));
@@ -129,7 +129,7 @@ export class Sandboxes {
   }
 
   async #release(id: string, config: SandboxConfig, ips: readonly string[]): Promise<void> {
-    this.#hostPorts.close(id);
+    await this.#hostPorts.close(id);
     await this.#network.detach(id, ips);
     const directory = this.#state.sandbox(id);
     if (config.sharePid && !config.hostPid) this.#holder.end(id, config);
