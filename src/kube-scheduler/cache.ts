@@ -5,7 +5,7 @@ import { type Devices, noDevices } from './devices/devices.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
 import { Nominations } from './nominations.ts';
-import { controllerUid, hasPodAffinity, type PodInfo } from './pod-info.ts';
+import { controllerUid, hasPodAffinity, type PodInfo, type Requests } from './pod-info.ts';
 import { noStorage, type Storage } from './storage.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
@@ -141,6 +141,10 @@ export class SchedulerCache implements Snapshot {
     const nodeName = this.#placed.get(uid);
     if (nodeName === undefined) return undefined;
     return this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
+  }
+
+  requestsOf(uid: string): Requests | undefined {
+    return this.#infoOf(uid)?.requests;
   }
 
   remove(uid: string): void {

@@ -1,6 +1,7 @@
 // Cluster events that may make a waiting pod schedulable.
 
 import type { DeviceClass, Node, PersistentVolumeClaim, Pod, ResourceV1ResourceClaim } from '../api/api.ts';
+import type { Requests } from './pod-info.ts';
 
 export type ClusterEvent =
   | { readonly type: 'node-added'; readonly node: Node }
@@ -25,7 +26,9 @@ export type ClusterEvent =
   | { readonly type: 'resource-slice-changed' }
   /** A placed pod has other labels. */
   | { readonly type: 'pod-relabelled'; readonly pod: Pod; readonly old: Pod }
+  /** A placed pod requests less. */
+  | { readonly type: 'pod-scaled-down'; readonly pod: Pod; readonly before: Requests; readonly after: Requests }
   /** The waiting pod itself was changed. */
   | { readonly type: 'pod-updated'; readonly pod: Pod; readonly old: Pod };
 
-export type NodeAspect = 'allocatable' | 'labels' | 'taints' | 'conditions';
+export type NodeAspect = 'allocatable' | 'labels' | 'taints' | 'conditions' | 'features';

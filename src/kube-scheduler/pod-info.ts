@@ -2,6 +2,7 @@
 
 import { type ClaimOfPod, claimsOfPod, type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
+import { heldSpec } from './held-resources.ts';
 
 export interface Requests {
   readonly cpuMillis: number;
@@ -34,7 +35,7 @@ const noScalars: ReadonlyMap<string, number> = new Map();
 const builtIn = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
 export function podInfo(pod: Pod): PodInfo {
-  const list = podRequests(pod);
+  const list = podRequests({ spec: heldSpec(pod) });
   let scalars: Map<string, number> | undefined;
   for (const name in list) if (!builtIn.has(name)) (scalars ??= new Map()).set(name, wholeValue(list[name]));
   const requests: Requests = {
@@ -80,3 +81,13 @@ export const hasPodAffinity = ({ pod: { spec } }: PodInfo): boolean =>
 /** The uid of the pod's controller, undefined without one. */
 export const controllerUid = (pod: Pod): string | undefined =>
   pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+
+/** Whether one of the resources is requested less than before. */
+export const requestsLess = (after: Requests, before: Requests): boolean =>
+  after.cpuMillis < before.cpuMillis ||
+  after.memoryBytes < before.memoryBytes ||
+  after.ephemeralStorageBytes < before.ephemeralStorageBytes ||
+  [...before.scalars].some(([name, amount]) => (after.scalars.get(name) ?? 0) < amount);
+
+/** The pod holds other resources than its spec has. */
+export const isBeingResized = (pod: Pod): boolean => heldSpec(pod) !== pod.spec;

@@ -13,7 +13,7 @@ import { openDevices } from './devices/devices.ts';
 import { type Asking, cycleWith, preemptionWith } from './extenders/ask-extenders.ts';
 import type { Extender } from './extenders/extender.ts';
 import { CycleError, type Failure, type Preemption } from './framework.ts';
-import { type PodInfo, podInfo } from './pod-info.ts';
+import { isBeingResized, type PodInfo, podInfo, requestsLess } from './pod-info.ts';
 import { type PostFilterResult, runPostFilters } from './post-filter.ts';
 import { createProfile, type Profile, type ProfileConfig } from './profile.ts';
 import { type BackOff, type QueuedPod, SchedulingQueue } from './queue.ts';
@@ -185,7 +185,11 @@ export class Scheduler {
     // Most status changes do not affect the pod's requests.
     if (isPlaced && old?.spec.nodeName && isSameToOthers(pod, old)) return;
     this.#queue.remove(pod.metadata.uid);
-    this.#cache.place(podInfo(pod), must(pod.spec.nodeName, 'nodeName'));
+    const info = podInfo(pod);
+    const before = old?.spec.nodeName ? this.#cache.requestsOf(pod.metadata.uid) : undefined;
+    this.#cache.place(info, must(pod.spec.nodeName, 'nodeName'));
+    if (before && requestsLess(info.requests, before))
+      this.#queue.wake({ type: 'pod-scaled-down', pod, before, after: info.requests });
     if (!old?.spec.nodeName) this.#queue.wake({ type: 'pod-assigned', pod });
     else if (!deepEqual(old.metadata.labels, pod.metadata.labels))
       this.#queue.wake({ type: 'pod-relabelled', pod, old });
@@ -372,7 +376,9 @@ async function foundWith(preemption: Preemption, asked: Asking): Promise<PostFil
 const isSameToOthers = (next: Pod, old: Pod): boolean =>
   next.spec === old.spec &&
   next.metadata.labels === old.metadata.labels &&
-  next.metadata.deletionTimestamp === old.metadata.deletionTimestamp;
+  next.metadata.deletionTimestamp === old.metadata.deletionTimestamp &&
+  !isBeingResized(next) &&
+  !isBeingResized(old);
 
 /** Only the status changed, and in it nothing that the pod waits for. */
 const isAsBefore = (next: Pod, old: Pod): boolean =>
@@ -386,6 +392,7 @@ function aspectsChanged(next: Node, old: Node): NodeAspect[] {
   if (!deepEqual(next.metadata.labels, old.metadata.labels)) aspects.push('labels');
   if (!deepEqual(next.spec?.taints, old.spec?.taints) || next.spec?.unschedulable !== old.spec?.unschedulable)
     aspects.push('taints');
+  if (!deepEqual(next.status?.declaredFeatures, old.status?.declaredFeatures)) aspects.push('features');
   const conditions = (node: Node) => node.status?.conditions?.map((c) => [c.type, c.status]);
   if (!deepEqual(conditions(next), conditions(old))) aspects.push('conditions');
   return aspects;

@@ -41,13 +41,19 @@ export function cacheOf(nodes: readonly Node[], there: readonly (readonly [strin
   return cache;
 }
 
-/** Scores of each node, normalized; undefined when the plugin skips the pod. */
-export function scoresOf(plugin: Plugin, coming: Pod, cache: SchedulerCache): Record<string, number> | undefined {
-  const cycle = plugin.prepareScore?.(podInfo(coming), cache.nodes, cache);
+/** Scores of each node (or each that `names` has), normalized; undefined when the plugin skips the pod. */
+export function scoresOf(
+  plugin: Plugin,
+  coming: Pod,
+  cache: SchedulerCache,
+  names?: readonly string[],
+): Record<string, number> | undefined {
+  const nodes = cache.nodes.filter(({ name }) => names?.includes(name) ?? true);
+  const cycle = plugin.prepareScore?.(podInfo(coming), nodes, cache);
   if (!cycle || cycle === 'skip') return undefined;
-  const scores = Float64Array.from(cache.nodes, (node) => cycle.score(node));
+  const scores = Float64Array.from(nodes, (node) => cycle.score(node));
   cycle.normalize?.(scores);
-  return Object.fromEntries(cache.nodes.map(({ name }, i) => [name, scores[i] as number]));
+  return Object.fromEntries(nodes.map(({ name }, i) => [name, scores[i] as number]));
 }
 
 /** The verdict of the plugin on each node: its reasons, or `fits`. */

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../machinery/random.ts';
+import { SchedulingCycle, unschedulableMessage } from '../cycle.ts';
+import { podInfo } from '../pod-info.ts';
 import { cacheOf, node, pod, scoresOf, verdictsOf } from '../test-objects.ts';
-import { nodeAffinity } from './node-affinity.ts';
+import { nodeAffinity, nodeAffinityWith } from './node-affinity.ts';
 
 const refused = "node(s) didn't match Pod's node affinity/selector";
 const must = (...terms: object[]) =>
@@ -72,4 +75,53 @@ describe('NodeAffinity scores', () => {
     },
     { case: 'no preference', coming: pod(), scores: undefined },
   ])('$case', ({ coming, scores }) => expect(scoresOf(nodeAffinity, coming, cacheOf(nodes))).toEqual(scores));
+});
+
+describe('nodes for all pods of a profile', () => {
+  const term = (key: string, value: string) => ({ matchExpressions: [{ key, operator: 'In', values: [value] }] });
+  const required = (...nodeSelectorTerms: object[]) => ({
+    requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms },
+  });
+  const preferred = (weight: number, preference: object) => ({
+    preferredDuringSchedulingIgnoredDuringExecution: [{ weight, preference }],
+  });
+  const nodes = [
+    node('a', { labels: { zone: '1' } }),
+    node('b', { labels: { zone: '1', disk: 'ssd' } }),
+    node('c', { labels: { zone: '2', disk: 'ssd' } }),
+  ];
+  const pluginWith = (addedAffinity: object) => nodeAffinityWith({ addedAffinity } as never);
+  const enforced = "node(s) didn't match scheduler-enforced node affinity";
+  test.each([
+    { case: 'a pod without rules', coming: pod(), verdicts: ['fits', 'fits', enforced] },
+    {
+      case: 'a pod with a rule',
+      coming: pod({}, { nodeSelector: { disk: 'ssd' } }),
+      verdicts: [refused, 'fits', enforced],
+    },
+  ])('$case', ({ coming, verdicts }) =>
+    expect(Object.values(verdictsOf(pluginWith(required(term('zone', '1'))), coming, cacheOf(nodes)))).toEqual(
+      verdicts,
+    ),
+  );
+
+  test('preferred nodes add to those that the pod prefers', () => {
+    const coming = pod({}, { affinity: { nodeAffinity: preferred(20, term('disk', 'ssd')) } });
+    const plugin = pluginWith(preferred(20, term('zone', '1')));
+    expect(scoresOf(plugin, coming, cacheOf(nodes))).toEqual({ a: 50, b: 100, c: 50 });
+    expect(scoresOf(plugin, pod(), cacheOf(nodes))).toEqual({ a: 100, b: 100, c: 0 });
+  });
+
+  test('a pod that names its node is not compared with others', () => {
+    const byName = { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['b'] }] };
+    const coming = pod({}, { affinity: { nodeAffinity: required(byName) } });
+    const result = new SchedulingCycle([nodeAffinityWith({})], seededRandom(1)).run(podInfo(coming), cacheOf(nodes));
+    expect([result.ok && result.node, result.evaluated]).toEqual(['b', 1]);
+    const gone = { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['z'] }] };
+    const lost = pod({}, { affinity: { nodeAffinity: required(gone) } });
+    const failure = new SchedulingCycle([nodeAffinityWith({})], seededRandom(1)).run(podInfo(lost), cacheOf(nodes));
+    expect(unschedulableMessage(3, failure as never)).toBe(
+      "0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity].",
+    );
+  });
 });

@@ -1,11 +1,11 @@
 // Compares requests with a node's resources: whether the pod fits, and the node's score.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packing/
 
-import { isExtendedResource } from '../../api/api.ts';
+import { isExtendedResource, type Node } from '../../api/api.ts';
 import { defaultArguments, type PluginArguments, type ResourceWeight } from '../configuration/arguments.ts';
 import type { Devices } from '../devices/devices.ts';
 import { maxScore, type Plugin, type Rejection, type ScoreCycle } from '../framework.ts';
-import type { NodeInfo } from '../node-info.ts';
+import { NodeInfo } from '../node-info.ts';
 import type { PodInfo, Requests } from '../pod-info.ts';
 import { leastAllocated, mostAllocated, requestedToCapacityRatio, requestOf, usagesOn } from './resource-scoring.ts';
 
@@ -110,33 +110,76 @@ export function nodeResourcesFitWith({
     isExtendedResource(name) &&
     (ignoredResources.includes(name) || ignoredResourceGroups.includes(name.slice(0, name.indexOf('/'))));
   const ignores = ignoredResources.length + ignoredResourceGroups.length > 0;
+  const requestsFor = ({ requests: all }: PodInfo): Requests =>
+    ignores ? { ...all, scalars: new Map([...all.scalars].filter(([name]) => !isIgnored(name))) } : all;
   return {
     name: 'NodeResourcesFit',
-    prepareFilter({ requests: all }, { devices }) {
-      const requests = ignores
-        ? { ...all, scalars: new Map([...all.scalars].filter(([name]) => !isIgnored(name))) }
-        : all;
+    prepareFilter(pod, { devices }) {
+      const requests = requestsFor(pod);
       return { filter: (node) => misfits(requests, node, devices) };
     },
     prepareScore: (pod, _, { devices }) =>
       isDefault ? scoreByCpuAndMemory(pod) : scoreBy(scoringStrategy, pod, devices),
     wakes(event, pod, { devices }) {
-      if (event.type === 'pod-gone' || event.type === 'pod-updated') return true;
+      if (event.type === 'pod-gone') return true;
+      if (event.type === 'pod-updated') return event.pod.metadata.uid === pod.pod.metadata.uid;
+      if (event.type === 'pod-scaled-down') return freesFor(pod.requests, event);
       if (event.type === 'device-class-changed')
         return [...pod.requests.scalars.keys()].some(
           (name) => devices.classOfResource(name)?.metadata.name === event.deviceClass.metadata.name,
         );
-      if (event.type === 'node-added') return couldFit(pod, event.node.status?.allocatable, devices);
-      return event.type === 'node-changed' && event.aspects.includes('allocatable');
+      if (event.type === 'node-added') return !misfits(requestsFor(pod), emptyNode(event.node), devices);
+      if (event.type !== 'node-changed' || !event.aspects.includes('allocatable')) return false;
+      const requests = requestsFor(pod);
+      const node = emptyNode(event.node);
+      return !misfits(requests, node, devices) && hasMoreFor(requests, node, emptyNode(event.old), devices);
     },
   };
 }
 
+/** Another pod requests less of something that this pod requests. */
+function freesFor(
+  { cpuMillis, memoryBytes, ephemeralStorageBytes, scalars }: Requests,
+  { before, after }: { readonly before: Requests; readonly after: Requests },
+): boolean {
+  return (
+    (cpuMillis > 0 && before.cpuMillis > after.cpuMillis) ||
+    (memoryBytes > 0 && before.memoryBytes > after.memoryBytes) ||
+    (ephemeralStorageBytes > 0 && before.ephemeralStorageBytes > after.ephemeralStorageBytes) ||
+    [...scalars.keys()].some((name) => (before.scalars.get(name) ?? 0) > (after.scalars.get(name) ?? 0))
+  );
+}
+
+/** The node got more of something that the pod requests. */
+function hasMoreFor(
+  { cpuMillis, memoryBytes, ephemeralStorageBytes, scalars }: Requests,
+  { allocatable: now }: NodeInfo,
+  { allocatable: before }: NodeInfo,
+  devices: Devices,
+): boolean {
+  return (
+    now.pods > before.pods ||
+    (cpuMillis > 0 && now.cpuMillis > before.cpuMillis) ||
+    (memoryBytes > 0 && now.memoryBytes > before.memoryBytes) ||
+    (ephemeralStorageBytes > 0 && now.ephemeralStorageBytes > before.ephemeralStorageBytes) ||
+    [...scalars.keys()].some(
+      (name) =>
+        (now.scalars.get(name) ?? 0) > (before.scalars.get(name) ?? 0) ||
+        (!now.scalars.get(name) && devices.classOfResource(name) !== undefined),
+    )
+  );
+}
+
 export const nodeResourcesFit = nodeResourcesFitWith(defaultArguments.NodeResourcesFit);
 
-const couldFit = ({ requests }: PodInfo, allocatable: Record<string, string> | undefined, devices: Devices) =>
-  allocatable !== undefined &&
-  [...requests.scalars.keys()].every((name) => name in allocatable || devices.classOfResource(name));
+const emptyNodes = new WeakMap<Node, NodeInfo>();
+
+/** The node without its pods. Thousands of waiting pods may look at it. */
+function emptyNode(node: Node): NodeInfo {
+  let info = emptyNodes.get(node);
+  if (!info) emptyNodes.set(node, (info = new NodeInfo(node)));
+  return info;
+}
 
 /** 50 to 100: the closer to each other the utilizations of CPU and memory, the more. */
 function balance(used: Pick<Requests, 'cpuMillis' | 'memoryBytes'>, { allocatable }: NodeInfo): number {

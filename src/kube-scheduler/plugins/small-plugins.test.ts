@@ -1,8 +1,10 @@
 // Plugins that need a few cases each.
 
 import { describe, expect, test } from 'vitest';
+import { podInfo } from '../pod-info.ts';
 import { cacheOf, node, pod, scoresOf, verdictsOf } from '../test-objects.ts';
 import { imageLocality } from './image-locality.ts';
+import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodeName } from './node-name.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
@@ -121,4 +123,43 @@ describe('ImageLocality', () => {
     },
     { case: 'images that no node has', coming: using('gcr.io/other'), scores: undefined },
   ])('$case', ({ coming, scores }) => expect(scoresOf(imageLocality, coming, cacheOf(nodes))).toEqual(scores));
+});
+
+describe('NodeDeclaredFeatures', () => {
+  const declaring = (name: string, ...declaredFeatures: string[]) => {
+    const one = node(name);
+    return { ...one, status: { ...one.status, declaredFeatures } } as typeof one;
+  };
+  const nodes = [
+    declaring('none'),
+    declaring('restarts', 'RestartAllContainersOnContainerExits'),
+    declaring('both', 'RestartAllContainersOnContainerExits', 'UserNamespacesHostNetworkSupport'),
+  ];
+  const refused = "node(s) didn't match Pod's required features";
+  const rules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [1] } }];
+  const restarting = pod({}, { initContainers: [{ name: 'i', image: 'x', restartPolicyRules: rules }] });
+  const hostUser = pod({}, { hostNetwork: true, hostUsers: false });
+  test.each([
+    { case: 'no features', coming: pod({}, { hostNetwork: true }), verdicts: ['fits', 'fits', 'fits'] },
+    { case: 'a rule to restart all containers', coming: restarting, verdicts: [refused, 'fits', 'fits'] },
+    { case: 'user namespaces with the host network', coming: hostUser, verdicts: [refused, refused, 'fits'] },
+  ])('$case', ({ coming, verdicts }) =>
+    expect(Object.values(verdictsOf(nodeDeclaredFeatures, coming, cacheOf(nodes)))).toEqual(verdicts),
+  );
+  test.each([
+    { case: 'a node with the feature', event: { type: 'node-added', node: nodes[1] }, wakes: true },
+    { case: 'a node without it', event: { type: 'node-added', node: nodes[0] }, wakes: false },
+    {
+      case: 'a node that got it',
+      event: { type: 'node-changed', node: nodes[1], old: nodes[0], aspects: ['features'] },
+      wakes: true,
+    },
+    {
+      case: 'other changes of such a node',
+      event: { type: 'node-changed', node: nodes[1], old: nodes[1], aspects: ['labels'] },
+      wakes: false,
+    },
+  ])('$case: looks again: $wakes', ({ event, wakes }) =>
+    expect(nodeDeclaredFeatures.wakes?.(event as never, podInfo(restarting), cacheOf([]))).toBe(wakes),
+  );
 });
