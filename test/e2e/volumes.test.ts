@@ -3,6 +3,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestDriver } from '../../src/kubelet/csi/test-driver.ts';
+import { registerPlugin, startTestPlugin } from '../../src/kubelet/device-plugins/test-plugin.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
 const image = 'coracle.local/hello';
@@ -160,6 +162,80 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
     });
     await kubectl('delete', 'pod', '--all');
     await kubectl('delete', 'pvc,pv', '--all', '--timeout=30s');
+  });
+
+  test('a volume of a CSI driver is attached, mounted, and kept through kill -9', async () => {
+    const node = await get('nodes', '.items[0].metadata.name');
+    const kubelet = path.join(data, 'nodes', node, 'kubelet');
+    const backing = path.join(machine.directory, 'disks');
+    const driver = await startTestDriver({
+      ...{ name: 'disk.example.com', backing, socket: path.join(machine.directory, 'csi.sock') },
+      registration: path.join(kubelet, 'plugins_registry', 'disk.sock'),
+    });
+    try {
+      await eventually(async () =>
+        expect(await get(`csinode ${node}`, '.spec.drivers[*].name')).toBe('disk.example.com'),
+      );
+      const spec = {
+        ...{ capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], storageClassName: '' },
+        claimRef: { namespace: 'default', name: 'driven' },
+        csi: { driver: 'disk.example.com', volumeHandle: 'one' },
+      };
+      await machine.apply(
+        { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'driven' }, spec },
+        claim('driven', { storageClassName: '' }),
+        pod('driven', 'echo run >> /v/file; exec sleep 1000', using('driven')),
+      );
+      await eventually(async () => expect(await get(`node ${node}`, '.status.volumesInUse')).toContain('one'));
+      const attachment = await kubectl('get', 'volumeattachments', '-o', 'name');
+      expect(driver.names()).not.toContain('NodeStageVolume');
+      const attached = JSON.stringify({ status: { attached: true } });
+      await kubectl('patch', attachment.trim(), '--subresource=status', '--type=merge', '-p', attached);
+      await ends('driven', 'Running');
+      const file = path.join(backing, 'one', 'file');
+      await eventually(() => expect(readFileSync(file, 'utf8')).toBe('run\n'));
+      await crash();
+      await start();
+      await ends('driven', 'Running');
+      await kubectl('delete', 'pod', 'driven');
+      await eventually(async () => expect(await kubectl('get', 'volumeattachments', '-o', 'name')).toBe(''));
+      expect(driver.names()).toContain('NodeUnstageVolume');
+      expect(readFileSync(file, 'utf8')).toBe('run\n');
+      await kubectl('delete', 'pvc,pv', 'driven', '--timeout=30s');
+    } finally {
+      await driver.stop();
+    }
+    await eventually(async () => expect(await get(`csinode ${node}`, '.spec.drivers')).toBe(''));
+  });
+
+  test('a container has the device that a device plugin gives it', async () => {
+    const node = await get('nodes', '.items[0].metadata.name');
+    const directory = path.join(data, 'nodes', node, 'kubelet', 'device-plugins');
+    const plugin = await startTestPlugin(path.join(directory, 'test.sock'));
+    try {
+      plugin.answers['Allocate'] = () => ({
+        containerResponses: [
+          {
+            envs: { DEVICE: 'messages' },
+            devices: [{ hostPath: '/dev/kmsg', containerPath: '/dev/test', permissions: 'r' }],
+          },
+        ],
+      });
+      plugin.announce({ messages: 'Healthy' });
+      await registerPlugin(directory, 'example.com/device');
+      await eventually(async () =>
+        expect(await get(`node ${node}`, '.status.allocatable.example\\.com/device')).toBe('1'),
+      );
+      const script = 'echo $DEVICE; [ -c /dev/test ] && echo device; (echo x > /dev/test) 2> /dev/null || echo refused';
+      const device = pod('device', script, { emptyDir: {} });
+      Object.assign(device.spec.containers[0], { resources: { limits: { 'example.com/device': 1 } } });
+      await machine.apply(device);
+      await ends('device');
+      expect(await kubectl('logs', 'device')).toBe('messages\ndevice\nrefused\n');
+      await kubectl('delete', 'pod', 'device');
+    } finally {
+      plugin.stop();
+    }
   });
 
   test('kill -9 while volumes are made and deleted leaves none behind', async () => {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
+import { attachmentName } from './csi-volume.ts';
 import { getsGroup } from './mount-volume.ts';
 import { CsiTestNode, claimOf, driverName, podOf, volumeOf } from './test-node.ts';
 
@@ -225,6 +226,20 @@ describe('attachment', () => {
     );
   });
 
+  test('a node without a place for the volume rejects the pod, and updates its limit', async () => {
+    node.object = { attachRequired: true, nodeAllocatableUpdatePeriodSeconds: 10 };
+    node.driver.info = { nodeId: 'node-id', maxVolumesPerNode: 5 };
+    await node.client.create('volumeattachments', {
+      metadata: { name: attachmentName({ driver: driverName, handle: 'handle' }, 'n') },
+      status: { attached: false, attachError: { message: 'full', errorCode: 8 } },
+    } as never);
+    await expect(node.setUp(podOf('u'))).rejects.toThrow(
+      'Node has reached its volume attachment limit, rejecting pod. unmounted volumes=[data], unattached volumes=[data], failed to process volumes=[]: context deadline exceeded',
+    );
+    const { spec } = await node.client.get('csinodes', { name: 'n' });
+    expect(spec.drivers?.[0].allocatable).toEqual({ count: 5 });
+  });
+
   test('the volume is in use until it is unstaged', async () => {
     await node.attach();
     await node.setUp(podOf('u'));
@@ -388,6 +403,34 @@ describe('a restart of the kubelet', () => {
     const before = node.driver.names().length;
     await node.register();
     await node.eventually(() => expect(node.driver.names().slice(before)).toContain('NodeUnstageVolume'));
+  });
+});
+
+describe('usage', () => {
+  test('of a volume is that of its driver', async () => {
+    node.driver.capabilities.add('GET_VOLUME_STATS');
+    await node.setUp(podOf('u'));
+    await node.eventually(() => expect(node.volumes.stats.summary(podOf('u'))).toHaveLength(1));
+    expect(node.volumes.stats.summary(podOf('u'))[0]).toMatchObject({
+      ...{ name: 'data', pvcRef: { name: 'claim', namespace: 'default' } },
+      ...{ capacityBytes: 100, availableBytes: 60, usedBytes: 40, inodes: 0 },
+    });
+    expect(node.request('NodeGetVolumeStats')).toMatchObject({ volumePath: node.paths.target('u', 'pv') });
+    expect(node.volumes.stats.metricsText()).toContain(
+      'kubelet_volume_stats_used_bytes{namespace="default",persistentvolumeclaim="claim"} 40',
+    );
+    await node.passing(node.volumes.tearDown('u'));
+    expect(node.volumes.stats.metricsText()).toBe('');
+  });
+
+  test('is missing where the driver does not measure, or hangs', async () => {
+    await node.setUp(podOf('u'));
+    node.driver.capabilities.add('GET_VOLUME_STATS');
+    node.driver.faults.set('NodeGetVolumeStats', 'hang');
+    await node.setUp(podOf('v'));
+    await node.eventually(() => expect(node.driver.names().at(-1)).toBe('NodeGetVolumeStats'));
+    expect(node.volumes.stats.summary(podOf('v'))).toEqual([]);
+    await node.passing(node.volumes.tearDown('v'));
   });
 });
 

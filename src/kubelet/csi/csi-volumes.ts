@@ -5,8 +5,9 @@ import { unlessAborted } from '../pods/unless-aborted.ts';
 import { unmountBelow } from '../volumes/mounts.ts';
 import { subPathDirectory } from '../volumes/sub-paths.ts';
 import type { MountedVolume } from '../volumes/volume.ts';
+import { CsiStats } from './csi-stats.ts';
 import type { CsiTools } from './csi-tools.ts';
-import { type CsiVolume, type PersistentCsiVolume, uniqueName } from './csi-volume.ts';
+import { attachmentName, type CsiVolume, type PersistentCsiVolume, uniqueName } from './csi-volume.ts';
 import { expandVolume } from './expand-volume.ts';
 import { mapVolume } from './map-volume.ts';
 import { mountVolume } from './mount-volume.ts';
@@ -19,6 +20,14 @@ const longestWaitMs = 123_000;
 const attachPollMs = 100;
 const reportRetryMs = 1_000;
 
+/** gRPC's code of a controller that has no place for a volume. */
+const resourceExhausted = 8;
+
+/** The node has as many volumes as it can: the pod must go elsewhere. */
+export class AttachLimitError extends Error {
+  override readonly name = 'AttachLimitError';
+}
+
 export class CsiVolumes {
   readonly #tools: CsiTools;
   readonly #stopped = new AbortController();
@@ -26,9 +35,11 @@ export class CsiVolumes {
   readonly #renewed = new Set<string>();
   /** Unique names of devices that are being unstaged. */
   readonly #released = new Map<string, Promise<void>>();
+  readonly stats: CsiStats;
 
   constructor(tools: CsiTools) {
     this.#tools = tools;
+    this.stats = new CsiStats(tools);
   }
 
   /** Reads the volumes that an earlier kubelet left; before the node reports its volumes. */
@@ -81,13 +92,31 @@ export class CsiVolumes {
     } catch (error) {
       if (!late.signal.aborted || signal.aborted || this.#stopped.signal.aborted) throw error;
       const unmounted = volumes.map(({ name }) => name).filter((name) => !found.has(name));
-      throw new Error(
-        `Unable to attach or mount volumes: unmounted volumes=${list(unmounted)}, unattached volumes=${list(unattached)}, failed to process volumes=[]: context deadline exceeded`,
-      );
+      const why = `unmounted volumes=${list(unmounted)}, unattached volumes=${list(unattached)}, failed to process volumes=[]: context deadline exceeded`;
+      const waiting = volumes.filter(({ name }) => unattached.has(name));
+      if (await this.#exceedsLimit(waiting))
+        throw new AttachLimitError(`Node has reached its volume attachment limit, rejecting pod. ${why}`);
+      throw new Error(`Unable to attach or mount volumes: ${why}`);
     } finally {
       timer.cancel();
       late.abort(); // ends the waits for the other volumes
     }
+  }
+
+  /** A driver that updates its limit said that the node has no place for the volume: the limit is read again. */
+  async #exceedsLimit(volumes: readonly CsiVolume[]): Promise<boolean> {
+    const { client, drivers, driverObject, nodeName, logger } = this.#tools;
+    for (const volume of volumes) {
+      if (!driverObject(volume.driver)?.spec.nodeAllocatableUpdatePeriodSeconds) continue;
+      const name = attachmentName(volume, nodeName);
+      const attachment = await client.get('volumeattachments', { name }).catch(() => undefined);
+      if (attachment?.status?.attachError?.errorCode !== resourceExhausted) continue;
+      await drivers.refresh(volume.driver).catch((error) => {
+        logger.warn('volume limit of a CSI driver not updated', { driver: volume.driver, error: String(error) });
+      });
+      return true;
+    }
+    return false;
   }
 
   #isUnattached({ lifecycle, driver, handle, pod, specName }: CsiVolume): boolean {
@@ -104,6 +133,7 @@ export class CsiVolumes {
   async #bring(volume: CsiVolume, signal: AbortSignal, attached: () => void): Promise<string> {
     const { records, turns, clock } = this.#tools;
     const mount = records.want(volume);
+    mount.use = useOf(volume);
     const turn = turnOf(mount);
     if (mount.state === 'mounted') {
       this.#renew(volume, mount);
@@ -172,6 +202,7 @@ export class CsiVolumes {
       });
     mount.state = 'mounted';
     mount.isRecovered = false;
+    void this.stats.refresh(mount);
   }
 
   #noteMapped({ pod, specName }: CsiVolume): void {
@@ -306,5 +337,11 @@ export class CsiVolumes {
     }
   }
 }
+
+const useOf = ({ name, pod, ...volume }: CsiVolume): Mount['use'] => ({
+  volume: name,
+  namespace: pod.metadata.namespace ?? '',
+  ...(volume.lifecycle === 'Persistent' && { claim: volume.claim.metadata.name }),
+});
 
 const list = (names: Iterable<string>): string => `[${[...names].sort().join(' ')}]`;

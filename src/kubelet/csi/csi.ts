@@ -26,11 +26,17 @@ interface CsiParts extends Pick<KubeletTools, 'config' | 'secret' | 'token' | 'n
 }
 
 export function makeCsi({ context, config, events, secret, token, node, reportNode }: CsiParts): Csi {
-  const { client, clock, logger } = context;
+  const { client, clock, logger, metrics } = context;
   const { nodeName, rootDirectory } = config;
   const keeper = new CsiNodeKeeper({ client, clock, logger, nodeName });
   const limits = new LimitUpdates();
-  const drivers = new CsiDrivers({ clock, rootDirectory, objects: keeper, changed: (name) => limits.changed(name) });
+  const drivers = new CsiDrivers({
+    clock,
+    metrics,
+    rootDirectory,
+    objects: keeper,
+    changed: (name) => limits.changed(name),
+  });
   let objects: Informer<CSIDriver> | undefined;
   const synced = Promise.withResolvers<void>();
   const volumes = new CsiVolumes({
@@ -48,13 +54,14 @@ export function makeCsi({ context, config, events, secret, token, node, reportNo
       void informer.synced().then(() => synced.resolve());
       const written = keeper.start(signal);
       volumes.start();
+      const measured = volumes.stats.run(signal);
       const end = limits.follow(informer, { clock, drivers, logger }, signal);
       await new Promise<void>((done) => {
         if (signal.aborted) done();
         signal.addEventListener('abort', () => done(), { once: true });
       });
       end();
-      await Promise.all([written, volumes.stop(), informer.stop()]);
+      await Promise.all([written, measured, volumes.stop(), informer.stop()]);
     },
   };
 }

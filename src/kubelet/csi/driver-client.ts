@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../machinery/time/clock.ts';
 import { forPlugin, onNode } from '../plugins/kubelet-directory.ts';
-import { type Message, RpcClient, RpcError } from '../plugins/rpc.ts';
+import { type Message, RpcClient, type RpcCode, RpcError } from '../plugins/rpc.ts';
 import {
   type CapabilitiesAnswer,
   type NodeCapability,
@@ -51,6 +51,16 @@ export interface ExpandRequest {
   readonly secrets: Texts;
 }
 
+/** Counts the calls of a driver's methods. */
+export type ObserveCall = (method: string, code: RpcCode, seconds: number) => void;
+
+interface OperationTools {
+  readonly clock: Clock;
+  readonly rootDirectory: string;
+  readonly signal: AbortSignal;
+  readonly observe: ObserveCall;
+}
+
 /** One operation on one volume. Paths are those of the node. Each method rejects with RpcError. */
 export class DriverOperation {
   readonly #client: RpcClient;
@@ -58,17 +68,16 @@ export class DriverOperation {
   readonly #deadlineMs: number;
   readonly #signal: AbortSignal;
   readonly #path: (file: string) => string;
+  readonly #observe: ObserveCall;
   #capabilities: Promise<ReadonlySet<unknown>> | undefined;
 
   /** `endpoint` as the driver names it. `signal` aborts when the kubelet stops. */
-  constructor(
-    endpoint: string,
-    { clock, rootDirectory, signal }: { clock: Clock; rootDirectory: string; signal: AbortSignal },
-  ) {
+  constructor(endpoint: string, { clock, rootDirectory, signal, observe }: OperationTools) {
     this.#client = new RpcClient(onNode(rootDirectory, endpoint), nodeMethods, clock);
     this.#clock = clock;
     this.#deadlineMs = clock.monotonic() + operationTimeoutMs;
     this.#signal = signal;
+    this.#observe = observe;
     this.#path = (file) => (file ? forPlugin(rootDirectory, endpoint, file) : '');
   }
 
@@ -128,7 +137,16 @@ export class DriverOperation {
   async #call<T>(name: string, message: Message): Promise<T> {
     const timeoutMs = this.#deadlineMs - this.#clock.monotonic();
     if (timeoutMs <= 0) throw new RpcError('DeadlineExceeded', 'context deadline exceeded');
-    return this.#client.call<T>(name, message, { timeoutMs, signal: this.#signal });
+    const startedMs = this.#clock.monotonic();
+    let code: RpcCode = 'OK';
+    try {
+      return await this.#client.call<T>(name, message, { timeoutMs, signal: this.#signal });
+    } catch (error) {
+      code = error instanceof RpcError ? error.code : 'Unknown';
+      throw error;
+    } finally {
+      this.#observe(name, code, (this.#clock.monotonic() - startedMs) / 1000);
+    }
   }
 }
 

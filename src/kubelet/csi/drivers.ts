@@ -1,9 +1,10 @@
 // The CSI drivers that are registered at this node.
 
+import type { Metrics } from '../../machinery/metrics.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { PluginHandler } from '../plugins/plugin-registry.ts';
 import type { NodeInfoAnswer } from './csi-proto.ts';
-import { DriverOperation } from './driver-client.ts';
+import { DriverOperation, type ObserveCall } from './driver-client.ts';
 
 type Version = readonly number[];
 
@@ -21,6 +22,7 @@ export interface NodeObjects {
 
 interface DriverTools {
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly rootDirectory: string;
   readonly objects: NodeObjects;
   /** Called when a driver was registered or removed. */
@@ -45,12 +47,21 @@ export class CsiDrivers implements PluginHandler {
     if (!name) throw new Error('driver name is empty');
     const driver = this.#drivers.get(name);
     if (!driver) throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
-    return this.#operationAt(driver.endpoint);
+    return this.#operationAt(name, driver.endpoint);
   }
 
-  #operationAt(endpoint: string): DriverOperation {
-    const { clock, rootDirectory } = this.#tools;
-    return new DriverOperation(endpoint, { clock, rootDirectory, signal: this.#stopped.signal });
+  #operationAt(name: string, endpoint: string): DriverOperation {
+    const { clock, rootDirectory, metrics } = this.#tools;
+    const histogram = metrics.histogram(
+      'csi_operations_seconds',
+      'Container Storage Interface operation duration with gRPC error code status total',
+      [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 600],
+    );
+    const observe: ObserveCall = (method, code, seconds) =>
+      histogram.observe(seconds, {
+        ...{ driver_name: name, method_name: `/csi.v1.Node/${method}`, grpc_status_code: code, migrated: 'false' },
+      });
+    return new DriverOperation(endpoint, { clock, rootDirectory, signal: this.#stopped.signal, observe });
   }
 
   validate(name: string, endpoint: string, versions: readonly string[]): void {
@@ -63,7 +74,7 @@ export class CsiDrivers implements PluginHandler {
 
   async register(name: string, endpoint: string, versions: readonly string[]): Promise<void> {
     const version = this.#usableVersion('RegisterPlugin', name, versions);
-    const info = await this.#operationAt(endpoint).info();
+    const info = await this.#operationAt(name, endpoint).info();
     await this.#tools.objects.install(name, info);
     this.#drivers.set(name, { endpoint, version });
     this.#tools.changed(name);

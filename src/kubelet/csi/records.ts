@@ -18,6 +18,8 @@ export interface Mount {
   readonly isPersistent: boolean;
   readonly isBlock: boolean;
   state: MountState;
+  /** By the pod's spec: known once this kubelet has set it up. */
+  use?: { readonly volume: string; readonly namespace: string; readonly claim?: string };
   /** An earlier kubelet mounted it, and the driver has not confirmed it since. */
   isRecovered: boolean;
 }
@@ -32,8 +34,12 @@ export interface Device {
 }
 
 /** Operations with the same key must not run at the same time. */
-export const turnOf = ({ uid, specName, isPersistent, ...volume }: Omit<Mount, 'state' | 'isRecovered'>): string =>
-  isPersistent ? uniqueName(volume) : `${uid}/${specName}`;
+export const turnOf = ({
+  uid,
+  specName,
+  isPersistent,
+  ...volume
+}: Omit<Mount, 'state' | 'isRecovered' | 'use'>): string => (isPersistent ? uniqueName(volume) : `${uid}/${specName}`);
 
 export class CsiRecords {
   readonly #mounts = new Map<string, Mount>();

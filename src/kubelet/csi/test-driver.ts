@@ -1,6 +1,7 @@
-// For tests: a CSI driver on real sockets. Its mounts are directories with the file `volume`; a test can make each call
-// hang, fail, or answer anything.
+// For tests: a CSI driver on real sockets. Its mounts are directories with the file `volume`, or real mounts of
+// directories; a test can make each call hang, fail, or answer anything.
 
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
@@ -35,12 +36,12 @@ export interface TestDriverOptions {
   readonly endpoint?: string;
   readonly type?: string;
   readonly versions?: readonly string[];
-  /** The driver's view of a path that it gets. */
-  readonly onNode?: (file: string) => string;
+  /** Has a directory for each volume, which the driver mounts. */
+  readonly backing?: string;
 }
 
 export async function startTestDriver(options: TestDriverOptions): Promise<TestDriver> {
-  const { name = 'test.csi', socket, registration, onNode = (file) => file } = options;
+  const { name = 'test.csi', socket, registration, backing } = options;
   const driver: TestDriver = {
     calls: [],
     faults: new Map(),
@@ -50,13 +51,20 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
     names: () => driver.calls.map((call) => call.name).filter((each) => each !== 'NodeGetCapabilities'),
     stop: async () => {},
   };
-  const mounted = (file: string) => {
-    mkdirSync(onNode(file), { recursive: true });
-    writeFileSync(path.join(onNode(file), 'volume'), name);
+  const mounted = (file: string, volumeId: string) => {
+    mkdirSync(file, { recursive: true });
+    if (!backing) writeFileSync(path.join(file, 'volume'), name);
+    else {
+      mkdirSync(path.join(backing, volumeId), { recursive: true });
+      // Publishing a published volume changes nothing.
+      if (spawnSync('mountpoint', ['-q', file]).status !== 0)
+        spawnSync('mount', ['--bind', path.join(backing, volumeId), file]);
+    }
     return {};
   };
   const unmounted = (file: string) => {
-    rmSync(onNode(file), { recursive: true, force: true });
+    if (backing) spawnSync('umount', [file]);
+    rmSync(file, { recursive: !backing, force: true });
     return {};
   };
   const answers: Record<string, (request: any) => Message> = {
@@ -64,7 +72,7 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
     NodeGetCapabilities: () => ({ capabilities: [...driver.capabilities].map((type) => ({ rpc: { type } })) }),
     NodeStageVolume: () => ({}),
     NodeUnstageVolume: () => ({}),
-    NodePublishVolume: ({ targetPath }) => mounted(targetPath),
+    NodePublishVolume: ({ targetPath, volumeId }) => mounted(targetPath, volumeId),
     NodeUnpublishVolume: ({ targetPath }) => unmounted(targetPath),
     NodeExpandVolume: ({ capacityRange }) => ({ capacityBytes: capacityRange.requiredBytes }),
     NodeGetVolumeStats: () => ({ usage: [{ available: 60, total: 100, used: 40, unit: 'BYTES' }] }),

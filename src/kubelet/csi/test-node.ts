@@ -8,6 +8,7 @@ import type { CSIDriver, Node, PersistentVolume, PersistentVolumeClaim, Pod } fr
 import { createClient } from '../../client/client.ts';
 import { FakeServer } from '../../client/fake-server.ts';
 import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import type { MountedVolume } from '../volumes/volume.ts';
 import { CsiNodeKeeper } from './csi-node.ts';
@@ -80,7 +81,7 @@ export class CsiTestNode {
     await this.volumes?.stop();
     const { clock, client, paths, directory: rootDirectory } = this;
     const objects = new CsiNodeKeeper({ client, clock, logger: silentLogger, nodeName: 'n' });
-    this.drivers = new CsiDrivers({ clock, rootDirectory, objects, changed: () => {} });
+    this.drivers = new CsiDrivers({ clock, metrics: new Metrics(), rootDirectory, objects, changed: () => {} });
     this.volumes = new CsiVolumes({
       ...{ client, clock, paths, logger: silentLogger, nodeName: 'n', drivers: this.drivers },
       ...{ records: new CsiRecords(), turns: new Turns(clock), synced: Promise.resolve() },

@@ -1,9 +1,17 @@
 // For tests: a device plugin on a real socket.
 
 import { rmSync } from 'node:fs';
+import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { decoded, encoded, type Message } from '../plugins/rpc.ts';
-import { pluginMethods } from './device-plugin-proto.ts';
+import { systemClock } from '../../machinery/time/clock.ts';
+import { decoded, encoded, type Message, RpcClient } from '../plugins/rpc.ts';
+import { pluginMethods, registrationMethods } from './device-plugin-proto.ts';
+
+/** Registers the plugin at `test.sock` of the kubelet's directory of device plugins. */
+export async function registerPlugin(directory: string, resourceName: string): Promise<void> {
+  const client = new RpcClient(path.join(directory, 'kubelet.sock'), registrationMethods, systemClock);
+  await client.call('Register', { version: 'v1beta1', endpoint: 'test.sock', resourceName }, { timeoutMs: 5000 });
+}
 
 export interface TestPlugin {
   readonly calls: { readonly name: string; readonly request: any }[];
@@ -40,9 +48,9 @@ export async function startTestPlugin(socket: string, options: Message = {}): Pr
   };
   const definition: Record<string, grpc.MethodDefinition<any, any>> = {};
   const implementation: grpc.UntypedServiceImplementation = {};
-  for (const [name, { path, request, response }] of pluginMethods) {
+  for (const [name, { path: at, request, response }] of pluginMethods) {
     definition[name] = {
-      ...{ path, requestStream: false, responseStream: name === 'ListAndWatch' },
+      ...{ path: at, requestStream: false, responseStream: name === 'ListAndWatch' },
       requestSerialize: (message) => encoded(request, message),
       requestDeserialize: (bytes) => decoded(request, bytes),
       responseSerialize: (message) => encoded(response, message),

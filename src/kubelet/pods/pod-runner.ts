@@ -288,6 +288,7 @@ export class PodRunner {
     this.#abort = new AbortController();
     this.#prepared = undefined;
     const prepared = await preparePod(task.promised, task, this.#tools, this.#abort.signal);
+    if ('refusal' in prepared) return { on: 'rejected', refusal: prepared.refusal };
     if ('retryMs' in prepared) return { on: 'unprepared', retryMs: prepared.retryMs };
     this.#prepared = prepared;
     return { on: 'prepared', runtime: prepared.runtime };

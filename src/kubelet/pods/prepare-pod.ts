@@ -3,9 +3,11 @@
 import type { Pod, Secret } from '../../api/api.ts';
 import type { Sandbox, SandboxConfig } from '../../container-runtime/container-runtime.ts';
 import { sandboxConfig } from '../containers/container-config.ts';
+import { AttachLimitError } from '../csi/csi-volumes.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
+import type { Refusal } from './admission.ts';
 import type { RuntimePod } from './pod-actions.ts';
 import { pullSecretsOf } from './start-container.ts';
 import { volumeRetryMs } from './worker/syncing.ts';
@@ -26,19 +28,28 @@ export interface Unprepared {
   readonly retryMs: number;
 }
 
+export interface Rejected {
+  readonly refusal: Refusal;
+}
+
 /** Records an event if a part cannot be created yet. */
 export async function preparePod(
   pod: Pod,
   { attempt, createsSandbox }: { readonly attempt: number; readonly createsSandbox: boolean },
   tools: KubeletTools,
   signal: AbortSignal,
-): Promise<PreparedPod | Unprepared> {
+): Promise<PreparedPod | Unprepared | Rejected> {
   const fail = (reason: string, message: string): Unprepared => {
     tools.events.event(pod, 'Warning', reason, message);
     return { retryMs: sandboxRetryMs };
   };
-  const volumes = await podVolumes(pod, tools, signal);
+  const volumes = await podVolumes(pod, tools, signal).catch((error) => {
+    if (error instanceof AttachLimitError) return error;
+    throw error;
+  });
   if (!volumes) return { retryMs: volumeRetryMs };
+  if (volumes instanceof AttachLimitError)
+    return { refusal: { reason: 'VolumeAttachmentLimitExceeded', message: volumes.message } };
   const config = sandboxConfig(pod, attempt, tools);
   try {
     await ensureCgroup(pod, tools);

@@ -101,7 +101,7 @@ async function handle(
     case '/stats/summary':
       return json(response, await statsSummary(tools, pods()));
     case '/metrics':
-      return metricsText(response, ownMetrics(metrics.text()));
+      return metricsText(response, ownMetrics(metrics.text()) + (tools.csi?.stats.metricsText() ?? ''));
     case '/metrics/resource':
       return metricsText(response, await resourceMetrics(tools, pods()));
     default:
@@ -138,7 +138,7 @@ const metricsText = (response: ServerResponse, text: string): void =>
 export const ownMetrics = (text: string): string =>
   text
     .split(/^(?=# HELP )/m)
-    .filter((family) => /^# HELP (kubelet|process|nodejs|rest_client)_/.test(family))
+    .filter((family) => /^# HELP (kubelet|csi|process|nodejs|rest_client)_/.test(family))
     .join('');
 
 const json = (response: ServerResponse, body: unknown): void =>

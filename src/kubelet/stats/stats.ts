@@ -63,9 +63,15 @@ export async function statsSummary(tools: KubeletTools, pods: readonly Pod[]): P
         startTime: pod.status?.startTime ?? null,
         containers: containers.map((s) => ({ name: s.name, startTime: formatTime(s.startedAt), ...usage([s]) })),
         ...usage(containers),
+        ...volumesOf(tools, pod),
       };
     }),
   };
+}
+
+function volumesOf({ csi }: KubeletTools, pod: Pod): { volume?: object[] } {
+  const volume = csi?.stats.summary(pod) ?? [];
+  return volume.length > 0 ? { volume } : {};
 }
 
 /** /metrics/resource, which metrics-server reads. Times are in milliseconds. */

@@ -3,6 +3,7 @@
 import { isApiError, type Pod, reachesVolume } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { csiVolumesOf } from '../csi/csi-volume.ts';
+import { AttachLimitError } from '../csi/csi-volumes.ts';
 import type { VolumeSources } from '../machine/machine.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
@@ -11,7 +12,7 @@ import type { MountedVolume } from './volumes.ts';
 
 /**
  * Creates or updates the volumes. Undefined, with an event, if one is not possible yet. `signal` ends the wait for
- * drivers: their work goes on.
+ * drivers: their work goes on. Rejects with AttachLimitError if the node cannot have the volumes.
  */
 export async function podVolumes(
   pod: Pod,
@@ -36,6 +37,7 @@ export async function podVolumes(
     return await setUpAll(pod, tools, sources, claimed, signal);
   } catch (error) {
     if (signal.aborted) return undefined;
+    if (error instanceof AttachLimitError) throw error;
     tools.events.event(pod, 'Warning', 'FailedMount', (error as Error).message);
     return undefined;
   }

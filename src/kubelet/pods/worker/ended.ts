@@ -2,6 +2,7 @@
 
 import { syncFrequencyMs } from '../../config.ts';
 import type { PodFailure } from '../../status/status-inputs.ts';
+import type { Refusal } from '../admission.ts';
 import { graceOf } from '../grace.ts';
 import type { Effect, Ended, Interrupted, Report, Step, Syncing, Task, TaskEvent, Waiting } from './pod-worker.ts';
 import { doing, interrupt, look, rest, retryMs, unchanged } from './transitions.ts';
@@ -15,6 +16,12 @@ export function end(
   const facts = { pod, waits, ...(admittedMs !== undefined && { admittedMs }), ...(failure && { failure }) };
   const worker: Ended = { state: 'ended', ...facts, task, isDirty: false, isStopped: false, isReleased: false };
   return task ? { worker, effects: [...before, ...effects] } : look(worker, before);
+}
+
+/** The node does not take the pod, and has started nothing of it. */
+export function reject(worker: Waiting | Syncing, { reason, message }: Refusal): Step {
+  const failure = { reason, message: `Pod was rejected: ${message}`, isRefused: true };
+  return end(worker, failure, [{ do: 'recordEvent', type: 'Warning', reason, message }]);
 }
 
 export function stepEnded(worker: Ended, task: Task | Interrupted, event: TaskEvent): Step {

@@ -124,7 +124,7 @@ export type Task =
   /** Stop and remove all containers, in this order. */
   | { readonly do: 'removeContainers'; readonly ids: readonly string[]; readonly graceSeconds: number }
   | { readonly do: 'resize'; readonly promised: Pod; readonly resize: ResizeActions }
-  /** Volumes, cgroup and sandbox. Ends with `prepared` or `unprepared`. */
+  /** Volumes, cgroup and sandbox. Ends with `prepared`, `unprepared` or `rejected`. */
   | { readonly do: 'prepare'; readonly promised: Pod; readonly attempt: number; readonly createsSandbox: boolean }
   /** Ends with `started`, `startFailed`, or `done` when it was aborted. */
   | {
@@ -211,6 +211,8 @@ export type TaskEvent =
   | { readonly on: 'looked'; readonly seen: Observation }
   | { readonly on: 'prepared'; readonly runtime: RuntimePod }
   | { readonly on: 'unprepared'; readonly retryMs: number }
+  /** The node cannot have the volumes of the pod. */
+  | { readonly on: 'rejected'; readonly refusal: Refusal }
   | { readonly on: 'started' }
   /** `retryMs` is 0 unless the image has a retry time. */
   | { readonly on: 'startFailed'; readonly reason: string; readonly message: string; readonly retryMs: number }

@@ -72,6 +72,18 @@ const transcripts: Record<string, readonly Case[]> = {
       state: 'syncing',
     },
     {
+      case: 'a pod whose volumes the node cannot have is rejected',
+      lines: [
+        [created, ['look']],
+        [works, ['setTimer 250', 'prepare sandbox 0']],
+        [(node) => node.complete('rejects'), ['event VolumeLimit', 'look']],
+        [works, ['report end']],
+        [works, ['releaseVolumes']],
+        [works, ['setTimer 60000']],
+      ],
+      state: 'ended',
+    },
+    {
       case: 'a sandbox that cannot be made is tried again after a second',
       lines: [
         [created, ['look']],

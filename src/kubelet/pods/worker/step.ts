@@ -8,7 +8,7 @@ import type { Pod } from '../../../api/api.ts';
 import type { EvictionManner } from '../../eviction/local-storage.ts';
 import { nodeAffinity } from '../admission.ts';
 import { manyContainers } from '../pod-cache.ts';
-import { end, stepEnded } from './ended.ts';
+import { end, reject, stepEnded } from './ended.ts';
 import type { Interrupted, Step, Syncing, Task, TaskEvent, Waiting } from './pod-worker.ts';
 import { isActive, isTerminal, type Now, type Observation, type PodEvent, type PodWorker } from './pod-worker.ts';
 import { looked, measureStart, stepSyncing, timerDuringStart } from './syncing.ts';
@@ -108,10 +108,7 @@ function decide(worker: Waiting, seen: Observation, now: Now): Step {
   const refusedMs = worker.refusedMs ?? now.monotonicMs;
   const leftMs = refusedMs + refusalMs - now.monotonicMs;
   if (leftMs > 0) return rest({ ...worker, firstSeenMs, refusedMs, hasReadNode: false }, leftMs);
-  const { reason, message } = refusal;
-  const failure = { reason, message: `Pod was rejected: ${message}`, isRefused: true };
-  const refused = { ...worker, admittedMs: now.epochMs };
-  return end(refused, failure, [{ do: 'recordEvent', type: 'Warning', reason, message }]);
+  return reject({ ...worker, admittedMs: now.epochMs }, refusal);
 }
 
 const admitted = ({ pod, isDirty, waits }: Waiting, firstSeenMs: number | undefined, now: Now): Syncing => ({

@@ -8,7 +8,7 @@ import { nextDelay, remainingMs } from '../backoff.ts';
 import { graceOf, killGrace } from '../grace.ts';
 import { deadlineLeftMs, isNothing, newest, type PodActions, podActions } from '../pod-actions.ts';
 import { crashLoop, nextRun, restartDelays } from '../restarts.ts';
-import { end } from './ended.ts';
+import { end, reject } from './ended.ts';
 import type { Syncing, Task, TaskEvent } from './pod-worker.ts';
 import { type Effect, isTerminal, type Now, type Observation, type Plan, type Step } from './pod-worker.ts';
 import { doing, rest, retryMs, unchanged } from './transitions.ts';
@@ -42,6 +42,8 @@ export function stepSyncing(worker: Syncing, task: Task, event: TaskEvent, now: 
       return proceed(worker, { ...plan, runtime: event.runtime }, now);
     case 'unprepared':
       return proceed(worker, { ...plan, starts: [], afterMs: event.retryMs }, now);
+    case 'rejected':
+      return reject(worker, event.refusal);
     case 'volumesRefreshed':
       if (event.isComplete) return proceed(worker, plan, now);
       return proceed({ ...worker, volumesMs: Number.NEGATIVE_INFINITY }, { ...plan, afterMs: volumeRetryMs }, now);

@@ -26,7 +26,7 @@ const startedMs = Date.parse('2026-01-01T00:00:00Z');
 type Change<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The outcome of the task in progress: it works, it throws, or it ends as a start or a preparation can. */
-export type Outcome = 'works' | 'throws' | 'fails';
+export type Outcome = 'works' | 'throws' | 'fails' | 'rejects';
 
 export class TestNode {
   worker: PodWorker;
@@ -119,6 +119,8 @@ export class TestNode {
     const { task } = this;
     if (!task) return [];
     this.task = undefined;
+    if (outcome === 'rejects')
+      return this.send({ on: 'rejected', refusal: { reason: 'VolumeLimit', message: 'full' } });
     return this.send(outcome === 'throws' ? { on: 'failed' } : this.#result(task, outcome === 'fails'));
   }
 
