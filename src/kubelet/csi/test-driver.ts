@@ -2,7 +2,7 @@
 // directories; a test can make each call hang, fail, or answer anything.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { registrationMethods } from '../plugins/registration-proto.ts';
@@ -64,7 +64,9 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
   };
   const unmounted = (file: string) => {
     if (backing) spawnSync('umount', [file]);
-    rmSync(file, { recursive: !backing, force: true });
+    // Files behind a mount must stay.
+    if (!backing) rmSync(file, { recursive: true, force: true });
+    else if (existsSync(file)) rmdirSync(file);
     return {};
   };
   const answers: Record<string, (request: any) => Message> = {

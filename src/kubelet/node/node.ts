@@ -68,6 +68,9 @@ export class NodeKeeper {
   node: Node | undefined;
   #lease: Lease | undefined;
   #reportedMs = 0;
+  #lastReport: Promise<void> = Promise.resolve();
+  /** Waits for the report in progress. */
+  #nextReport: Promise<void> | undefined;
   #podCidrs = '';
   #loops: Promise<unknown> = Promise.resolve();
   readonly #errors = new Map<'lease' | 'status', string>();
@@ -202,8 +205,20 @@ export class NodeKeeper {
     }
   }
 
+  /** One after the other: an older status must not replace a newer one. Calls that wait share one report. */
+  #report(): Promise<void> {
+    if (this.#nextReport) return this.#nextReport;
+    const report = this.#lastReport.then(() => {
+      this.#nextReport = undefined;
+      return this.#reportNow();
+    });
+    this.#nextReport = report;
+    this.#lastReport = report.catch(() => {}); // the caller has the error
+    return report;
+  }
+
   /** Writes node.status when it changed, and every five minutes. */
-  async #report(): Promise<void> {
+  async #reportNow(): Promise<void> {
     const { client, clock } = this.#tools;
     // A node that was deleted is registered again by the next start only: its administrator removed it.
     const current = await client.get('nodes', { name: this.#config.nodeName });
