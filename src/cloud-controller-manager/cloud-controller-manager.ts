@@ -54,20 +54,18 @@ export async function startCloudControllerManager(
   context: ComponentContext,
   config: CloudControllerManagerConfig,
 ): Promise<RunningComponent> {
-  const provider = await openProvider(context, { ...config, cloudConfig: config.cloudConfig ?? '' });
-  const controllers = controllersOf(provider, config.clusterCidrs);
   const { leaderElection } = config;
+  let election: LeaderElection | undefined;
+  const holdsLead = () => !leaderElection || election?.holds === true;
+  const provider = await openProvider(context, { ...config, cloudConfig: config.cloudConfig ?? '', holdsLead });
+  const controllers = controllersOf(provider, config.clusterCidrs);
   if (!leaderElection) return runAll(context, provider, controllers);
   let running: RunningComponent | undefined;
-  const election: LeaderElection = runLeaderElection(context, {
+  election = runLeaderElection(context, {
     name: componentName,
     identity: leaderElection.identity,
     onStartedLeading() {
-      running = runAll(
-        { ...context, client: fencedClient(context.client, () => election.holds) },
-        provider,
-        controllers,
-      );
+      running = runAll({ ...context, client: fencedClient(context.client, holdsLead) }, provider, controllers);
     },
     onStoppedLeading() {
       void running?.stop();

@@ -5,4 +5,6 @@ export interface ProviderConfig {
   readonly cloudConfig: string;
   /** Of the cluster, among those of one cloud. */
   readonly clusterName: string;
+  /** False once another process may lead: a cloud must not get requests of two leaders. */
+  readonly holdsLead: () => boolean;
 }

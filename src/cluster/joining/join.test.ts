@@ -27,7 +27,12 @@ import type { JoinRequest } from './types.ts';
 let cluster: TestCluster;
 let kubeconfig: Kubeconfig;
 let hash: string;
-const ranges = { serviceCidr: '10.96.0.0/12', clusterCidr: '10.244.0.0/16', clusterDomain: 'cluster.local' };
+const ranges = {
+  serviceCidr: '10.96.0.0/12',
+  clusterCidr: '10.244.0.0/16',
+  clusterDomain: 'cluster.local',
+  cloudProvider: 'external',
+} as const;
 
 beforeAll(async () => {
   cluster = await startCluster({ time: 'real', https: true, nodes: 1 });

@@ -46,13 +46,17 @@ async function start(answer: Answer, retries = 1) {
   };
   const note = (message: string) => void log.push(message);
   const logger = { ...silentLogger, warn: note, info: note };
-  const caller = new Caller({ ...config, files: {} }, { clock, random: seededRandom(1), logger });
+  const state = { holdsLead: true };
+  const caller = new Caller(
+    { ...config, files: {} },
+    { clock, random: seededRandom(1), logger, holdsLead: () => state.holdsLead },
+  );
   ends.push(() => {
     caller.stop();
     server.closeAllConnections();
     server.close();
   });
-  return { caller, requests, log, server };
+  return { caller, requests, log, server, state };
 }
 
 const say =
@@ -123,6 +127,13 @@ test('a cloud that goes and comes back is logged once each, and is a problem mea
   isUp = true;
   await caller.call('get', {});
   expect([caller.problem, log.slice(1)]).toEqual([undefined, ['cloud provider answers again']]);
+});
+
+test('a process that lost its lead sends nothing', async () => {
+  const { caller, requests, state } = await start(say(200));
+  state.holdsLead = false;
+  await expect(caller.call('delete-load-balancer', {})).rejects.toThrow(/does not lead any more/);
+  expect([requests.length, caller.problem]).toEqual([0, undefined]);
 });
 
 test('a stop ends calls', async () => {

@@ -4,7 +4,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { ComponentContext } from '../../../client/client.ts';
 import { type Fields, textIn } from '../../../machinery/parsed.ts';
-import { messageOf, RetryAfterError } from '../../provider.ts';
+import { CloudError, messageOf, RetryAfterError } from '../../provider.ts';
 import { readText } from '../config-file.ts';
 import { type Answer, fieldsOfText, plainText, sendJson } from '../http-json.ts';
 import type { ExternalConfig } from './external-config.ts';
@@ -17,14 +17,18 @@ const passing = [429, 500, 502, 503, 504];
 /** Another attempt may succeed. */
 class PassingError extends Error {}
 
+interface CallerContext extends Pick<ComponentContext, 'clock' | 'random' | 'logger'> {
+  readonly holdsLead: () => boolean;
+}
+
 export class Caller {
   readonly #config: ExternalConfig;
-  readonly #context: Pick<ComponentContext, 'clock' | 'random' | 'logger'>;
+  readonly #context: CallerContext;
   readonly #stopped = new AbortController();
   #agent: { readonly of: string; readonly agent: http.Agent } | undefined;
   #problem: string | undefined;
 
-  constructor(config: ExternalConfig, context: Pick<ComponentContext, 'clock' | 'random' | 'logger'>) {
+  constructor(config: ExternalConfig, context: CallerContext) {
     this.#config = config;
     this.#context = context;
   }
@@ -71,7 +75,8 @@ export class Caller {
   }
 
   async #attempt(name: string, parameters: object): Promise<Fields> {
-    const { random, clock } = this.#context;
+    const { random, clock, holdsLead } = this.#context;
+    if (!holdsLead()) throw new CloudError(`${name}: not sent, because this process does not lead any more`);
     const { cluster, timeoutMs } = this.#config;
     const requestID = random.uuid();
     const body = JSON.stringify({ apiVersion: 'cloud.coracle.local/v1', requestID, cluster, ...parameters });

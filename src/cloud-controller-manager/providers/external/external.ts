@@ -12,10 +12,10 @@ type Call = Caller['call'];
 
 export async function externalProvider(
   context: ComponentContext,
-  { cloudConfig, clusterName }: ProviderConfig,
+  { cloudConfig, clusterName, holdsLead }: ProviderConfig,
 ): Promise<CloudProvider> {
   const config = await readExternalConfig(cloudConfig, clusterName);
-  const caller = new Caller(config, context);
+  const caller = new Caller(config, { ...context, holdsLead });
   const call: Call = (name, parameters) => caller.call(name, parameters);
   return {
     name: 'external',

@@ -73,6 +73,7 @@ export interface ApiOptions {
   /** Read for each request, so that the token can be replaced. */
   readonly tokenFile: string;
   readonly outside?: Outside;
+  readonly holdsLead: () => boolean;
 }
 
 export class HetznerApi {
@@ -190,8 +191,9 @@ export class HetznerApi {
   }
 
   async #request(method: string, path: string, body?: object): Promise<Fields> {
-    const { endpoint, tokenFile, outside = { send: sendJson, readText } } = this.#options;
+    const { endpoint, tokenFile, holdsLead, outside = { send: sendJson, readText } } = this.#options;
     const token = (await outside.readText(tokenFile)).trim();
+    if (!holdsLead()) throw new CloudError('the request is not sent: this process does not lead any more');
     const limit = new AbortController();
     const timer = this.#clock.after(timeoutMs, () => limit.abort(), { background: true });
     const signal = AbortSignal.any([limit.signal, this.#stopped.signal]);

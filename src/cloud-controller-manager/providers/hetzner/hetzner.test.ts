@@ -18,7 +18,11 @@ async function open(text: string, fake: FakeHetzner, clock = new VirtualClock())
   writeFileSync(path.join(directory, 'token'), 'secret\n');
   writeFileSync(cloudConfig, head + text);
   const outside = { send: fake.send, readText: async () => 'secret' };
-  return hetznerProvider({ clock, logger: silentLogger } as never, { cloudConfig, clusterName: 'c' }, outside);
+  return hetznerProvider(
+    { clock, logger: silentLogger } as never,
+    { cloudConfig, clusterName: 'c', holdsLead: () => true },
+    outside,
+  );
 }
 
 let cloud: TestCloud | undefined;

@@ -18,11 +18,11 @@ interface HetznerConfig extends BalancerDefaults {
 /** `outside`: for tests, in place of HTTP and files. */
 export async function hetznerProvider(
   context: ComponentContext,
-  { cloudConfig }: ProviderConfig,
+  { cloudConfig, holdsLead }: ProviderConfig,
   outside?: Outside,
 ): Promise<CloudProvider> {
   const { endpoint, tokenFile, hasRoutes, ...defaults } = await readHetznerConfig(cloudConfig);
-  const api = new HetznerApi({ endpoint, tokenFile, ...(outside && { outside }) }, context);
+  const api = new HetznerApi({ endpoint, tokenFile, holdsLead, ...(outside && { outside }) }, context);
   const servers = new Servers(api, context.clock, defaults.network);
   return {
     name: 'hetzner',
