@@ -3,6 +3,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { KubeObject } from '../api/api.ts';
+import { trusting } from '../machinery/certificates/trusting.ts';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './interface.ts';
@@ -41,7 +42,7 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
   const agent = secure
     ? new https.Agent({
         ...agentOptions,
-        ca: options.ca,
+        ...trusting(options.ca),
         cert: options.cert,
         key: options.key,
         servername: options.serverName,

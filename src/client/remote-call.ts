@@ -2,6 +2,7 @@
 
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { trusting } from '../machinery/certificates/trusting.ts';
 
 export interface RemoteServer {
   readonly url: string;
@@ -45,7 +46,7 @@ export function callRemote(server: RemoteServer, call: RemoteCall): Promise<Remo
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(late.aborted ? new Error(`no answer within ${timeoutMs / 1000}s`) : error);
     const tls = {
-      ...{ ca, cert, key },
+      ...{ ...trusting(ca), cert, key },
       ...(serverName && { servername: serverName }),
       ...(insecure && { rejectUnauthorized: false }),
     };

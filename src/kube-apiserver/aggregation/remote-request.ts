@@ -3,6 +3,7 @@
 
 import { request as httpsRequest } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
+import { trusting } from '../../machinery/certificates/trusting.ts';
 import type { Environment } from '../environment.ts';
 import type { UserInfo } from '../user.ts';
 import type { AggregatedApi } from './aggregation.ts';
@@ -39,7 +40,7 @@ export function tlsOf(server: Environment, { service, ca, insecure }: Aggregated
   const { proxyClient } = server.config;
   return {
     ...proxyClient,
-    ...(ca && { ca }),
+    ...(ca && trusting(ca)),
     servername: `${service.name}.${service.namespace}.svc`,
     ...(insecure && { rejectUnauthorized: false }),
   };

@@ -2,6 +2,7 @@
 
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { type Kind, type Node, notFound } from '../../api/api.ts';
+import { trusting } from '../../machinery/certificates/trusting.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
 import { failure } from '../status.ts';
@@ -31,7 +32,7 @@ export async function kubeletOf(server: Server, node: string): Promise<Upstream>
     port: found.status?.daemonEndpoints?.kubeletEndpoint?.Port || 10_250,
     tls: {
       ...(kubeletClient && { cert: kubeletClient.cert, key: kubeletClient.key }),
-      ...(kubeletClient?.ca && { ca: kubeletClient.ca }),
+      ...(kubeletClient?.ca && trusting(kubeletClient.ca)),
       rejectUnauthorized: !!kubeletClient?.ca,
       // A kubelet's certificate names its node: no node can answer in the place of another one. Certificates that a
       // user brings may name the address instead.

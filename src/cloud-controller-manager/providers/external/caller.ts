@@ -3,6 +3,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { ComponentContext } from '../../../client/client.ts';
+import { trusting } from '../../../machinery/certificates/trusting.ts';
 import { type Fields, textIn } from '../../../machinery/parsed.ts';
 import { CloudError, messageOf, RetryAfterError } from '../../provider.ts';
 import { readText } from '../config-file.ts';
@@ -110,7 +111,7 @@ export class Caller {
     if (this.#agent?.of === of) return this.#agent.agent;
     this.#agent?.agent.destroy();
     const options = { keepAlive: true, maxSockets: 64 };
-    const agent = isSecure ? new https.Agent({ ...options, ...tls }) : new http.Agent(options);
+    const agent = isSecure ? new https.Agent({ ...options, ...tls, ...trusting(tls.ca) }) : new http.Agent(options);
     this.#agent = { of, agent };
     return agent;
   }

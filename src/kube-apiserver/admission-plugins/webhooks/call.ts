@@ -4,6 +4,8 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
+import { trusting } from '../../../machinery/certificates/trusting.ts';
+import { connectionError } from '../../../machinery/network-error.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
 import { refusedCall } from './failure.ts';
@@ -38,7 +40,7 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
   const tls = {
     ...(user?.cert && { cert: user.cert, key: user.key }),
     ...(!isIP(servername) && { servername }),
-    ...(clientConfig.caBundle && { ca: Buffer.from(clientConfig.caBundle as string, 'base64') }),
+    ...(clientConfig.caBundle && trusting(Buffer.from(clientConfig.caBundle as string, 'base64'))),
   };
   const authorization = user && authorizationOf(user);
   const { code, text, contentType } = await post({ host, port, path: target, tls, body, call, authorization }).catch(
@@ -91,9 +93,7 @@ function post({ host, port, path, tls, body, call, authorization }: Post): Promi
       }),
     );
   });
-  request.once('error', (error: NodeJS.ErrnoException) =>
-    reject(error.code === 'ECONNREFUSED' ? new Error(`dial tcp ${host}:${port}: connect: connection refused`) : error),
-  );
+  request.once('error', (error: NodeJS.ErrnoException) => reject(connectionError(error, host, port)));
   const timer = call.clock.after(
     call.timeoutSeconds * 1_000,
     () => request.destroy(new Error('context deadline exceeded')),

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../../client/client.ts';
+import { testAuthority } from '../../testing/test-certificates.ts';
 import { startTestServer, type TestServer } from '../../testing/test-server.ts';
 import { admissionPlugins } from '../admission-plugins.ts';
 
@@ -164,8 +165,36 @@ describe('a validating webhook', () => {
 
   test('with an untrusted certificate fails', async () => {
     await configure('validating', { clientConfig: { url: `https://127.0.0.1:${port}/judge` } });
-    expect((await map()).body.message).toContain('failed calling webhook');
+    expect((await map()).body.message).toMatch(
+      /: tls: failed to verify certificate: x509: certificate signed by unknown authority$/,
+    );
     expect(asked).toEqual([]);
+  });
+
+  test('whose certificate has another name fails', async () => {
+    await configure('validating', { clientConfig: { url: `https://localhost:${port}/judge`, caBundle } });
+    expect((await map()).body.message).toMatch(
+      /: tls: failed to verify certificate: x509: certificate is valid for hook\.default\.svc, not localhost$/,
+    );
+  });
+
+  // As in envtest: Go trusts each certificate of a bundle, also one that is no authority.
+  test('is trusted by its own certificate, which an authority issued', async () => {
+    const pair = await (await testAuthority()).issue('CN=hook', ['127.0.0.1']);
+    const issued = createServer(pair, (request, response) => {
+      request.resume();
+      response.end(JSON.stringify({ ...typed, response: { allowed: false, uid: 'u', status: { message: 'no' } } }));
+    });
+    await new Promise<void>((resolve) => issued.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${(issued.address() as AddressInfo).port}/`;
+    try {
+      await configure('validating', { clientConfig: { url, caBundle: Buffer.from(pair.cert).toString('base64') } });
+      // The call arrives: its answer has the uid of another request.
+      expect((await map()).body.message).toMatch(/expected response\.uid/);
+    } finally {
+      issued.closeAllConnections();
+      issued.close();
+    }
   });
 
   // Endpoints must not be loopback addresses: the test needs another one.
