@@ -43,13 +43,33 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
     ...(clientConfig.caBundle && trusting(Buffer.from(clientConfig.caBundle as string, 'base64'))),
   };
   const authorization = user && authorizationOf(user);
-  const { code, text, contentType } = await post({ host, port, path: target, tls, body, call, authorization }).catch(
+  const endMs = call.clock.monotonic() + call.timeoutSeconds * 1_000;
+  const send = (at: string) => post({ host, port, path: at, tls, body, call, authorization, endMs });
+  const { code, text, contentType } = await followed(send, target, `https://${servername}:${port}`).catch(
     (error: Error) => {
       throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
     },
   );
   if (code < 200 || code > 299) throw refusedCall(code, text, contentType);
   return text;
+}
+
+const mostRedirects = 10;
+
+/**
+ * As Go's clients do: Go's servers redirect from //path to /path. Never to
+ * another server, which could be one that only the API server can reach.
+ */
+async function followed(send: (path: string) => Promise<Posted>, path: string, origin: string): Promise<Posted> {
+  let at = new URL(origin + path);
+  for (let redirects = 0; redirects <= mostRedirects; redirects++) {
+    const answer = await send(redirects === 0 ? path : at.pathname + at.search);
+    if (answer.location === undefined || (answer.code !== 307 && answer.code !== 308)) return answer;
+    const next = URL.parse(answer.location, at.href);
+    if (next?.origin !== at.origin) throw new Error('the webhook redirects to another server, which is not supported');
+    at = next;
+  }
+  throw new Error(`stopped after ${mostRedirects} redirects`);
 }
 
 interface Post {
@@ -60,15 +80,18 @@ interface Post {
   readonly body: Buffer;
   readonly call: ReviewCall;
   readonly authorization: string | undefined;
+  /** On the monotonic clock. */
+  readonly endMs: number;
 }
 
 interface Posted {
   readonly code: number;
+  readonly location: string | undefined;
   readonly text: string;
   readonly contentType: string | undefined;
 }
 
-function post({ host, port, path, tls, body, call, authorization }: Post): Promise<Posted> {
+function post({ host, port, path, tls, body, call, authorization, endMs }: Post): Promise<Posted> {
   const { promise, resolve, reject } = Promise.withResolvers<Posted>();
   const headers = {
     'content-type': 'application/json',
@@ -88,6 +111,7 @@ function post({ host, port, path, tls, body, call, authorization }: Post): Promi
     answer.once('end', () =>
       resolve({
         code: answer.statusCode ?? 0,
+        location: answer.headers.location,
         text: Buffer.concat(parts).toString(),
         contentType: answer.headers['content-type'],
       }),
@@ -95,7 +119,7 @@ function post({ host, port, path, tls, body, call, authorization }: Post): Promi
   });
   request.once('error', (error: NodeJS.ErrnoException) => reject(connectionError(error, host, port)));
   const timer = call.clock.after(
-    call.timeoutSeconds * 1_000,
+    endMs - call.clock.monotonic(),
     () => request.destroy(new Error('context deadline exceeded')),
     { background: true },
   );

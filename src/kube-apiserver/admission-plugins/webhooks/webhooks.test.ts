@@ -22,6 +22,8 @@ let hook: Server;
 let port: number;
 /** The webhook's response to a request; undefined: never responds. */
 let answer: (request: any) => object | undefined;
+/** Where the webhook redirects a request; undefined: nowhere. */
+let location: (url: string) => string | undefined;
 let asked: any[];
 let server: TestServer;
 
@@ -47,6 +49,8 @@ beforeAll(async () => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
     const review = JSON.parse(Buffer.concat(parts).toString());
+    const next = location(request.url ?? '');
+    if (next !== undefined) return void response.writeHead(307, { location: next }).end();
     asked.push({ path: request.url, ...review.request });
     const said = answer(review.request);
     if (said) response.end(JSON.stringify({ ...typed, response: { uid: review.request.uid, ...said } }));
@@ -62,6 +66,7 @@ afterAll(() => {
 beforeEach(async () => {
   asked = [];
   answer = () => ({ allowed: true });
+  location = () => undefined;
   let client: Client | undefined;
   server = await startTestServer({ admission: admissionPlugins(() => client as Client), namespaces: [] });
   client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
@@ -176,6 +181,18 @@ describe('a validating webhook', () => {
     expect((await map()).body.message).toMatch(
       /: tls: failed to verify certificate: x509: certificate is valid for hook\.default\.svc, not localhost$/,
     );
+  });
+
+  test.each<[string, (url: string) => string | undefined, RegExp]>([
+    ['its own path', (url) => (url.startsWith('//') ? url.slice(1) : undefined), /denied the request: no$/],
+    ['itself for ever', () => '/again', /: stopped after 10 redirects$/],
+    ['another server', () => 'https://192.0.2.7/', /redirects to another server, which is not supported$/],
+    ['no URL', () => 'https://[', /redirects to another server, which is not supported$/],
+  ])('that redirects to %s', async (_, redirect, message) => {
+    await configure('validating', { clientConfig: { url: `https://127.0.0.1:${port}//judge`, caBundle } });
+    answer = () => ({ allowed: false, status: { message: 'no' } });
+    location = redirect;
+    expect((await map()).body.message).toMatch(message);
   });
 
   // As in envtest: Go trusts each certificate of a bundle, also one that is no authority.
