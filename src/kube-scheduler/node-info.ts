@@ -1,14 +1,19 @@
 // The scheduler's record of a node: its capacity and its pods' requests, updated pod by pod.
 
-import type { Node } from '../api/api.ts';
+import type { Node, Taint } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import type { PodInfo } from './pod-info.ts';
+
+const noTaints: readonly Taint[] = [];
 
 export const zoneKey = 'topology.kubernetes.io/zone';
 
 export class NodeInfo {
   readonly name: string;
   node!: Node;
+  /** Of the node's spec: filters read them for each pod, and find them here without a detour through the node. */
+  isCordoned = false;
+  taints: readonly Taint[] = noTaints;
   /** Increases with every change: results for an older generation are stale. */
   generation = 0;
   readonly pods = new Map<string, PodInfo>();
@@ -34,6 +39,8 @@ export class NodeInfo {
 
   setNode(node: Node): void {
     this.node = node;
+    this.isCordoned = node.spec?.unschedulable ?? false;
+    this.taints = node.spec?.taints ?? noTaints;
     this.generation++;
     const list = node.status?.allocatable ?? {};
     this.allocatable.cpuMillis = list['cpu'] ? milliValue(list['cpu']) : 0;

@@ -61,6 +61,10 @@ const changed = (aspect: 'allocatable' | 'labels' | 'taints' | 'conditions', lab
   aspects: [aspect],
 });
 
+const untainted: ClusterEvent = {
+  ...{ type: 'node-changed', node: node('a'), old: node('a', { taints: [{ key: 'a', effect: 'NoSchedule' }] }) },
+  aspects: ['taints'],
+};
 const grown: ClusterEvent = {
   ...{ type: 'node-changed', node: node('a'), old: node('a', { allocatable: { pods: '5' } }) },
   aspects: ['allocatable'],
@@ -70,7 +74,7 @@ test.each([
   { refusedBy: 'NodeResourcesFit', event: 'a pod is gone', happened: { type: 'pod-gone', pod: pod() }, wakes: true },
   { refusedBy: 'NodeResourcesFit', event: 'a node gets more pods', happened: grown, wakes: true },
   { refusedBy: 'NodeResourcesFit', event: 'a node is relabelled', happened: changed('labels'), wakes: false },
-  { refusedBy: 'TaintToleration', event: 'taints change', happened: changed('taints'), wakes: true },
+  { refusedBy: 'TaintToleration', event: 'taints go', happened: untainted, wakes: true },
   { refusedBy: 'TaintToleration', event: 'a pod is gone', happened: { type: 'pod-gone', pod: pod() }, wakes: false },
   {
     refusedBy: 'NodeAffinity',

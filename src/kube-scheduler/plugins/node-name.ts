@@ -7,5 +7,5 @@ export const nodeName: Plugin = {
   name: 'NodeName',
   prepareFilter: ({ pod: { spec } }) =>
     spec.nodeName ? { filter: (node) => (node.name === spec.nodeName ? undefined : rejection) } : 'skip',
-  wakes: (event) => event.type === 'node-added',
+  wakes: (event, { pod }) => event.type === 'node-added' && event.node.metadata.name === pod.spec.nodeName,
 };

@@ -1,4 +1,4 @@
-import { anyAddress, type HostPort } from '../../api/api.ts';
+import { anyAddress, type HostPort, hostPortsOf, portsConflict } from '../../api/api.ts';
 import type { Plugin } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 
@@ -23,7 +23,5 @@ export const nodePorts: Plugin = {
   wakes: (event, pod) =>
     event.type === 'node-added' ||
     (event.type === 'pod-gone' &&
-      pod.hostPorts.some(({ port }) =>
-        event.pod.spec.containers.some((c) => c.ports?.some((p) => p.hostPort === port)),
-      )),
+      hostPortsOf(event.pod).some((freed) => pod.hostPorts.some((port) => portsConflict(port, freed)))),
 };

@@ -10,6 +10,14 @@ export const nodeUnschedulable: Plugin = {
   prepareFilter: ({ pod }) =>
     tolerates(pod.spec.tolerations, taint)
       ? 'skip'
-      : { filter: ({ node }) => (node.spec?.unschedulable ? rejection : undefined) },
-  wakes: (event) => event.type === 'node-added' || (event.type === 'node-changed' && event.aspects.includes('taints')),
+      : { filter: ({ isCordoned }) => (isCordoned ? rejection : undefined) },
+  wakes(event, { pod }) {
+    if (event.type === 'node-added') return !event.node.spec?.unschedulable;
+    if (event.type === 'node-changed') return event.old.spec?.unschedulable === true && !event.node.spec?.unschedulable;
+    return (
+      event.type === 'pod-updated' &&
+      event.pod.metadata.uid === pod.metadata.uid &&
+      tolerates(event.pod.spec.tolerations, taint)
+    );
+  },
 };

@@ -1,6 +1,7 @@
 // Plugins that need a few cases each.
 
 import { describe, expect, test } from 'vitest';
+import type { Node } from '../../api/api.ts';
 import { podInfo } from '../pod-info.ts';
 import { cacheOf, node, pod, scoresOf, verdictsOf } from '../test-objects.ts';
 import { imageLocality } from './image-locality.ts';
@@ -9,6 +10,7 @@ import { nodeName } from './node-name.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
 import { schedulingGates } from './scheduling-gates.ts';
+import { taintToleration } from './taint-toleration.ts';
 
 describe('NodeName', () => {
   const nodes = [node('a'), node('b')];
@@ -161,5 +163,53 @@ describe('NodeDeclaredFeatures', () => {
     },
   ])('$case: looks again: $wakes', ({ event, wakes }) =>
     expect(nodeDeclaredFeatures.wakes?.(event as never, podInfo(restarting), cacheOf([]))).toBe(wakes),
+  );
+});
+
+describe('looks again', () => {
+  const cordoned = node('n', { unschedulable: true });
+  const tainted = node('n', { taints: [{ key: 'a', value: 'b', effect: 'NoSchedule' }] });
+  const changed = (old: Node, now: Node) => ({ type: 'node-changed', old, node: now, aspects: ['taints'] });
+  const waiting = pod({}, { nodeName: 'n', ports: [{ hostPort: 80, containerPort: 80 }] });
+  const tolerating = (tolerations: object[]) => ({ ...waiting, spec: { ...waiting.spec, tolerations } });
+  const updated = (now: object) => ({ type: 'pod-updated', pod: now, old: waiting });
+  const gone = (port: object) => ({ type: 'pod-gone', pod: pod({}, { ports: [port] }) });
+  const exists = [{ operator: 'Exists' }];
+  test.each([
+    { plugin: nodeName, event: { type: 'node-added', node: node('n') }, case: 'its node comes', wakes: true },
+    { plugin: nodeName, event: { type: 'node-added', node: node('m') }, case: 'another node comes', wakes: false },
+    { plugin: nodePorts, event: { type: 'node-added', node: node('m') }, case: 'a node comes', wakes: true },
+    { plugin: nodePorts, event: gone({ hostPort: 80 }), case: 'a pod with the port is gone', wakes: true },
+    { plugin: nodePorts, event: gone({ hostPort: 81 }), case: 'a pod with another port is gone', wakes: false },
+    {
+      ...{ plugin: nodePorts, event: gone({ hostPort: 80, protocol: 'UDP' }), wakes: false },
+      case: 'a pod with the port of another protocol is gone',
+    },
+    { plugin: nodeUnschedulable, event: { type: 'node-added', node: node('m') }, case: 'a node comes', wakes: true },
+    {
+      plugin: nodeUnschedulable,
+      event: { type: 'node-added', node: cordoned },
+      case: 'a cordoned node comes',
+      wakes: false,
+    },
+    { plugin: nodeUnschedulable, event: changed(cordoned, node('n')), case: 'a node is uncordoned', wakes: true },
+    { plugin: nodeUnschedulable, event: changed(node('n'), cordoned), case: 'a node is cordoned', wakes: false },
+    { plugin: nodeUnschedulable, event: changed(tainted, node('n')), case: 'a taint goes', wakes: false },
+    { plugin: nodeUnschedulable, event: updated(tolerating(exists)), case: 'it tolerates all', wakes: true },
+    { plugin: nodeUnschedulable, event: updated(tolerating([])), case: 'it tolerates no more', wakes: false },
+    { plugin: taintToleration, event: { type: 'node-added', node: node('m') }, case: 'a node comes', wakes: true },
+    {
+      plugin: taintToleration,
+      event: { type: 'node-added', node: tainted },
+      case: 'a tainted node comes',
+      wakes: false,
+    },
+    { plugin: taintToleration, event: changed(tainted, node('n')), case: 'a taint goes', wakes: true },
+    { plugin: taintToleration, event: changed(node('n'), tainted), case: 'a taint comes', wakes: false },
+    { plugin: taintToleration, event: changed(node('n'), cordoned), case: 'a node is cordoned', wakes: false },
+    { plugin: taintToleration, event: updated(tolerating([])), case: 'the pod changes', wakes: true },
+    { plugin: taintToleration, event: { ...updated(pod()), old: pod() }, case: 'another pod changes', wakes: false },
+  ])('$plugin.name: $case: $wakes', ({ plugin, event, wakes }) =>
+    expect(plugin.wakes?.(event as never, podInfo(waiting), cacheOf([]))).toBe(wakes),
   );
 });

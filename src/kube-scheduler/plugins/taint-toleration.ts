@@ -1,8 +1,11 @@
-import { type Taint, tolerates } from '../../api/api.ts';
+import { type Node, type Pod, type Taint, tolerates } from '../../api/api.ts';
 import { type Plugin, scaleToMax } from '../framework.ts';
 
 const rejection = { reason: 'node(s) had untolerated taint(s)', resolvable: false };
 const forbids = (taint: Taint) => taint.effect === 'NoSchedule' || taint.effect === 'NoExecute';
+
+const isRepelled = (taints: readonly Taint[], { tolerations }: Pod['spec']): boolean =>
+  taints.some((taint) => forbids(taint) && !tolerates(tolerations, taint));
 
 /** Taints and tolerations: NoSchedule and NoExecute filter, PreferNoSchedule counts against a node. */
 export const taintToleration: Plugin = {
@@ -10,25 +13,21 @@ export const taintToleration: Plugin = {
   weight: 3,
   prepareFilter({ pod: { spec } }) {
     return {
-      filter({ node }) {
-        const { taints } = node.spec ?? {};
-        if (!taints) return undefined;
-        for (const taint of taints) if (forbids(taint) && !tolerates(spec.tolerations, taint)) return rejection;
-        return undefined;
-      },
+      filter: ({ taints }) => (taints.length > 0 && isRepelled(taints, spec) ? rejection : undefined),
     };
   },
   prepareScore({ pod: { spec } }, nodes) {
-    if (!nodes.some(({ node }) => node.spec?.taints?.some((t) => t.effect === 'PreferNoSchedule'))) return 'skip';
+    if (!nodes.some(({ taints }) => taints.some((t) => t.effect === 'PreferNoSchedule'))) return 'skip';
     const tolerations = spec.tolerations?.filter((t) => !t.effect || t.effect === 'PreferNoSchedule');
     return {
-      score: ({ node }) =>
-        node.spec?.taints?.filter((t) => t.effect === 'PreferNoSchedule' && !tolerates(tolerations, t)).length ?? 0,
+      score: ({ taints }) => taints.filter((t) => t.effect === 'PreferNoSchedule' && !tolerates(tolerations, t)).length,
       normalize: (scores: Float64Array) => scaleToMax(scores, true),
     };
   },
-  wakes: (event) =>
-    event.type === 'node-added' ||
-    (event.type === 'node-changed' && event.aspects.includes('taints')) ||
-    event.type === 'pod-updated',
+  wakes(event, { pod }) {
+    const repels = ({ spec }: Node) => isRepelled(spec?.taints ?? [], pod.spec);
+    if (event.type === 'node-added') return !repels(event.node);
+    if (event.type === 'node-changed') return repels(event.old) && !repels(event.node);
+    return event.type === 'pod-updated' && event.pod.metadata.uid === pod.metadata.uid;
+  },
 };
