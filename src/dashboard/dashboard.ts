@@ -49,6 +49,7 @@ export interface Dashboard {
   answer(request: PageRequest): Promise<Page | Forward>;
   /** The path of a link that signs the user in, once. */
   createLink(user: User): { readonly path: string; readonly expiresMs: number };
+  /** Ends all sessions, and refuses requests. */
   stop(): void;
 }
 
@@ -60,17 +61,22 @@ const mostBodyBytes = 128 << 10;
 
 export function createDashboard(options: DashboardOptions): Dashboard {
   const sessions = new Sessions(options.clock);
+  let isStopping = false;
   const assets = new Assets(options.assets);
   const context: Context = { ...options, sessions, files: assets };
   return {
     prefix,
-    answer: (request) => answer(context, request),
+    // A browser that is refused as unknown would sign out, and not come back to the next server.
+    answer: async (request) => (isStopping ? stopping : answer(context, request)),
     createLink(user) {
       const { code, expiresMs } = sessions.createLink(user);
       // Behind the #, so that it is in no log and no proxy sees it.
       return { path: `${prefix}/#code=${code}`, expiresMs };
     },
-    stop: () => sessions.closeAll(),
+    stop() {
+      isStopping = true;
+      sessions.closeAll();
+    },
   };
 }
 
@@ -94,6 +100,7 @@ async function answer(context: Context, request: PageRequest): Promise<Page | Fo
   return indexPage(context);
 }
 
+const stopping = failure(503, 'ServiceUnavailable', 'the server is stopping');
 const signIn = failure(401, 'Unauthorized', 'sign in to the console');
 
 const userOf = async ({ userOfToken }: Context, { identity }: Session): Promise<User> =>

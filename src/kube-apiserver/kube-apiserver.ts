@@ -90,8 +90,8 @@ export interface ApiServer {
   /** A transport for a component of this process, with its identity. */
   transport(user: UserInfo): Transport;
   listen(options: ListenOptions): Promise<Listener>;
-  /** Serves pages on every port, until the returned function is called. */
-  readonly serveSite: (site: Site) => () => void;
+  /** Serves pages on every port. */
+  readonly serveSite: (site: Site) => void;
   /** The user of a bearer token. Rejects with 401 when it is wrong. */
   readonly userOfToken: (token: string) => Promise<UserInfo>;
   /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
@@ -154,7 +154,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     serveSite(site) {
       server.site.current = site;
-      return () => void delete server.site.current;
     },
     userOfToken: (token) => userOfToken(server, token),
     async drain(ms) {

@@ -47,8 +47,8 @@ export interface ApiServerPart extends RunningComponent {
   readonly signSecretToken: TokenIssuer['issueForSecret'];
   /** Serves resources that are computed for each read, until the returned function is called. */
   serveComputed(resources: readonly ComputedResource[]): () => void;
-  /** Serves pages on its port, until the returned function is called. */
-  serveSite(site: Site): () => void;
+  /** Serves pages on its port. */
+  serveSite(site: Site): void;
   /** The user of a bearer token. Rejects when it is wrong. */
   userOfToken(token: string): Promise<UserInfo>;
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */

@@ -40,14 +40,13 @@ export function startConsolePart(
       insights: { decision, trace: traceService },
     });
   };
-  const withdraw = api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });
+  api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });
   return {
     async createLink() {
       const { path, expiresMs } = (await load()).createLink(identities.admin);
       return { url: `https://${config.nodeIP}:${api.port}${path}`, expiresMs };
     },
     async stop() {
-      withdraw();
       (await loaded)?.stop();
     },
   };

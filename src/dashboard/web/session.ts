@@ -3,6 +3,7 @@
 import { signal } from '@preact/signals';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { keyHeaders } from './api/key.ts';
+import { after } from './system.ts';
 
 export interface SignedIn {
   readonly user: string;
@@ -38,7 +39,7 @@ export async function resumeSession(): Promise<void> {
     return;
   }
   try {
-    const response = await fetch(`${base}/session`, { headers: keyHeaders(key) });
+    const response = await persistent(() => fetch(`${base}/session`, { headers: keyHeaders(key) }));
     if (response.ok) enter({ ...(await response.json()), key });
     else expire();
   } catch {
@@ -48,11 +49,13 @@ export async function resumeSession(): Promise<void> {
 
 export async function signIn(credentials: { code: string } | { token: string }): Promise<boolean> {
   try {
-    const response = await fetch(`${base}/session`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(credentials),
-    });
+    const response = await persistent(() =>
+      fetch(`${base}/session`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(credentials),
+      }),
+    );
     if (response.ok) {
       enter(await response.json());
       return true;
@@ -62,6 +65,31 @@ export async function signIn(credentials: { code: string } | { token: string }):
     session.value = { phase: 'signed-out', reason: 'unreachable' };
   }
   return false;
+}
+
+/** Asks the server whether the session counts. Undefined: it does not answer. */
+export async function checkSession(): Promise<boolean | undefined> {
+  try {
+    const { ok, status } = await fetch(`${base}/session`, { headers: keyHeaders(currentKey()) });
+    if (status === 401) expire();
+    return ok ? true : status === 401 ? false : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const attempts = 3;
+const pauseMs = 400;
+
+/** A change of the machine's networks breaks off requests: they are sent again. */
+async function persistent(send: () => Promise<Response>): Promise<Response> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await send();
+    } catch (error) {
+      if (attempt === attempts) throw error;
+      await new Promise<void>((resolve) => void after(pauseMs, resolve));
+    }
 }
 
 function enter(answer: unknown): void {

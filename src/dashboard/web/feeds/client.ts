@@ -2,7 +2,7 @@
 
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { Column, Row } from '../model/rows.ts';
-import { base, expire, session } from '../session.ts';
+import { base, checkSession, expire, session } from '../session.ts';
 import { every } from '../system.ts';
 import { trustedScript } from '../trusted.ts';
 import { Hub } from './hub.ts';
@@ -26,6 +26,9 @@ interface Receiver {
 const receivers = new Map<string, Receiver>();
 let send: ((message: ToWorker) => void) | undefined;
 let opened = 0;
+/** Feeds whose worker does not reach the server. */
+const cutOff = new Set<string>();
+let reached = 0;
 
 export function openFeed(target: FeedTarget): OpenFeed {
   const id = String(++opened);
@@ -49,6 +52,7 @@ export function openFeed(target: FeedTarget): OpenFeed {
       }
       if (update.columns && update.columns.length !== columns.value.length) columns.value = update.columns;
       phase.value = update.phase;
+      noteHealth(id, update.phase);
       version.value++;
     },
   });
@@ -57,6 +61,7 @@ export function openFeed(target: FeedTarget): OpenFeed {
     ...{ rows, objects, columns, phase, version },
     close() {
       receivers.delete(id);
+      cutOff.delete(id);
       send?.({ type: 'close', feed: id });
     },
   };
@@ -67,10 +72,33 @@ function receive(message: FromWorker): void {
   else receivers.get(message.feed)?.take(message);
 }
 
+function noteHealth(feed: string, phase: FeedPhase): void {
+  if (phase.name === 'stale' || (phase.name === 'failed' && phase.code === 0)) cutOff.add(feed);
+  else cutOff.delete(feed);
+  if (cutOff.size === 0) reached = 0;
+}
+
+const checkMs = 2_000;
+/** After so many checks the page reaches the server, and its worker should. */
+const enough = 4;
+
+/**
+ * A browser that continues in spite of an unknown CA lets the page connect, and a shared worker only use the connections
+ * of pages. So the page connects while a feed is cut off; when that does not help, it starts its own worker.
+ */
+async function recover(): Promise<void> {
+  if (cutOff.size === 0 || session.value.phase !== 'signed-in') return;
+  if ((await checkSession()) && cutOff.size > 0 && ++reached === enough) {
+    send = ownWorker() ?? send;
+    reopen();
+  }
+}
+
 function worker(): (message: ToWorker) => void {
   if (send) return send;
   send = connect();
   every(60_000, () => send?.({ type: 'alive' }));
+  every(checkMs, () => void recover());
   addEventListener('pagehide', () => send?.({ type: 'bye' }));
   addEventListener('pageshow', ({ persisted }) => persisted && reopen());
   effect(() => {
@@ -91,19 +119,32 @@ const reopen = (): void => {
 
 /** Prefers one worker for all pages; without any, the page does the work itself. */
 function connect(): (message: ToWorker) => void {
-  const program = document.querySelector<HTMLMetaElement>('meta[name=coracle]')?.dataset['worker'] ?? '';
   try {
     if ('SharedWorker' in globalThis) {
-      const { port } = new SharedWorker(trustedScript(program), { type: 'module', name: 'coracle' });
+      const { port } = new SharedWorker(trustedScript(programOf()), { type: 'module', name: 'coracle' });
       port.onmessage = ({ data }) => receive(data);
       return (message) => port.postMessage(message);
     }
-    const own = new Worker(trustedScript(program), { type: 'module' });
+  } catch {
+    // the browser has none, or does not start it
+  }
+  return ownWorker() ?? inPage();
+}
+
+function ownWorker(): ((message: ToWorker) => void) | undefined {
+  try {
+    const own = new Worker(trustedScript(programOf()), { type: 'module' });
     own.onmessage = ({ data }) => receive(data);
     return (message) => own.postMessage(message);
   } catch {
-    const hub = new Hub(`${base}/api`);
-    const port = { postMessage: receive };
-    return (message) => hub.receive(port, message);
+    return undefined;
   }
 }
+
+function inPage(): (message: ToWorker) => void {
+  const hub = new Hub(`${base}/api`);
+  const port = { postMessage: receive };
+  return (message) => hub.receive(port, message);
+}
+
+const programOf = (): string => document.querySelector<HTMLMetaElement>('meta[name=coracle]')?.dataset['worker'] ?? '';

@@ -21,7 +21,7 @@ const firstPage = 500;
 const laterPages = 2_000;
 /** Changes of this time are sent as one message. */
 const batchMs = 120;
-const retryMs = [500, 1_000, 2_000, 5_000, 10_000] as const;
+const retryMs = [500, 1_000, 2_000, 3_000, 5_000] as const;
 /** A refused list is tried again: the user may get the right. */
 const refusedMs = 30_000;
 

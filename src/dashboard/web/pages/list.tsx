@@ -119,8 +119,11 @@ const FilterInput = ({ text }: { text: string }) => (
     spellcheck={false}
     value={text}
     onInput={({ currentTarget }) => setQuery({ filter: currentTarget.value })}
-    onKeyDown={({ key, currentTarget }) => {
-      if (key === 'Escape') currentTarget.blur();
+    onKeyDown={(event) => {
+      if (event.key !== 'Escape') return;
+      // Browsers would clear the field.
+      event.preventDefault();
+      event.currentTarget.blur();
     }}
   />
 );

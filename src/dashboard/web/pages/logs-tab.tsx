@@ -1,6 +1,6 @@
 // Logs of a pod, or of all pods of a workload: followed, searched, downloaded.
 
-import { type Signal, useComputed, useSignal } from '@preact/signals';
+import { computed, type Signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { KubeObject } from '../api/api.ts';
 import { type LogSource, LogStream } from '../api/log-stream.ts';
@@ -33,12 +33,16 @@ export function LogsTab({ kind, object }: { kind: Kind; object: KubeObject }) {
     return () => stream.stop();
   }, [stream]);
   const names = [...new Set(sources.map((source) => source.container))];
-  const lines = useComputed(() => {
-    void stream.version.value;
-    const wanted = text.value.toLowerCase();
-    const all = stream.buffer.lines;
-    return wanted ? all.filter((line) => line.text.toLowerCase().includes(wanted)) : all.slice();
-  });
+  const lines = useMemo(
+    () =>
+      computed(() => {
+        void stream.version.value;
+        const wanted = text.value.toLowerCase();
+        const all = stream.buffer.lines;
+        return wanted ? all.filter((line) => line.text.toLowerCase().includes(wanted)) : all.slice();
+      }),
+    [stream, text],
+  );
   return (
     <div class="logs">
       <div class="toolbar">

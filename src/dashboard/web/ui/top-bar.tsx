@@ -17,7 +17,7 @@ export const TopBar = () => (
     </button>
     <NamespaceSwitch />
     <span class="grow" />
-    <a class="button quiet" href={links.create()}>
+    <a class="button quiet" href={links.create()} aria-label={t('create')}>
       <Icon name="plus" />
       <span class="wide-only">{t('create')}</span>
     </a>
