@@ -1,6 +1,6 @@
 // A control plane of three machines on a real etcd, and a node: a cut cable, a paused server, a killed one.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
@@ -184,5 +184,33 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     await eventually(async () => expect(await must(servers[0], 'status')).not.toMatch(/server-3/), 30_000);
     expect(await write(servers[1], 'two', 2)).toBe(0);
     expect(await missing(servers[0])).toEqual([]);
+  }, 90_000);
+
+  test('a server that is stopped after its first start has its member at the next one', async () => {
+    await must(servers[1], 'down');
+    await must(servers[1], 'server', '--node-name', 'server-2', '--node-ip', servers[1].address);
+    expect(await must(servers[0], 'status')).toMatch(/etcd server-2/);
+  }, 60_000);
+
+  test('a server that is removed while it runs stops, and names the remedy', async () => {
+    const [first, second] = servers;
+    const pid = pidOf(second);
+    // A member has left just now: the servers may be connecting to the others again.
+    await eventually(() => must(first, 'node', 'remove', 'server-2', '--timeout', '30s'), 30_000);
+    await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 30_000);
+    const log = readFileSync(path.join(second.directory, 'data/coracle.log'), 'utf8');
+    expect(log).toMatch(/has removed the etcd member server-2 of this machine: this server stops/);
+    const again = await second.coracle(
+      'server',
+      '--node-name',
+      'server-2',
+      '--node-ip',
+      second.address,
+      ...place(second),
+    );
+    expect(again.code).not.toBe(0);
+    expect(again.stderr).toMatch(/has removed this machine: run "coracle down --delete" on it/);
+    expect(await write(first, 'alone', 1)).toBe(0);
+    expect(await missing(first)).toEqual([]);
   }, 90_000);
 });

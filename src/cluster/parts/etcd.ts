@@ -35,15 +35,17 @@ export async function startEtcdPart(context: PartContext): Promise<EtcdPart> {
       await member.stop();
       throw error;
     });
-  let leaves = endpoints !== undefined && !server.isConfirmed;
+  let isDeleted = false;
+  /** Judged at the stop: a start is confirmed after this part has started. */
+  const leaves = () => isDeleted || (endpoints !== undefined && !server.isConfirmed);
   return {
     member,
     async leaveAtStop() {
       await checkOthers(member, config.nodeNames[0]);
-      leaves = true;
+      isDeleted = true;
     },
     health: () => member.health(),
-    stop: () => (leaves ? withdraw(member) : member.stop()),
+    stop: () => (leaves() ? withdraw(member) : member.stop()),
   };
 }
 
