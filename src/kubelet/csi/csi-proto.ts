@@ -1,7 +1,7 @@
 // The node service of the Container Storage Interface v1: names and numbers as in its specification.
 // https://github.com/container-storage-interface/spec/blob/master/spec.md
 
-import { methodsOf } from '../plugins/rpc.ts';
+import type { Service } from '../plugins/rpc.ts';
 
 const csiProto = `
 syntax = "proto3";
@@ -98,7 +98,7 @@ message NodeServiceCapability {
 message NodeGetInfoResponse { string node_id = 1; int64 max_volumes_per_node = 2; Topology accessible_topology = 3; }
 `;
 
-export const nodeMethods = methodsOf(csiProto, 'csi.v1.Node');
+export const nodeService: Service = { name: 'csi.v1.Node', proto: csiProto };
 
 export type NodeCapability =
   | 'STAGE_UNSTAGE_VOLUME'

@@ -7,7 +7,7 @@ import {
   type CapabilitiesAnswer,
   type NodeCapability,
   type NodeInfoAnswer,
-  nodeMethods,
+  nodeService,
   type StatsAnswer,
 } from './csi-proto.ts';
 
@@ -73,7 +73,7 @@ export class DriverOperation {
 
   /** `endpoint` as the driver names it. `signal` aborts when the kubelet stops. */
   constructor(endpoint: string, { clock, rootDirectory, signal, observe }: OperationTools) {
-    this.#client = new RpcClient(onNode(rootDirectory, endpoint), nodeMethods, clock);
+    this.#client = new RpcClient(onNode(rootDirectory, endpoint), nodeService, clock);
     this.#clock = clock;
     this.#deadlineMs = clock.monotonic() + operationTimeoutMs;
     this.#signal = signal;

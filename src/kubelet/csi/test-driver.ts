@@ -5,9 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { registrationMethods } from '../plugins/registration-proto.ts';
-import { decoded, encoded, type Message } from '../plugins/rpc.ts';
-import { nodeMethods } from './csi-proto.ts';
+import { registrationService } from '../plugins/registration-proto.ts';
+import type { Message, Service } from '../plugins/rpc.ts';
+import { methodsOf } from '../plugins/rpc-transport.ts';
+import { nodeService } from './csi-proto.ts';
 
 export type Fault = 'hang' | { readonly code: grpc.status; readonly details: string } | { readonly answer: Message };
 
@@ -80,7 +81,7 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
     NodeGetVolumeStats: () => ({ usage: [{ available: 60, total: 100, used: 40, unit: 'BYTES' }] }),
   };
   const node = new grpc.Server();
-  serve(node, nodeMethods, (method, request) => {
+  serve(node, nodeService, (method, request) => {
     driver.calls.push({ name: method, request });
     return driver.faults.get(method) ?? { answer: answers[method](request) };
   });
@@ -88,7 +89,7 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
   const registrar = new grpc.Server();
   if (registration) {
     const { type = 'CSIPlugin', versions = ['1.0.0'], endpoint = socket } = options;
-    serve(registrar, registrationMethods, (method, request) => {
+    serve(registrar, registrationService, (method, request) => {
       if (method === 'NotifyRegistrationStatus') driver.notified.push(request);
       return { answer: method === 'GetInfo' ? { type, name, endpoint, supportedVersions: versions } : {} };
     });
@@ -102,19 +103,15 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
   return driver;
 }
 
-type Methods = typeof nodeMethods;
-
 /** The service of these methods; `answer` is called with the decoded request. */
-function serve(server: grpc.Server, methods: Methods, answer: (method: string, request: any) => Fault): void {
+function serve(server: grpc.Server, service: Service, answer: (method: string, request: any) => Fault): void {
   const definition: Record<string, grpc.MethodDefinition<any, any>> = {};
   const implementation: Record<string, grpc.handleUnaryCall<any, any>> = {};
-  for (const [name, { path: at, request, response }] of methods) {
+  for (const [name, method] of methodsOf(service)) {
     definition[name] = {
-      ...{ path: at, requestStream: false, responseStream: false },
-      requestSerialize: (message) => encoded(request, message),
-      requestDeserialize: (bytes) => decoded(request, bytes),
-      responseSerialize: (message) => encoded(response, message),
-      responseDeserialize: (bytes) => decoded(response, bytes),
+      ...{ path: method.path, requestStream: false, responseStream: false },
+      ...{ requestSerialize: method.encodeRequest, requestDeserialize: method.decodeRequest },
+      ...{ responseSerialize: method.encodeResponse, responseDeserialize: method.decodeResponse },
     };
     implementation[name] = (call, callback) => {
       const fault = answer(name, call.request);

@@ -1,7 +1,7 @@
 // The device plugin API v1beta1: names and numbers as in k8s.io/kubelet/pkg/apis/deviceplugin.
 // https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/
 
-import { methodsOf } from '../plugins/rpc.ts';
+import type { Service } from '../plugins/rpc.ts';
 
 const devicePluginProto = `
 syntax = "proto3";
@@ -50,8 +50,8 @@ message Mount { string container_path = 1; string host_path = 2; bool read_only 
 message DeviceSpec { string container_path = 1; string host_path = 2; string permissions = 3; }
 `;
 
-export const registrationMethods = methodsOf(devicePluginProto, 'v1beta1.Registration');
-export const pluginMethods = methodsOf(devicePluginProto, 'v1beta1.DevicePlugin');
+export const registrationService: Service = { name: 'v1beta1.Registration', proto: devicePluginProto };
+export const pluginService: Service = { name: 'v1beta1.DevicePlugin', proto: devicePluginProto };
 
 export const supportedVersion = 'v1beta1';
 

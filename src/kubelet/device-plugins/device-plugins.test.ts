@@ -8,9 +8,9 @@ import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { RpcClient } from '../plugins/rpc.ts';
-import { registrationMethods } from './device-plugin-proto.ts';
+import { registrationService } from './device-plugin-proto.ts';
 import { DevicePlugins } from './device-plugins.ts';
-import { podResourcesMethods } from './pod-resources.ts';
+import { podResourcesService } from './pod-resources.ts';
 import { startTestPlugin, type TestPlugin } from './test-plugin.ts';
 
 const resource = 'vendor.com/device';
@@ -49,7 +49,7 @@ const socketOf = (name: string) => path.join(directory, 'device-plugins', name);
 const limits = { timeoutMs: 5000 };
 
 const register = (request: object = {}) =>
-  new RpcClient(socketOf('kubelet.sock'), registrationMethods, clock).call(
+  new RpcClient(socketOf('kubelet.sock'), registrationService, clock).call(
     'Register',
     { version: 'v1beta1', endpoint: 'test.sock', resourceName: resource, ...request },
     limits,
@@ -264,7 +264,7 @@ test('the status of containers has the health of their devices', async () => {
 test('the pod resources API shows the devices of containers', async () => {
   await start({ a: ok, b: ok });
   await run(podOf('u'));
-  const client = new RpcClient(path.join(directory, 'pod-resources/kubelet.sock'), podResourcesMethods, clock);
+  const client = new RpcClient(path.join(directory, 'pod-resources/kubelet.sock'), podResourcesService, clock);
   const device = (id: string) => ({ resourceName: resource, deviceIds: [id], topology: null });
   const own = {
     ...{ name: 'u', namespace: 'default' },

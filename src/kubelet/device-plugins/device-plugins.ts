@@ -17,8 +17,8 @@ import {
   type AllocatedContainer,
   type PluginDevice,
   type PluginOptions,
-  pluginMethods,
-  registrationMethods,
+  pluginService,
+  registrationService,
   supportedVersion,
 } from './device-plugin-proto.ts';
 import { type Allocation, AllocationError, DeviceState, pick } from './device-state.ts';
@@ -86,7 +86,7 @@ export class DevicePlugins implements PluginHandler {
     for (const entry of entries) if (entry.isSocket()) await rm(path.join(this.#directory, entry.name));
     const { rootDirectory, activePods } = this.#tools;
     this.#servers = await Promise.all([
-      serveRpc(path.join(this.#directory, 'kubelet.sock'), registrationMethods, {
+      serveRpc(path.join(this.#directory, 'kubelet.sock'), registrationService, {
         Register: (request) => this.#register(request),
       }),
       servePodResources(rootDirectory, this.state, activePods),
@@ -135,7 +135,7 @@ export class DevicePlugins implements PluginHandler {
 
   async #connect(resource: string, endpoint: string): Promise<void> {
     const { clock, rootDirectory } = this.#tools;
-    const client = new RpcClient(onNode(rootDirectory, endpoint), pluginMethods, clock);
+    const client = new RpcClient(onNode(rootDirectory, endpoint), pluginService, clock);
     const options = await client
       .call<PluginOptions & Message>('GetDevicePluginOptions', {}, { timeoutMs: rpcTimeoutMs })
       .catch((error) => {

@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { isSidecar, type Pod } from '../../api/api.ts';
-import { type Message, methodsOf } from '../plugins/rpc.ts';
+import type { Message, Service } from '../plugins/rpc.ts';
 import { type RpcServer, serveRpc } from '../plugins/rpc-server.ts';
 import type { DeviceState } from './device-state.ts';
 
@@ -40,7 +40,7 @@ message GetPodResourcesRequest { string pod_name = 1; string pod_namespace = 2; 
 message GetPodResourcesResponse { PodResources pod_resources = 1; }
 `;
 
-export const podResourcesMethods = methodsOf(podResourcesProto, 'v1.PodResourcesLister');
+export const podResourcesService: Service = { name: 'v1.PodResourcesLister', proto: podResourcesProto };
 
 /** Serves it at the socket below the kubelet's directory. */
 export function servePodResources(
@@ -48,7 +48,7 @@ export function servePodResources(
   state: DeviceState,
   activePods: () => readonly Pod[],
 ): Promise<RpcServer> {
-  return serveRpc(path.join(rootDirectory, 'pod-resources', 'kubelet.sock'), podResourcesMethods, {
+  return serveRpc(path.join(rootDirectory, 'pod-resources', 'kubelet.sock'), podResourcesService, {
     List: () => ({ podResources: activePods().map((pod) => resourcesOf(pod, state)) }),
     GetAllocatableResources: () => ({
       devices: state.resources.flatMap((resource) =>

@@ -4,12 +4,13 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { systemClock } from '../../machinery/time/clock.ts';
-import { decoded, encoded, type Message, RpcClient } from '../plugins/rpc.ts';
-import { pluginMethods, registrationMethods } from './device-plugin-proto.ts';
+import { type Message, RpcClient } from '../plugins/rpc.ts';
+import { methodsOf } from '../plugins/rpc-transport.ts';
+import { pluginService, registrationService } from './device-plugin-proto.ts';
 
 /** Registers the plugin at `test.sock` of the kubelet's directory of device plugins. */
 export async function registerPlugin(directory: string, resourceName: string): Promise<void> {
-  const client = new RpcClient(path.join(directory, 'kubelet.sock'), registrationMethods, systemClock);
+  const client = new RpcClient(path.join(directory, 'kubelet.sock'), registrationService, systemClock);
   await client.call('Register', { version: 'v1beta1', endpoint: 'test.sock', resourceName }, { timeoutMs: 5000 });
 }
 
@@ -48,13 +49,11 @@ export async function startTestPlugin(socket: string, options: Message = {}): Pr
   };
   const definition: Record<string, grpc.MethodDefinition<any, any>> = {};
   const implementation: grpc.UntypedServiceImplementation = {};
-  for (const [name, { path: at, request, response }] of pluginMethods) {
+  for (const [name, method] of methodsOf(pluginService)) {
     definition[name] = {
-      ...{ path: at, requestStream: false, responseStream: name === 'ListAndWatch' },
-      requestSerialize: (message) => encoded(request, message),
-      requestDeserialize: (bytes) => decoded(request, bytes),
-      responseSerialize: (message) => encoded(response, message),
-      responseDeserialize: (bytes) => decoded(response, bytes),
+      ...{ path: method.path, requestStream: false, responseStream: name === 'ListAndWatch' },
+      ...{ requestSerialize: method.encodeRequest, requestDeserialize: method.decodeRequest },
+      ...{ responseSerialize: method.encodeResponse, responseDeserialize: method.decodeResponse },
     };
     implementation[name] =
       name === 'ListAndWatch'

@@ -4,7 +4,7 @@
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { PluginSockets } from './plugin-sockets.ts';
-import { type PluginInfo, registrationMethods } from './registration-proto.ts';
+import { type PluginInfo, registrationService } from './registration-proto.ts';
 import { RpcClient } from './rpc.ts';
 
 /** The kubelet's part that uses plugins of one type. */
@@ -110,7 +110,7 @@ export class PluginRegistry {
   async #register(socket: string, identity: string): Promise<void> {
     const { clock, logger } = this.#tools;
     const { signal } = this.#stopped;
-    const client = new RpcClient(socket, registrationMethods, clock);
+    const client = new RpcClient(socket, registrationService, clock);
     const info = await client.call<PluginInfo>('GetInfo', {}, { timeoutMs: infoTimeoutMs, signal });
     const { name, type, supportedVersions: versions } = info;
     const endpoint = info.endpoint || socket;

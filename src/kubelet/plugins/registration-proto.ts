@@ -1,6 +1,6 @@
 // The kubelet's plugin registration v1: names and numbers as in k8s.io/kubelet/pkg/apis/pluginregistration.
 
-import { methodsOf } from './rpc.ts';
+import type { Service } from './rpc.ts';
 
 const registrationProto = `
 syntax = "proto3";
@@ -24,4 +24,4 @@ export interface PluginInfo {
   readonly supportedVersions: readonly string[];
 }
 
-export const registrationMethods = methodsOf(registrationProto, 'pluginregistration.Registration');
+export const registrationService: Service = { name: 'pluginregistration.Registration', proto: registrationProto };
