@@ -10,7 +10,7 @@ import { create, createOne, get, list, patch } from './scenarios/api.ts';
 import { busyNode } from './scenarios/busy-node.ts';
 import { crowd } from './scenarios/crowd.ts';
 import { podStart } from './scenarios/pod-start.ts';
-import { schedule } from './scenarios/schedule.ts';
+import { scheduleScenarios } from './scenarios/schedule.ts';
 import { measureStart } from './scenarios/start.ts';
 import { twoUsers } from './scenarios/two-users.ts';
 import { watch } from './scenarios/watch.ts';
@@ -23,14 +23,14 @@ const scenarios: readonly Scenario[] = [
   patch,
   list,
   watch,
-  schedule,
+  ...scheduleScenarios,
   podStart,
   busyNode,
   crowd,
   twoUsers,
 ];
 /** Scenarios that need a special control plane or nodes: they run only by name. */
-const onlyWhenNamed = ['schedule', 'pod-start', 'busy-node', 'crowd', 'two-users'];
+const onlyWhenNamed = [...scheduleScenarios, podStart, busyNode, crowd, twoUsers].map(({ name }) => name);
 
 /** Median and spread of each figure, a column a target, and the ratio where there are two. */
 function report(
