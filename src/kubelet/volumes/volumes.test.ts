@@ -112,6 +112,17 @@ const setUp = async (volume: Omit<Volume, 'name'>, spec: object = {}) => {
   return (await setUpVolumes(pod, directories(), context)).get('v')!.path;
 };
 
+test("a hostPath below the kubelet's standard directory is one of this kubelet's", async () => {
+  const hostPath = { path: '/var/lib/kubelet/plugins/disk', type: 'DirectoryOrCreate' };
+  const pod = {
+    metadata: { uid: 'u' },
+    spec: { containers: [], volumes: [{ name: 'v', hostPath }] },
+  } as unknown as Pod;
+  const own = { disk: path.join(directory, 'pods', 'u'), memory: path.join(directory, 'memory', 'u') };
+  const found = await setUpVolumes(pod, own, context);
+  expect(found.get('v')).toEqual({ path: path.join(directory, 'plugins', 'disk'), readOnly: false });
+});
+
 describe('volumes', () => {
   test.each<[string, Omit<Volume, 'name'>, Record<string, string>]>([
     ['a ConfigMap', { configMap: { name: 'settings' } }, { level: 'debug', mode: 'x', raw: '\u0000\u0001' }],
