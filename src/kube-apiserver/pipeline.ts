@@ -27,8 +27,8 @@ const pipeline: readonly Stage[] = [
   auditReceived,
   trace, // after authentication: which spans continue depends on the user
   receive, // before limit: a slow sender must not hold a place
+  impersonate, // before limit: flow schemas match the impersonated user
   limit, // before authorize: a flood must not cost policy evaluation
-  impersonate,
   authorize,
   heavy, // after authorize: a refused request takes no place in this queue
   aggregate, // requests for the APIs of other servers end here

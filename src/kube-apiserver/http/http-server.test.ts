@@ -93,8 +93,12 @@ describe('identity', () => {
 
   test('may impersonate', async () => {
     const headers = { ...json, 'Impersonate-User': 'bob', 'Impersonate-Group': 'staff' };
+    const classified = vi.spyOn(server.server.fairness, 'admit');
     const { userInfo } = (await ask({ ...review, headers })).json().status;
     expect(userInfo).toEqual({ username: 'bob', groups: ['staff', 'system:authenticated'] });
+    // As in Kubernetes, flow schemas see the impersonated user.
+    expect(classified.mock.lastCall?.[0].user.name).toBe('bob');
+    classified.mockRestore();
   });
 });
 

@@ -50,6 +50,12 @@ describe('create', () => {
       message: 'resourceVersion should not be set on objects to be created',
     },
     {
+      case: 'a resourceVersion and a fault: the store comes last',
+      body: configMap('RV', { resourceVersion: '1' }),
+      code: 422,
+      message: expect.stringMatching(/^ConfigMap "RV" is invalid: metadata.name: Invalid value: "RV"/),
+    },
+    {
       case: 'another namespace',
       body: configMap('ns', { namespace: 'other' }),
       code: 400,

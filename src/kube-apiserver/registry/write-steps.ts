@@ -30,6 +30,8 @@ export interface Write {
   readonly replaced?: { readonly live: ApiObject; readonly item: Item };
   /** Steps change it in place. */
   object: ApiObject;
+  /** Whether the object names a resourceVersion after mutating admission. */
+  hasVersion?: boolean;
   allocation?: Allocation | undefined;
   /** Found by validation, and sent once the allocation succeeded. */
   texts?: readonly string[];
@@ -90,11 +92,10 @@ const attributes = ({ target, object, replaced, options }: Write) =>
   attributesOf(target, replaced ? 'UPDATE' : 'CREATE', object, replaced?.live, options);
 
 async function mutate(write: Write): Promise<void> {
-  const { target, object, replaced } = write;
+  const { target, object } = write;
   await admit(target.server.admission, attributes(write));
   dedupeOwners(target, object);
-  if (!replaced && /^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? ''))
-    throw plainError('resourceVersion should not be set on objects to be created');
+  write.hasVersion = /^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? '');
 }
 
 function prepare({ target, object, replaced }: Write): void {
@@ -161,6 +162,9 @@ function admitValidated(write: Write): Promise<void> {
 async function store(write: Write): Promise<void> {
   const { target, object, replaced, options, isApplied, allocation } = write;
   const { kind, subresource } = target;
+  // Kubernetes' store refuses it, after all of admission; its dry run does not ask the store.
+  if (!replaced && !options.dryRun && write.hasVersion)
+    throw plainError('resourceVersion should not be set on objects to be created');
   const touched = !!allocation || (!!replaced && subresource !== '' && subresource !== 'status');
   const { stored, object: final } = await storable(kind, finished(kind, object, touched), isApplied);
   if (replaced?.item.holds(stored.serialized, stored.object)) {
