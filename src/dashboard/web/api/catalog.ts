@@ -2,9 +2,12 @@
 
 import { computed, signal } from '@preact/signals';
 import { type Kind, kindId, kindsOf, type Section, sectionsOf } from '../model/kinds.ts';
+import { after } from '../system.ts';
 import { getJson } from './api.ts';
 
 const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
+
+const retryMs = 2_000;
 
 export const kinds = signal<readonly Kind[]>([]);
 export const sections = computed<readonly Section[]>(() => sectionsOf(kinds.value));
@@ -26,6 +29,7 @@ export async function loadCatalog(): Promise<void> {
     const found = kindsOf(documents);
     if (JSON.stringify(found) !== JSON.stringify(kinds.value)) kinds.value = found;
   } catch {
-    // the next reading is a minute away, and the lists show the fault
+    // The lists show the fault; without any kind, the page has nothing to show.
+    if (kinds.value.length === 0) after(retryMs, () => void loadCatalog());
   }
 }

@@ -3,7 +3,7 @@
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { Column, Row } from '../model/rows.ts';
 import { base, checkSession, expire, session } from '../session.ts';
-import { every } from '../system.ts';
+import { after, every } from '../system.ts';
 import { trustedScript } from '../trusted.ts';
 import { Hub } from './hub.ts';
 import type { FeedPhase, FeedTarget, FromWorker, ToWorker, Update } from './protocol.ts';
@@ -29,6 +29,8 @@ let opened = 0;
 /** Feeds whose worker does not reach the server. */
 const cutOff = new Set<string>();
 let reached = 0;
+/** Whether the worker has sent anything. */
+let hasHeard = false;
 
 export function openFeed(target: FeedTarget): OpenFeed {
   const id = String(++opened);
@@ -68,6 +70,7 @@ export function openFeed(target: FeedTarget): OpenFeed {
 }
 
 function receive(message: FromWorker): void {
+  hasHeard = true;
   if (message.type === 'expired') expire();
   else receivers.get(message.feed)?.take(message);
 }
@@ -89,8 +92,7 @@ const enough = 4;
 async function recover(): Promise<void> {
   if (cutOff.size === 0 || session.value.phase !== 'signed-in') return;
   if ((await checkSession()) && cutOff.size > 0 && ++reached === enough) {
-    send = ownWorker() ?? send;
-    reopen();
+    replace();
   }
 }
 
@@ -121,9 +123,13 @@ const reopen = (): void => {
 function connect(): (message: ToWorker) => void {
   try {
     if ('SharedWorker' in globalThis) {
-      const { port } = new SharedWorker(trustedScript(programOf()), { type: 'module', name: 'coracle' });
-      port.onmessage = ({ data }) => receive(data);
-      return (message) => port.postMessage(message);
+      const shared = new SharedWorker(trustedScript(programOf()), { type: 'module', name: 'coracle' });
+      shared.port.onmessage = ({ data }) => receive(data);
+      shared.onerror = replace;
+      after(silentMs, () => {
+        if (!hasHeard) replace();
+      });
+      return (message) => shared.port.postMessage(message);
     }
   } catch {
     // the browser has none, or does not start it
@@ -131,10 +137,22 @@ function connect(): (message: ToWorker) => void {
   return ownWorker() ?? inPage();
 }
 
+/** A feed that is opened is answered at once: a shared worker that is silent for so long did not start. */
+const silentMs = 4_000;
+
+function replace(): void {
+  send = ownWorker() ?? inPage();
+  reopen();
+}
+
 function ownWorker(): ((message: ToWorker) => void) | undefined {
   try {
     const own = new Worker(trustedScript(programOf()), { type: 'module' });
     own.onmessage = ({ data }) => receive(data);
+    own.onerror = () => {
+      send = inPage();
+      reopen();
+    };
     return (message) => own.postMessage(message);
   } catch {
     return undefined;

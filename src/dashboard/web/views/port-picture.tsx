@@ -47,7 +47,7 @@ export function PortPicture({ place, path, from }: { place: string; path: PortPa
             </div>
           </div>
         )}
-        <Stage title={t('hop.endpoints')}>
+        <Stage title={t('hop.endpoints')} isWide>
           <div class="hop-list">
             {endpoints.slice(0, most).map((endpoint) => (
               <EndpointHop key={endpoint.address} place={place} endpoint={endpoint} />
@@ -67,8 +67,8 @@ export function PortPicture({ place, path, from }: { place: string; path: PortPa
   );
 }
 
-const Stage = ({ title, children }: { title: string; children: ComponentChildren }) => (
-  <div class="stage">
+const Stage = ({ title, children, isWide }: { title: string; children: ComponentChildren; isWide?: boolean }) => (
+  <div class={isWide ? 'stage wide' : 'stage'}>
     <h4>{title}</h4>
     {children}
   </div>
