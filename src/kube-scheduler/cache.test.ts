@@ -2,10 +2,11 @@
 
 import { expect, test } from 'vitest';
 import type { Pod } from '../api/api.ts';
+import { must } from '../machinery/must.ts';
 import fc from '../machinery/test-property.ts';
 import { SchedulerCache } from './cache.ts';
 import { podInfo } from './pod-info.ts';
-import { node } from './test-objects.ts';
+import { node, pod } from './test-objects.ts';
 
 const names = ['n1', 'n2', 'n3'];
 const owners = ['', 'rs1', 'rs2'];
@@ -112,4 +113,23 @@ test('a pod that a controller adopts counts among its pods', () => {
   expect([...cache.siblings('rs1')]).toEqual([['n1', 2]]);
   cache.remove('b');
   expect([...cache.siblings('rs1')]).toEqual([['n1', 1]]);
+});
+
+test('matching pods are counted again after a change of the node', () => {
+  const cache = new SchedulerCache();
+  cache.setNode(node('n'));
+  const info = must(cache.node('n'), 'node');
+  const count = () => info.matching('foo', ({ metadata }) => metadata.labels?.['foo'] !== undefined);
+  const [first, second] = [podInfo(pod({}, { labels: { foo: '' } })), podInfo(pod())];
+  const counts = [count()];
+  for (const change of [
+    () => cache.place(first, 'n'),
+    () => cache.place(second, 'n'),
+    () => cache.remove(first.pod.metadata.uid),
+    () => cache.place({ ...second, pod: { ...second.pod, metadata: first.pod.metadata } }, 'n'),
+  ]) {
+    change();
+    counts.push(count());
+  }
+  expect(counts).toEqual([0, 1, 1, 0, 1]);
 });

@@ -1,9 +1,10 @@
 // The scheduler's record of a node: its capacity and its pods' requests, updated pod by pod.
 
-import type { Node, Taint } from '../api/api.ts';
+import type { Node, Pod, Taint } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import type { PodInfo } from './pod-info.ts';
 
+const mostConditions = 64;
 const noTaints: readonly Taint[] = [];
 
 export const zoneKey = 'topology.kubernetes.io/zone';
@@ -31,6 +32,8 @@ export class NodeInfo {
   /** Size in bytes by every name of an image that the node has. */
   images: ReadonlyMap<string, number> = new Map();
   #imagesOf: unknown;
+  /** Since the last change of the pods, by condition. */
+  readonly #matching = new Map<string, number>();
 
   constructor(node: Node) {
     this.name = node.metadata.name;
@@ -74,6 +77,21 @@ export class NodeInfo {
     this.#count(info, -1);
   }
 
+  /**
+   * The number of pods that match. Pods of one controller ask the same of thousands of nodes, of which few change from one
+   * pod to the next. `condition` is a text that is the same for the same `matches`, which may depend on the pod alone.
+   */
+  matching(condition: string, matches: (pod: Pod) => boolean): number {
+    if (this.pods.size === 0) return 0;
+    const before = this.#matching.get(condition);
+    if (before !== undefined) return before;
+    let count = 0;
+    for (const { pod } of this.pods.values()) if (matches(pod)) count++;
+    if (this.#matching.size >= mostConditions) this.#matching.clear();
+    this.#matching.set(condition, count);
+    return count;
+  }
+
   /** A copy to remove pods from, for a simulation. */
   copy(): NodeInfo {
     const copy = new NodeInfo(this.node);
@@ -83,6 +101,7 @@ export class NodeInfo {
 
   #count({ requests, scoredRequests, hostPorts }: PodInfo, sign: 1 | -1): void {
     this.generation++;
+    if (this.#matching.size > 0) this.#matching.clear();
     this.requested.cpuMillis += sign * requests.cpuMillis;
     this.requested.memoryBytes += sign * requests.memoryBytes;
     this.requested.ephemeralStorageBytes += sign * requests.ephemeralStorageBytes;

@@ -18,6 +18,8 @@ const refusedByOthers: Rejection = {
 interface Term {
   readonly key: string;
   readonly weight: number;
+  /** The same for the same `matches`. Undefined: labels of namespaces count, too. */
+  readonly condition?: string;
   matches(pod: Pod, snapshot: Snapshot): boolean;
 }
 
@@ -42,9 +44,15 @@ function compile(owner: Pod, term: PodAffinityTerm, weight: number): Term {
     },
   );
   const isNamespace = namespacesOf(owner, term);
+  const { namespaces } = term;
+  const condition = JSON.stringify([
+    namespaces?.length ? namespaces : owner.metadata.namespace,
+    term.labelSelector ? selector.toString() : null,
+  ]);
   return {
     key: term.topologyKey,
     weight,
+    ...(!term.namespaceSelector && { condition }),
     matches: ({ metadata }, snapshot) =>
       isNamespace(metadata.namespace ?? '', snapshot) && selector.matches(metadata.labels ?? {}),
   };
@@ -87,20 +95,21 @@ function rulesOf(pod: Pod): Rules {
 const matchesAll = (terms: readonly Term[], pod: Pod, snapshot: Snapshot): boolean =>
   terms.length > 0 && terms.every((term) => term.matches(pod, snapshot));
 
-/** Counts by "key value" of a domain. */
+/** Counts by key and value of a domain. */
 class Domains {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, Map<string, number>>();
 
   add(key: string, { node }: NodeInfo, by: number): void {
     const value = node.metadata.labels?.[key];
     if (value === undefined) return;
-    const domain = `${key} ${value}`;
-    this.#counts.set(domain, (this.#counts.get(domain) ?? 0) + by);
+    let counts = this.#counts.get(key);
+    if (!counts) this.#counts.set(key, (counts = new Map()));
+    counts.set(value, (counts.get(value) ?? 0) + by);
   }
 
   at(key: string, { node }: NodeInfo): number {
     const value = node.metadata.labels?.[key];
-    return value === undefined ? 0 : (this.#counts.get(`${key} ${value}`) ?? 0);
+    return value === undefined ? 0 : (this.#counts.get(key)?.get(value) ?? 0);
   }
 
   /** Sum over all keys with a count. */
@@ -118,6 +127,16 @@ class Domains {
 /** Domains in which pods that match all (for affinity) of the terms run. */
 function domainsOf(terms: readonly Term[], snapshot: Snapshot): Domains {
   const domains = new Domains();
+  const conditions = terms.flatMap(({ condition }) => condition ?? []);
+  if (conditions.length === terms.length) {
+    const condition = conditions.join(' ');
+    const matches = (pod: Pod) => matchesAll(terms, pod, snapshot);
+    for (const node of snapshot.nodes) {
+      const count = node.matching(condition, matches);
+      if (count > 0) for (const { key } of terms) domains.add(key, node, count);
+    }
+    return domains;
+  }
   for (const node of snapshot.nodes)
     for (const { pod } of node.pods.values())
       if (matchesAll(terms, pod, snapshot)) for (const { key } of terms) domains.add(key, node, 1);

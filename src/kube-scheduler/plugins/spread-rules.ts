@@ -24,11 +24,13 @@ export interface SpreadRule {
 
 type Counting = Pick<SpreadRule, 'countsItself' | 'isUnused' | 'matches' | 'podsOn' | 'occupied'>;
 
-const ruleOf = (source: TopologySpreadConstraint, counting: Counting): SpreadRule => ({
+const ruleOf = ({ spec }: Pod, source: TopologySpreadConstraint, counting: Counting): SpreadRule => ({
   key: source.topologyKey,
   maxSkew: source.maxSkew,
   minDomains: source.minDomains ?? 1,
-  honorsAffinity: (source.nodeAffinityPolicy ?? 'Honor') === 'Honor',
+  honorsAffinity:
+    (source.nodeAffinityPolicy ?? 'Honor') === 'Honor' &&
+    (spec.nodeSelector !== undefined || spec.affinity?.nodeAffinity !== undefined),
   honorsTaints: source.nodeTaintsPolicy === 'Honor',
   ...counting,
 });
@@ -43,11 +45,11 @@ export function rulesOf(
   if (own?.length)
     return own
       .filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when)
-      .map((source) => ruleOf(source, bySelector(pod, source)));
+      .map((source) => ruleOf(pod, source, bySelector(pod, source)));
   const wanted = defaults.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when);
   if (wanted.length === 0) return [];
   const counting = byOwner(pod, snapshot) ?? byServices(pod, snapshot);
-  return counting ? wanted.map((source) => ruleOf(source, counting)) : [];
+  return counting ? wanted.map((source) => ruleOf(pod, source, counting)) : [];
 }
 
 function bySelector(pod: Pod, { labelSelector: spec, matchLabelKeys = [] }: TopologySpreadConstraint): Counting {
@@ -55,23 +57,21 @@ function bySelector(pod: Pod, { labelSelector: spec, matchLabelKeys = [] }: Topo
   const own = Object.fromEntries(matchLabelKeys.flatMap((key) => (key in labels ? [[key, labels[key]]] : [])));
   const selector = labelSelector(spec && { ...spec, matchLabels: { ...spec.matchLabels, ...own } });
   return {
-    ...countingBy(pod, (other) => selector.matches(other.metadata.labels ?? {})),
+    ...countingBy(pod, spec ? selector.toString() : '!', (other) => selector.matches(other.metadata.labels ?? {})),
     // A selector without requirements matches the pod, and counts no other.
     ...(selector.everything && { podsOn: () => 0 }),
   };
 }
 
-function countingBy(pod: Pod, matches: (other: Pod) => boolean): Counting {
+function countingBy(pod: Pod, condition: string, matches: (other: Pod) => boolean): Counting {
   const { namespace } = pod.metadata;
+  const text = `${namespace} ${condition}`;
+  const counts = (other: Pod) =>
+    other.metadata.namespace === namespace && !other.metadata.deletionTimestamp && matches(other);
   return {
     countsItself: matches(pod),
     matches,
-    podsOn({ pods }) {
-      let count = 0;
-      for (const { pod: other } of pods.values())
-        if (other.metadata.namespace === namespace && !other.metadata.deletionTimestamp && matches(other)) count++;
-      return count;
-    },
+    podsOn: (node) => node.matching(text, counts),
     occupied: ({ nodes }) => nodes,
   };
 }
@@ -102,7 +102,9 @@ function byOwner({ metadata }: Pod, snapshot: Snapshot): Counting | undefined {
 function byServices(pod: Pod, snapshot: Snapshot): Counting | undefined {
   const wanted = Object.entries(snapshot.serviceSelector(pod));
   if (wanted.length === 0) return undefined;
-  return countingBy(pod, ({ metadata }) => wanted.every(([key, value]) => metadata.labels?.[key] === value));
+  return countingBy(pod, JSON.stringify(wanted), ({ metadata }) =>
+    wanted.every(([key, value]) => metadata.labels?.[key] === value),
+  );
 }
 
 export const toleratesNode = ({ tolerations }: Pod['spec'], { spec }: Node): boolean =>
