@@ -70,7 +70,7 @@ test('fields of all kinds are read', () => {
               scoringStrategy: { type: 'MostAllocated', resources: [{ name: 'nvidia.com/gpu' }] },
             },
           },
-          { name: 'DynamicResources', args: { bindingTimeout: '2s' } },
+          { name: 'DynamicResources', args: { bindingTimeout: '2s', filterTimeout: '5s' } },
         ],
       },
     ],
@@ -78,7 +78,7 @@ test('fields of all kinds are read', () => {
   expect(settings).toMatchObject({
     podInitialBackoffSeconds: 2,
     podMaxBackoffSeconds: 20,
-    unused: ['parallelism'],
+    unused: ['parallelism', 'filterTimeout'],
     profiles: [
       { schedulerName: 'a', percentageOfNodesToScore: 70 },
       {

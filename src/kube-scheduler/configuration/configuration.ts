@@ -104,9 +104,16 @@ export function parseSchedulerConfiguration(text: string): SchedulerSettings {
     podInitialBackoffSeconds: given.podInitialBackoffSeconds ?? 1,
     podMaxBackoffSeconds: given.podMaxBackoffSeconds ?? 10,
     extenders: (given.extenders ?? []).map(readExtender),
-    unused: unusedFields.filter((field) => field in given),
+    unused: [
+      ...unusedFields.filter((field) => field in given),
+      ...(named.some(hasFilterTimeout) ? ['filterTimeout'] : []),
+    ],
   };
 }
+
+/** The search for devices is limited by its number of steps, not by time. */
+const hasFilterTimeout = ({ pluginConfig = [] }: GivenProfile): boolean =>
+  pluginConfig.some(({ name, args }) => name === 'DynamicResources' && isObject(args) && 'filterTimeout' in args);
 
 function decode(text: string): Given {
   let value: unknown;
