@@ -191,13 +191,13 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       const { entries } = await store.range({ start: '/registry/', end: '/registry0' });
       for (const { key } of entries) await store.commit([{ key }]);
       await store.compact(await store.revision());
-      await eventually(() => expect(member.health()).toBeUndefined(), 30_000);
+      await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
       // An alarm that ended while the deletions ran may come back once: the quota is small beside the values.
       const again = [{ key: '/registry/again', value: new Uint8Array(500_000) }];
-      await eventually(() => store.commit(again), 30_000);
-      await eventually(() => expect(member.health()).toBeUndefined(), 30_000);
+      await eventually(() => store.commit(again), 60_000);
+      await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
       await store.close();
-    }, 120_000);
+    }, 240_000);
 
     test('a port that changed is corrected in the cluster; the last member cannot leave', async () => {
       const first = await machines.start('one');

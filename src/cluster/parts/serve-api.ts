@@ -43,6 +43,22 @@ export interface ServedApi {
 }
 
 /** Names of Kubernetes for the work of a start: health checks fail until it is done. */
+const startHooks = [
+  'poststarthook/start-apiserver-admission-initializer',
+  'poststarthook/generic-apiserver-start-informers',
+  'poststarthook/start-apiextensions-informers',
+  'poststarthook/start-apiextensions-controllers',
+  'poststarthook/crd-informer-synced',
+  'poststarthook/start-kube-aggregator-informers',
+  'poststarthook/apiservice-status-local-available-controller',
+  'poststarthook/apiservice-status-remote-available-controller',
+  'poststarthook/apiservice-registration-controller',
+  'poststarthook/apiservice-discovery-controller',
+  'poststarthook/kube-apiserver-autoregistration',
+  'autoregister-completion',
+  'poststarthook/apiservice-openapi-controller',
+  'poststarthook/apiservice-openapiv3-controller',
+];
 const fairnessHooks = [
   'poststarthook/priority-and-fairness-config-consumer',
   'poststarthook/priority-and-fairness-filter',
@@ -53,6 +69,7 @@ const bootstrapHooks = [
   'poststarthook/start-kube-apiserver-identity-lease-controller',
   'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',
   'poststarthook/start-legacy-token-tracking-controller',
+  'poststarthook/start-service-ip-repair-controllers',
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
   'poststarthook/priority-and-fairness-config-producer',
@@ -77,7 +94,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
   const self = clientFor(identities.apiServer);
   const { health } = apiServer.server;
-  const informersSynced = health.pending(['poststarthook/generic-apiserver-start-informers']);
+  const informersSynced = health.pending(startHooks);
   const allSynced = health.pending(['informer-sync'], ['readyz']);
   const fairnessStarted = health.pending(fairnessHooks);
   const bootstrapped = health.pending(bootstrapHooks);

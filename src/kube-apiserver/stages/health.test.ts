@@ -37,7 +37,7 @@ test('checks fail until the work of the start is done', async () => {
   const ask = (path: string, query = '') => health.answer(path, new URLSearchParams(query));
   expect(await ask('/livez')).toMatchObject({
     code: 500,
-    body: '[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nlivez check failed\n',
+    body: '[+]ping ok\n[+]log ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nlivez check failed\n',
   });
   expect(await ask('/livez/poststarthook/rbac/bootstrap-roles')).toMatchObject({
     code: 500,
@@ -47,6 +47,21 @@ test('checks fail until the work of the start is done', async () => {
   finished();
   expect(await ask('/livez', 'verbose&exclude=a&exclude=b')).toMatchObject({
     code: 200,
-    body: '[+]ping ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for "a", "b"\nlivez check passed\n',
+    body: '[+]ping ok\n[+]log ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for "a", "b"\nlivez check passed\n',
   });
+});
+
+test('the results of the checks are metrics', async () => {
+  const health = new HealthChecks();
+  let problem: string | undefined = 'away';
+  health.add({ name: 'etcd', check: () => problem });
+  await health.answer('/readyz', new URLSearchParams());
+  problem = undefined;
+  await health.answer('/readyz', new URLSearchParams());
+  await health.answer('/livez', new URLSearchParams('exclude=etcd'));
+  const lines = health.slis.text().split('\n');
+  expect(lines).toContain('kubernetes_healthcheck{name="etcd",type="readyz"} 1');
+  expect(lines).toContain('kubernetes_healthchecks_total{name="etcd",status="error",type="readyz"} 1');
+  expect(lines).toContain('kubernetes_healthchecks_total{name="etcd",status="success",type="readyz"} 1');
+  expect(lines.some((line) => line.includes('name="etcd",type="livez"'))).toBe(false);
 });

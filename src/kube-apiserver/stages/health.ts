@@ -1,5 +1,6 @@
 // /healthz, /livez and /readyz. https://kubernetes.io/docs/reference/using-api/health-checks/
 
+import { Metrics } from '../../machinery/metrics.ts';
 import type { Store, StoreProblem } from '../../store/store.ts';
 import { type Reply, textReply } from '../reply.ts';
 
@@ -12,7 +13,18 @@ export interface HealthCheck {
 }
 
 export class HealthChecks {
-  readonly #checks: HealthCheck[] = [{ name: 'ping', check: () => undefined }];
+  /** The log never holds a request up: lines that cannot be written are dropped. */
+  readonly #checks: HealthCheck[] = ['ping', 'log'].map((name) => ({ name, check: () => undefined }));
+  /** The results, as `/metrics/slis` shows them. https://kubernetes.io/docs/reference/instrumentation/slis/ */
+  readonly slis = new Metrics();
+  readonly #result = this.slis.gauge(
+    'kubernetes_healthcheck',
+    '[STABLE] This metric records the result of a single healthcheck.',
+  );
+  readonly #results = this.slis.counter(
+    'kubernetes_healthchecks_total',
+    '[STABLE] This metric records the results of all healthcheck.',
+  );
 
   add(check: HealthCheck): void {
     this.#checks.push(check);
@@ -52,6 +64,7 @@ export class HealthChecks {
       }
       const why = await check.check(endpoint);
       failed ||= why !== undefined;
+      this.#observe(check.name, endpoint, why === undefined);
       lines.push(why === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     }
     if (unmatched.length > 0)
@@ -60,6 +73,11 @@ export class HealthChecks {
       );
     if (failed) return textReply(500, `${lines.join('\n')}\n${endpoint} check failed\n`);
     return textReply(200, query.has('verbose') ? `${lines.join('\n')}\n${endpoint} check passed\n` : 'ok');
+  }
+
+  #observe(name: string, type: string, isHealthy: boolean): void {
+    this.#result.set(isHealthy ? 1 : 0, { name, type });
+    this.#results.add(1, { name, status: isHealthy ? 'success' : 'error', type });
   }
 
   #of(endpoint: string): readonly HealthCheck[] {

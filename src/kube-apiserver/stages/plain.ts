@@ -12,6 +12,8 @@ import { methodRefused, noSuchResource } from '../status.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
 
+const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
+
 const exact: Readonly<Record<string, Answer>> = {
   '/': ({ server }) => rawJson({ paths: listedPaths(server) }),
   '/statusz': (request) => statusz(request, listedPaths(request.server)),
@@ -24,7 +26,8 @@ const exact: Readonly<Record<string, Answer>> = {
     textReply(200, dumpQueues(server.fairness.levels.levels)),
   '/debug/api_priority_and_fairness/dump_requests': ({ server, query }) =>
     textReply(200, dumpRequests(server.fairness.levels.levels, Boolean(query.get('includeRequestDetails')))),
-  '/metrics': ({ server }) => textReply(200, server.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8'),
+  '/metrics': ({ server }) => textReply(200, server.metrics.text(), metricsType),
+  '/metrics/slis': ({ server }) => textReply(200, server.health.slis.text(), metricsType),
   '/.well-known/openid-configuration': ({ server }) =>
     server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),
   '/openid/v1/jwks': ({ server }) =>
@@ -43,6 +46,7 @@ const listedPaths = ({ kinds, health, config }: Server): readonly string[] => [
   '/livez',
   ...health.names('livez').map((name) => `/livez/${name}`),
   '/metrics',
+  '/metrics/slis',
   '/openapi/v2',
   '/openapi/v3',
   '/openid/v1/jwks',
