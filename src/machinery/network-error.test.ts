@@ -6,6 +6,7 @@ const tls = 'tls: failed to verify certificate: x509: ';
 
 test.each<[object, string, string]>([
   [{ code: 'ECONNREFUSED' }, '10.0.0.1', 'dial tcp 10.0.0.1:443: connect: connection refused'],
+  [{ code: 'ECONNREFUSED' }, '::1', 'dial tcp [::1]:443: connect: connection refused'],
   [{ code: 'EHOSTUNREACH' }, '10.0.0.1', 'dial tcp 10.0.0.1:443: connect: no route to host'],
   [{ code: 'ENOTFOUND' }, 'a.test', 'dial tcp: lookup a.test: no such host'],
   [{ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' }, 'a.test', `${tls}certificate signed by unknown authority`],

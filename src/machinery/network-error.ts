@@ -30,7 +30,7 @@ const unknownAuthority = [
 export function connectionError(error: Error, host: string, port: number): Error {
   const { code = '', cert, host: wanted = host } = error as ConnectionError;
   const call = bySystemCall[code];
-  if (call) return new Error(`dial tcp ${host}:${port}: connect: ${call}`);
+  if (call) return new Error(`dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}: connect: ${call}`);
   if (code === 'ENOTFOUND') return new Error(`dial tcp: lookup ${host}: no such host`);
   if (unknownAuthority.includes(code)) return new Error(`${unverified}certificate signed by unknown authority`);
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')

@@ -45,7 +45,7 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
   const authorization = user && authorizationOf(user);
   const endMs = call.clock.monotonic() + call.timeoutSeconds * 1_000;
   const send = (at: string) => post({ host, port, path: at, tls, body, call, authorization, endMs });
-  const { code, text, contentType } = await followed(send, target, `https://${servername}:${port}`).catch(
+  const { code, text, contentType } = await followed(send, target, `https://${inUrl(servername)}:${port}`).catch(
     (error: Error) => {
       throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
     },
@@ -56,9 +56,11 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
 
 const mostRedirects = 10;
 
+const inUrl = (host: string) => (isIP(host) === 6 ? `[${host}]` : host);
+
 /**
- * As Go's clients do: Go's servers redirect from //path to /path. Never to
- * another server, which could be one that only the API server can reach.
+ * As Go's clients do: Go's servers redirect from //path to /path. Never to another server, which could be one that only
+ * the API server can reach.
  */
 async function followed(send: (path: string) => Promise<Posted>, path: string, origin: string): Promise<Posted> {
   let at = new URL(origin + path);

@@ -168,6 +168,11 @@ describe('a validating webhook', () => {
     expect((await map()).body.message).toContain('context deadline exceeded');
   });
 
+  test('may have an IPv6 address', async () => {
+    await configure('validating', { clientConfig: { url: 'https://[::1]:1/judge', caBundle } });
+    expect((await map()).body.message).toMatch(/: dial tcp \[::1\]:1: connect: /);
+  });
+
   test('with an untrusted certificate fails', async () => {
     await configure('validating', { clientConfig: { url: `https://127.0.0.1:${port}/judge` } });
     expect((await map()).body.message).toMatch(
