@@ -2,7 +2,7 @@
 
 import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import { Compacted, type Revision, type Store } from './interface.ts';
+import { type CommitResult, Compacted, type Revision, type Store, StoreUnusable } from './interface.ts';
 import { textOf, valueOfText } from './value.ts';
 
 const everyMs = 300_000;
@@ -21,14 +21,14 @@ export function runCompaction(
   let seen: { readonly revision: Revision; readonly turn: Revision } | undefined;
   const compact = async () => {
     const { revision: due = 0, turn = 0 } = seen ?? {};
-    const result = await store.commit([{ key: turnKey, value: valueOfText(String(due)), expected: turn }]);
-    if (!result.ok) {
+    const result = await takeTurn(store, due, turn);
+    if (result && !result.ok) {
       const [other] = result.current;
       seen = { revision: await store.revision(), turn: other?.modRevision ?? 0 };
       if (other) onCompacted(Number(textOf(other.value)));
       return;
     }
-    seen = { revision: result.revision, turn: result.revision };
+    seen = result ? { revision: result.revision, turn: result.revision } : { revision: await store.revision(), turn };
     if (due <= 1) return;
     await store.compact(due).catch((error) => {
       if (!(error instanceof Compacted)) throw error; // by whomever
@@ -48,3 +48,10 @@ export function runCompaction(
     },
   };
 }
+
+/** Undefined: a full etcd accepts no key. Then every server compacts, which gives it space again. */
+const takeTurn = (store: Store, due: Revision, turn: Revision): Promise<CommitResult | undefined> =>
+  store.commit([{ key: turnKey, value: valueOfText(String(due)), expected: turn }]).catch((error) => {
+    if (error instanceof StoreUnusable && error.reason === 'disk-full') return undefined;
+    throw error;
+  });

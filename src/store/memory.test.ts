@@ -4,7 +4,7 @@ import { VirtualClock } from '../machinery/time/clock.ts';
 import { Compacted } from './interface.ts';
 import { createMemoryStore } from './memory.ts';
 import { storeContract } from './store.contract.ts';
-import { runCompaction, type Store } from './store.ts';
+import { runCompaction, type Store, StoreUnusable } from './store.ts';
 
 let clock = new VirtualClock();
 storeContract('memory', {
@@ -48,6 +48,30 @@ test('of several servers, one compacts in each interval', async () => {
   expect(new Set(compacted).size, 'each revision once').toBe(compacted.length);
   expect(compacted).toEqual(compacted.toSorted((a, b) => a - b));
   for (const list of reported) expect(list.at(-1), 'all servers reject older lists').toBe(compacted.at(-1));
+});
+
+test('a full store that accepts no key is compacted, too', async () => {
+  const clock = new VirtualClock();
+  const store = createMemoryStore({ clock });
+  const compacted: number[] = [];
+  let isFull = false;
+  const full: Store = {
+    ...methodsOf(store),
+    compact: async (revision) => void compacted.push(revision),
+    async commit(writes) {
+      if (isFull && writes.some(({ value }) => value)) throw new StoreUnusable('disk-full', 'no space');
+      return store.commit(writes);
+    },
+  };
+  const compaction = runCompaction(full, clock, silentLogger, undefined, 1000);
+  for (let i = 0; i < 6; i++) {
+    await store.commit([{ key: '/registry/a', value: new Uint8Array(1) }]);
+    await clock.advance(1000);
+    isFull = i >= 2 && i < 4;
+  }
+  compaction.stop();
+  expect(compacted).toHaveLength(5);
+  expect(compacted).toEqual(compacted.toSorted((a, b) => a - b));
 });
 
 /** A class's methods, as own properties. */

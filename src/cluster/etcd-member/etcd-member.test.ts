@@ -187,7 +187,8 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
         for (let i = 0; i < 60; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(500_000) }]);
       };
       await expect(fill()).rejects.toMatchObject({ reason: 'disk-full' });
-      await eventually(() => expect(member.health()).toMatch(/database of etcd member one is full .*delete objects/));
+      const full = /database of etcd member one is full .*delete objects/;
+      await eventually(() => expect(member.health()).toMatch(full), 60_000);
       const { entries } = await store.range({ start: '/registry/', end: '/registry0' });
       for (const { key } of entries) await store.commit([{ key }]);
       await store.compact(await store.revision());

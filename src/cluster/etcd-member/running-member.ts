@@ -56,6 +56,7 @@ export class RunningMember implements EtcdMember {
   /** Looks in a row in which the list of members lacked this one. */
   #missing = 0;
   #nextMaintenanceMs: number;
+  #defragmentedMs = Number.NEGATIVE_INFINITY;
   #nextRenewalMs: number;
 
   private constructor({ options, environment, process, tls, state }: Started) {
@@ -218,7 +219,11 @@ export class RunningMember implements EtcdMember {
     this.#nextMaintenanceMs = clock.monotonic() + maintainEveryMs;
     const { leader } = await this.#cluster.status(this.#layout.clientUrl);
     if (leader !== this.#id) return;
-    await maintain(this.#cluster, logger, { quotaBytes: this.#quotaBytes, alarms, see: () => this.#seen() });
+    const defragmented = await maintain(this.#cluster, logger, {
+      ...{ quotaBytes: this.#quotaBytes, sinceMs: clock.monotonic() - this.#defragmentedMs },
+      ...{ alarms, see: () => this.#seen() },
+    });
+    if (defragmented.length > 0) this.#defragmentedMs = clock.monotonic();
   }
 
   async #renewCertificates(): Promise<void> {

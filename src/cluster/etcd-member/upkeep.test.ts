@@ -17,7 +17,7 @@ function seen(id: string, sizeMegabytes: number, inUseMegabytes: number): SeenMe
 const silent = (id: string): SeenMember => ({ info: seen(id, 0, 0).info });
 const full = (memberId: string): EtcdAlarm => ({ memberId, alarm: 'NOSPACE' });
 
-test.each<[string, SeenMember[], EtcdAlarm[], string[]]>([
+test.each<[string, SeenMember[], EtcdAlarm[], string[], number?]>([
   ['little is wasted', [seen('a', 300, 200)], [], []],
   ['more than half, but little, is wasted', [seen('a', 150, 60)], [], []],
   ['much, but less than half, is wasted', [seen('a', 3900, 2500)], [], []],
@@ -28,9 +28,13 @@ test.each<[string, SeenMember[], EtcdAlarm[], string[]]>([
   ['a silent member is left out', [silent('a'), seen('b', 300, 9)], [], ['b']],
   ['a full one has some free pages', [seen('a', 16, 12), seen('b', 16, 12)], [full('a')], ['a']],
   ['a full one has no free pages', [seen('a', 16, 15.9)], [full('a')], []],
-])('defragmentation: %s', (_, members, alarms, expected) =>
-  expect(membersToDefragment(members, alarms, 5000 * megabyte).map(({ info }) => info.id)).toEqual(expected),
-);
+  ['etcd has not counted free pages for 11 s', [seen('a', 16, 17)], [full('a')], ['a'], 11_000],
+  ['a larger one waits longer', [seen('a', 5000, 5000)], [full('a')], [], 499_000],
+  ['a larger one has waited', [seen('a', 5000, 5000)], [full('a')], ['a'], 501_000],
+])('defragmentation: %s', (_, members, alarms, expected, sinceMs = 5_000) => {
+  const limits = { quotaBytes: 5000 * megabyte, sinceMs };
+  expect(membersToDefragment(members, alarms, limits).map(({ info }) => info.id)).toEqual(expected);
+});
 
 test.each<[string, SeenMember[], EtcdAlarm[], number]>([
   ['space is back', [seen('a', 10, 10)], [full('a')], 1],
