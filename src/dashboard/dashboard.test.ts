@@ -160,3 +160,44 @@ describe('requests for the API', () => {
     expect(await send('/console/api/api/v1/pods', { headers })).toMatchObject({ code: 401 });
   });
 });
+
+describe('previews', () => {
+  const target = { resource: 'services', scheme: 'http', namespace: 'shop', name: 'web', port: '80' };
+  const open = (headers: Record<string, string>, body: object = target) =>
+    page('/console/previews', { method: 'POST', headers, body });
+
+  test('a ticket leads to one port of one object, as the user of the session', async () => {
+    const headers = await signIn();
+    const { code, body } = await open(headers);
+    const { path } = JSON.parse(String(body));
+    expect([code, path]).toEqual([201, expect.stringMatching(/^\/console\/preview\/[\w-]{43}\/$/)]);
+    const forward = (await send(`${path}a/../b`)) as Forward;
+    expect(forward).toMatchObject({
+      type: 'forward',
+      path: '/api/v1/namespaces/shop/services/http:web:80/proxy/a/../b',
+      as: { user: { name: 'admin' } },
+      preview: path.slice(0, -1),
+    });
+    expect(await page(path.slice(0, -1))).toMatchObject({ code: 308, headers: { Location: path } });
+    expect((await page(path, { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' } })).code).toBe(
+      204,
+    );
+    await page('/console/session', { method: 'DELETE', headers });
+    expect((await page(path)).code).toBe(404);
+  });
+
+  test.each([
+    ['without a session', {}, {}, 401],
+    ['of nodes', undefined, { resource: 'nodes' }, 400],
+    ['with a path in the name', undefined, { name: 'a/../../secrets' }, 400],
+    ['with a port that is a path', undefined, { port: '80/proxy' }, 400],
+    ['with an escaped namespace', undefined, { namespace: '%2e%2e' }, 400],
+    ['of another scheme', undefined, { scheme: 'file' }, 400],
+  ])('%s: refused', async (_, headers, change, code) => {
+    expect((await open(headers ?? (await signIn()), { ...target, ...change })).code).toBe(code);
+  });
+
+  test('a guessed ticket is refused', async () => {
+    expect((await page('/console/preview/AAAA/')).code).toBe(404);
+  });
+});

@@ -2,6 +2,7 @@
 // the user of its session, below PREFIX/api/.
 
 import type { Client } from '../client/client.ts';
+import { isFields } from '../machinery/parsed.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { Assets } from './assets.ts';
 import {
@@ -16,6 +17,7 @@ import {
   setCookie,
 } from './http.ts';
 import { type Insights, insight } from './insights.ts';
+import { Previews } from './previews.ts';
 import { newSecret } from './secrets.ts';
 import { type Identity, type OpenedSession, type Session, Sessions, type User } from './sessions.ts';
 
@@ -42,6 +44,8 @@ export interface Forward {
   readonly as: Identity;
   readonly protocols?: string;
   readonly ends: AbortSignal;
+  /** The page of a pod: its links lead below this path, and it is shown in a sandbox. */
+  readonly preview?: string;
 }
 
 export interface Dashboard {
@@ -63,7 +67,8 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   const sessions = new Sessions(options.clock);
   let isStopping = false;
   const assets = new Assets(options.assets);
-  const context: Context = { ...options, sessions, files: assets };
+  const previews = new Previews(options.clock, prefix);
+  const context: Context = { ...options, sessions, previews, files: assets };
   return {
     prefix,
     // A browser that is refused as unknown would sign out, and not come back to the next server.
@@ -82,6 +87,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 
 interface Context extends DashboardOptions {
   readonly sessions: Sessions;
+  readonly previews: Previews;
   readonly files: Assets;
 }
 
@@ -91,6 +97,8 @@ async function answer(context: Context, request: PageRequest): Promise<Page | Fo
   if (path === '') return page(308, 'text/plain', '', { Location: `${prefix}/` });
   if (path.startsWith('/api/')) return forward(context, request, path.slice('/api'.length));
   if (path === '/session') return answerSession(context, request);
+  if (path === '/previews' && method === 'POST') return openPreview(context, request);
+  if (path.startsWith('/preview/')) return preview(context, request, path.slice('/preview/'.length));
   if (path.startsWith('/insights/')) {
     const session = sessionOf(context, request);
     return session ? insight(context, await userOf(context, session), path, request.query) : signIn;
@@ -114,6 +122,23 @@ function forward(context: Context, request: PageRequest, path: string): Page | F
   return {
     ...{ type: 'forward', path, as: identity, ends: ended },
     ...(protocols.length > 0 && { protocols: protocols.join(', ') }),
+  };
+}
+
+async function openPreview(context: Context, request: PageRequest): Promise<Page> {
+  const session = sessionOf(context, request);
+  return session ? context.previews.open(session, await bodyOf(request)) : signIn;
+}
+
+function preview({ previews }: Context, request: PageRequest, rest: string): Page | Forward {
+  const { method, headers } = request;
+  const found = previews.find(rest, method, headers['access-control-request-method'] !== undefined);
+  if ('type' in found) return found;
+  const { path, session, place } = found;
+  const protocols = headers['sec-websocket-protocol'];
+  return {
+    ...{ type: 'forward', path, as: session.identity, ends: session.ended, preview: place },
+    ...(protocols && { protocols }),
   };
 }
 
@@ -159,7 +184,7 @@ async function openSession(context: Context, request: PageRequest): Promise<Page
   const { headers } = request;
   if (!isFromConsole(request) || !/^application\/json\b/.test(headers['content-type'] ?? ''))
     return failure(403, 'Forbidden', 'only the page of the console can sign in');
-  const credentials = await credentialsOf(request);
+  const credentials = await bodyOf(request);
   const opened = credentials && (await openedBy(context, credentials));
   if (!opened) return failure(401, 'Unauthorized', 'the link or token is wrong, too old, or was used before');
   const { session, cookie, key } = opened;
@@ -180,13 +205,14 @@ async function openedBy(
   }
 }
 
-async function credentialsOf(request: PageRequest): Promise<{ code?: unknown; token?: unknown } | undefined> {
+/** The JSON object of a request; undefined if it has another form, or is too large. */
+async function bodyOf(request: PageRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > mostBodyBytes) return undefined;
   const bytes = await request.body();
   if (bytes.length > mostBodyBytes) return undefined;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return typeof parsed === 'object' && parsed !== null ? parsed : undefined;
+    return isFields(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }

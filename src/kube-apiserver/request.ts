@@ -46,6 +46,8 @@ export interface ApiRequest extends Headers {
   series?: { readonly responseSizes: HistogramSeries | undefined };
   /** Set for a request over a socket. */
   readonly connection?: Connection;
+  /** Links of a proxied page lead below this path; default: that of the proxy. */
+  readonly proxyPrefix?: string;
 }
 
 export type Stage = (request: ApiRequest, next: () => Promise<Reply>) => Promise<Reply>;

@@ -33,6 +33,8 @@ export interface SiteForward {
   readonly protocols?: string;
   /** Aborts at the end of the session: the response ends with it. */
   readonly ends: AbortSignal;
+  /** For the proxy of a pod or service: its page is shown in a sandbox, and its links lead below this path. */
+  readonly preview?: string;
 }
 
 export interface Site {

@@ -1,8 +1,11 @@
-// Texts in the user's language: locales/*.json, one flat file each. English is part of the first load.
+// Texts in the user's language: locales/*.json and locales/tools/*.json, flat files. English is part of the first load.
 
 import { effect, signal } from '@preact/signals';
-import english from './locales/en.json';
+import common from './locales/en.json';
+import tools from './locales/tools/en.json';
 import { type Language, language } from './settings.ts';
+
+const english = { ...common, ...tools };
 
 export type TextKey = keyof typeof english;
 type Texts = Readonly<Partial<Record<TextKey, string>>>;
@@ -11,9 +14,11 @@ const current = signal<Texts>(english);
 
 const load: Readonly<Record<Language, () => Promise<Texts>>> = {
   en: async () => english,
-  de: async () => (await import('./locales/de.json')).default,
-  ko: async () => (await import('./locales/ko.json')).default,
+  de: async () => merged(await Promise.all([import('./locales/de.json'), import('./locales/tools/de.json')])),
+  ko: async () => merged(await Promise.all([import('./locales/ko.json'), import('./locales/tools/ko.json')])),
 };
+
+const merged = (files: readonly { default: Texts }[]): Texts => Object.assign({}, ...files.map((one) => one.default));
 
 effect(() => {
   const wanted = language.value;

@@ -10,6 +10,7 @@ import { requestInfo } from '../request-info.ts';
 import type { Site, SiteForward, SitePage } from '../site.ts';
 import { answerErrors } from '../stages/errors.ts';
 import { failure } from '../status.ts';
+import { sandboxed } from './sandbox.ts';
 
 /** Headers that belong to the site, or that choose the user: they do not reach the API or its backends. */
 const withheld = /^(cookie|authorization|sec-websocket-protocol|x-coracle-.*|x-remote-.*|origin|referer)$/;
@@ -30,7 +31,8 @@ export async function answerSite(site: Site, request: ApiRequest): Promise<SiteO
       return { type: 'hijacked', code: answer.code };
     }
     const forwarded = forwardedRequest(request, answer);
-    const fromApi = withoutCookies(await run(forwarded));
+    const answered = await run(forwarded);
+    const fromApi = answer.preview ? sandboxed(answered) : withoutCookies(answered);
     outcome = { type: 'api', request: forwarded, reply: fromApi, ends: answer.ends };
     return fromApi;
   });
@@ -42,11 +44,11 @@ async function bytesOf(request: ApiRequest): Promise<Uint8Array> {
   return body && 'bytes' in body ? body.bytes : new Uint8Array();
 }
 
-function forwardedRequest(request: ApiRequest, { path, as, protocols }: SiteForward): ApiRequest {
+function forwardedRequest(request: ApiRequest, { path, as, protocols, preview }: SiteForward): ApiRequest {
   const info = requestInfo(request.method, path, request.query);
-  // The content comes from pods, and would have the origin of the console.
-  if (info.subresource === 'proxy')
-    throw failure(403, 'Forbidden', 'the console does not open pages of pods, services and nodes');
+  // The content comes from pods, and would have the origin of the console: it is shown as a preview alone.
+  if ((info.subresource === 'proxy') !== (preview !== undefined))
+    throw failure(403, 'Forbidden', 'the console opens pages of pods and services as previews, and no others');
   const { remoteAddress = '', upgrade } = request.connection ?? {};
   const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !withheld.test(name)));
   const rawHeaders = pairsOf(request.rawHeaders ?? []).flatMap(([name, value]) =>
@@ -63,7 +65,7 @@ function forwardedRequest(request: ApiRequest, { path, as, protocols }: SiteForw
     ...('user' in as && { user: as.user }),
     ...(upgrade && { upgrade: { ...upgrade, rawHeaders } }),
   };
-  return { ...request, path, info, headers, rawHeaders, connection };
+  return { ...request, path, info, headers, rawHeaders, connection, ...(preview && { proxyPrefix: preview }) };
 }
 
 const pairsOf = (raw: readonly string[]): (readonly [string, string])[] =>

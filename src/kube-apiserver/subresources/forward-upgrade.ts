@@ -39,16 +39,30 @@ export async function forwardUpgrade(
     far.destroy();
     throw plainError(`invalid upgrade response: status code ${code}`);
   }
+  if (code !== 101 && request.proxyPrefix) {
+    far.destroy();
+    throw plainError(`the backend refused the upgrade: status code ${code}`);
+  }
   // The backend's error response is forwarded.
   if (code !== 101) {
     const timer = request.server.clock.after(refusalMs, () => socket.destroy(), { background: true });
     socket.once('close', () => timer.cancel());
   }
   socket.off('close', gone);
-  socket.write(bytes);
+  socket.write(request.proxyPrefix ? withoutCookies(bytes) : bytes);
   join(socket, far);
   join(far, socket);
   return { type: 'hijacked', code };
+}
+
+/** Browsers store the cookies of a WebSocket's head: those of a pod would be the console's. */
+function withoutCookies(bytes: Buffer): Buffer {
+  const end = bytes.indexOf('\r\n\r\n');
+  const lines = bytes.toString('latin1', 0, end).split('\r\n');
+  const kept = lines.filter(
+    (line) => !/^\s*(set-cookie|clear-site-data|alt-svc|strict-transport-security)\s*:/i.test(line),
+  );
+  return Buffer.concat([Buffer.from(kept.join('\r\n'), 'latin1'), bytes.subarray(end)]);
 }
 
 function dial(request: ApiRequest, upstream: Upstream): Promise<Socket> {

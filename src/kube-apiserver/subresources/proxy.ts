@@ -68,7 +68,7 @@ const proxying = (find: (target: Target) => Promise<Upstream>): Connect => ({
     const added = { 'X-Forwarded-Uri': forwardedUri(prefix, inRequestLine(path)) };
     const reply = await forwardHttp(request, upstream, `${path}${query}`, { purpose: 'proxy', added, streams: true });
     return withLinks(reply, {
-      prefix,
+      prefix: request.proxyPrefix ?? prefix,
       backend: upstream.authority ?? joinHostPort(upstream.host, upstream.port),
       asked: request.headers['host'] ?? request.headers[':authority'] ?? '',
     });

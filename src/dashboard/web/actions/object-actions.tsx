@@ -11,6 +11,7 @@ import { Icon, type IconName } from '../ui/icons.tsx';
 import { report, reportError } from '../ui/toasts.tsx';
 import { askToDelete } from './delete.tsx';
 import { askToDrain } from './drain.tsx';
+import { askToOpenPort, hasPorts } from './open-port.tsx';
 import { askToRollBack } from './roll-back.tsx';
 import { askToScale } from './scale.tsx';
 
@@ -43,6 +44,7 @@ function actionsOf(kind: Kind, object: KubeObject): Action[] {
       ...{ text: 'edit', icon: 'edit' },
       run: () => go(`${links.object(id, namespace, name, 'yaml')}?edit=1`),
     },
+    hasPorts(kind) && { text: 'openPort', icon: 'open', run: () => askToOpenPort(kind, object) },
     kind.subresources.includes('scale') && { text: 'scale', icon: 'scale', run: () => askToScale(kind, object) },
     restartable.includes(id) && { text: 'restart', icon: 'restart', run: () => void restart(kind, object) },
     id === 'deployments.apps' && { text: 'rollBack', icon: 'undo', run: () => askToRollBack(kind, object) },

@@ -51,6 +51,21 @@ export const getJson = async (path: string, options: ApiOptions = {}): Promise<u
 export const getInsight = async (name: string, query: Readonly<Record<string, string>>): Promise<unknown> =>
   (await send(`${base}/insights/${name}`, { query })).json();
 
+export interface PreviewTarget {
+  readonly resource: 'pods' | 'services';
+  readonly scheme: 'http' | 'https';
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: string;
+}
+
+/** The path at which the console shows a page of a pod or service. */
+export async function openPreview(target: PreviewTarget): Promise<string> {
+  const response = await send(`${base}/previews`, { method: 'POST', body: JSON.stringify(target) });
+  const { path } = fieldsIn(await response.json());
+  return textIn(path);
+}
+
 /** An object of the API, as far as every kind has it. */
 export interface KubeObject {
   readonly apiVersion?: string;

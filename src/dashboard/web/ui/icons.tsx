@@ -27,6 +27,7 @@ const paths = {
   play: 'M5 3.500v9l7-4.500z',
   pause: 'M5.5 3.500v9M10.5 3.500v9',
   undo: 'M6 3.5 3 6.5l3 3M3 6.5h6.5a3.5 3.5 0 0 1 0 7H7',
+  open: 'M9 3h4v4M13 3 7.5 8.5M12 9.500V13H3V4h3.5',
   apply: 'M3 8.5 6.5 12 13 4.5',
 } as const;
 
