@@ -28,7 +28,7 @@ const dashboard = createDashboard({
   clientFor: () => {
     throw new Error('unused');
   },
-  insights: { decision: () => undefined, trace: () => [] },
+  insights: { decision: () => undefined, trace: () => [], history: async () => undefined },
 });
 
 const host = '192.0.2.1:6443';

@@ -1,8 +1,8 @@
-// Answers that the API does not have: the scheduler's decisions, and the path of a connection. They read as the user, so
-// that they show no more than the user's rights.
+// Answers that the API does not have: the scheduler's decisions, the path of a connection, and the times of the recent
+// past. They read as the user, so that they show no more than the user's rights.
 
-import { ApiError, type EndpointSlice, type Node, type Service } from '../api/api.ts';
-import type { Client } from '../client/client.ts';
+import { ApiError, type EndpointSlice, type Node, notFound, type Service } from '../api/api.ts';
+import type { Client, ListOptions } from '../client/client.ts';
 import { failure, json, type Page } from './http.ts';
 import type { User } from './sessions.ts';
 
@@ -10,6 +10,15 @@ export interface Insights {
   /** The scheduler's decision about a pod (namespace/name); undefined if none is recorded. */
   decision(pod: string): SchedulingDecision | undefined;
   trace(inputs: TraceInputs): readonly object[];
+  /** When the resource changed; undefined if its past is not kept. `atMs`: also the revision of that time. */
+  history(place: Place, atMs?: number): Promise<object | undefined>;
+}
+
+interface Place {
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace?: string;
+  readonly name?: string;
 }
 
 export interface SchedulingDecision {
@@ -34,13 +43,14 @@ interface Context {
 export async function insight(context: Context, user: User, path: string, query: URLSearchParams): Promise<Page> {
   const client = context.clientFor(user);
   const [namespace, name] = [query.get('namespace') ?? '', query.get('name') ?? ''];
-  if (!namespace || !name) return failure(400, 'BadRequest', 'namespace and name are required');
   try {
+    if (path === '/insights/history') return await history(context.insights, client, query);
+    if (!namespace || !name) return failure(400, 'BadRequest', 'namespace and name are required');
     switch (path) {
       case '/insights/decision':
         return json(200, { decision: (await decision(context.insights, client, namespace, name)) ?? null });
       case '/insights/trace':
-        return json(200, { ports: await trace(context.insights, client, namespace, name, query.get('from')) });
+        return json(200, { ports: await trace(context.insights, client, query) });
       default:
         return failure(404, 'NotFound', 'there is no such insight');
     }
@@ -58,16 +68,51 @@ async function decision({ decision }: Insights, client: Client, namespace: strin
   return { ...found, filtered: [], ranked: [] };
 }
 
-async function mayListNodes(client: Client): Promise<boolean> {
-  const review = await client.create('selfsubjectaccessreviews', {
-    metadata: {},
-    spec: { resourceAttributes: { verb: 'list', resource: 'nodes' } },
-  });
+const mayListNodes = (client: Client) => may(client, { verb: 'list', resource: 'nodes' });
+
+interface ReviewedAccess extends Partial<Place> {
+  readonly verb: string;
+}
+
+async function may(client: Client, resourceAttributes: ReviewedAccess): Promise<boolean> {
+  const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { resourceAttributes } });
   return review.status?.allowed === true;
 }
 
-async function trace({ trace }: Insights, client: Client, namespace: string, name: string, from: string | null) {
-  const service = await client.get('services', { namespace, name });
-  const [slices, nodes] = await Promise.all([client.list('endpointslices', { namespace }), client.list('nodes')]);
+/** Users who may list and watch can see the same through the API. */
+async function history({ history }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
+  const text = (name: string) => query.get(name) ?? '';
+  const [namespace, name] = [text('namespace'), text('name')];
+  const place = {
+    ...{ group: text('group'), resource: text('resource') },
+    ...(namespace && { namespace }),
+    ...(name && { name }),
+  };
+  const atMs = text('at') === '' ? undefined : Number(text('at'));
+  if (!place.resource || Number.isNaN(atMs))
+    return failure(400, 'BadRequest', 'resource is required, and at is a number');
+  for (const verb of ['list', 'watch'])
+    if (!(await may(client, { ...place, verb })))
+      return failure(403, 'Forbidden', `you may not ${verb} ${place.resource}`);
+  const found = await history(place, atMs);
+  return found ? json(200, found) : failure(404, 'NotFound', 'the past of this resource is not kept');
+}
+
+async function trace({ trace }: Insights, client: Client, query: URLSearchParams) {
+  const text = (name: string) => query.get(name) ?? '';
+  const [namespace, name, from, at] = [text('namespace'), text('name'), text('from'), text('at')];
+  const past = at ? ({ resourceVersion: at, resourceVersionMatch: 'Exact' } as const) : undefined;
+  const [service, slices, nodes] = await Promise.all([
+    past ? serviceAt(client, namespace, name, past) : client.get('services', { namespace, name }),
+    client.list('endpointslices', { namespace, ...past }),
+    client.list('nodes', past),
+  ]);
   return trace({ service, slices: slices.items, nodes: nodes.items, ...(from && { from }) });
+}
+
+/** Only lists show the past. */
+async function serviceAt(client: Client, namespace: string, name: string, past: ListOptions): Promise<Service> {
+  const { items } = await client.list('services', { namespace, fieldSelector: `metadata.name=${name}`, ...past });
+  if (items.length === 0) throw notFound({ group: '', resource: 'services' }, name);
+  return items[0];
 }

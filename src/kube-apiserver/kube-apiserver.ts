@@ -29,6 +29,7 @@ import { HealthChecks, storeChecks } from './stages/health.ts';
 import { userOfToken } from './stages/identify.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
+import { type History, type HistoryPlace, historyOf } from './watch-cache/history.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
 export { type Access, type AccessChange, type AccessOptions, createAccess } from './access/access.ts';
@@ -63,6 +64,7 @@ export { parseTracingConfiguration } from './tracing/configuration.ts';
 export { openTracing } from './tracing/open.ts';
 export type { Tracing } from './tracing/tracing.ts';
 export type { UserInfo } from './user.ts';
+export type { History, HistoryPlace } from './watch-cache/history.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -94,6 +96,8 @@ export interface ApiServer {
   readonly serveSite: (site: Site) => void;
   /** The user of a bearer token. Rejects with 401 when it is wrong. */
   readonly userOfToken: (token: string) => Promise<UserInfo>;
+  /** The recent past of a resource; `atMs`: also the revision of that time. The caller checks the reader's rights. */
+  readonly history: (place: HistoryPlace, atMs?: number) => Promise<History | undefined>;
   /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
   drain(ms: number): Promise<void>;
   /** Ends watches, closes sockets. The store stays open: its opener closes it. */
@@ -156,6 +160,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       server.site.current = site;
     },
     userOfToken: (token) => userOfToken(server, token),
+    history: (place, atMs) => historyOf(server, place, atMs),
     async drain(ms) {
       isDraining = true;
       await clock.sleep(ms);

@@ -51,6 +51,7 @@ export interface ApiServerPart extends RunningComponent {
   serveSite(site: Site): void;
   /** The user of a bearer token. Rejects when it is wrong. */
   userOfToken(token: string): Promise<UserInfo>;
+  readonly history: ApiServer['history'];
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
   checkCertificates(): Promise<void>;
   /** Calls it whenever certificates were renewed, with their names. */
@@ -124,7 +125,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ...(port !== undefined && { port }),
     ...(pki && { pki }),
     ...{ names: serverNames(config), clientFor, signSecretToken },
-    ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken },
+    ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken, history: apiServer.history },
     serveComputed: (resources) => apiServer.server.computed.add(resources),
     checkCertificates: async () => rotation?.check(),
     onRenewal: (renewal) => void renewals.add(renewal),

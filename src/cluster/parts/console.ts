@@ -37,7 +37,7 @@ export function startConsolePart(
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion },
       userOfToken: (token) => api.userOfToken(token),
       clientFor: (user) => api.clientFor(user),
-      insights: { decision, trace: traceService },
+      insights: { decision, trace: traceService, history: api.history },
     });
   };
   api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });

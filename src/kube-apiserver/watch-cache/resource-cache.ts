@@ -5,6 +5,7 @@ import { OrderedTree, type OrderedView } from '../../machinery/collections/order
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { StorageSeries } from '../metrics/storage-metrics.ts';
 import type { Item } from './item.ts';
+import { Retention } from './retention.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -48,10 +49,10 @@ export interface CacheWatcher {
 }
 
 /**
- * Limits of history for watches and past lists: duration, minimum and maximum events, and bytes of objects that only
+ * Limits of history for watches and past lists beside its duration (retention.ts): minimum and maximum events, and bytes of objects that only
  * history holds, for the minimum and the maximum.
  */
-const history = { keptMs: 60_000, fewest: 512, most: 32_768, fewestBytes: 32 << 20, mostBytes: 16 << 20 };
+const history = { fewest: 512, most: 32_768, fewestBytes: 32 << 20, mostBytes: 16 << 20 };
 /** Above this size, either JSON or objects are cached, not both. */
 const keptBytes = 64 << 20;
 /** Events of a segment. A snapshot costs a path of nodes, so there is one for many events; in between they are replayed. */
@@ -76,12 +77,19 @@ export class ResourceCache {
   #hasEnded = false;
 
   readonly #indexOf: IndexOf | undefined;
+  readonly #retention: Retention;
 
-  constructor(prefix: string, clock: Clock, series: StorageSeries, indexOf?: IndexOf) {
+  constructor(
+    prefix: string,
+    clock: Clock,
+    series: StorageSeries,
+    { indexOf, retention = new Retention() }: { indexOf?: IndexOf | undefined; retention?: Retention } = {},
+  ) {
     this.series = series;
     this.prefix = prefix;
     this.#clock = clock;
     this.#indexOf = indexOf;
+    this.#retention = retention;
     this.#begin(0);
   }
 
@@ -265,12 +273,13 @@ export class ResourceCache {
 
   /** Evicts old and excess history; also called at intervals without events. */
   forgetOld(nowMs: number): void {
-    const { keptMs, fewest, most, fewestBytes, mostBytes } = history;
+    const { fewest, most, fewestBytes, mostBytes } = history;
+    const oldestMs = this.#retention.oldestMs(nowMs);
     while (this.#segments.length > 1) {
       const { events, lastMs, pastBytes } = this.#segments[0];
       const left = this.#eventCount - events.length;
       const tooMuch = this.#eventCount > most || this.#pastBytes > mostBytes;
-      const mayGo = left >= fewest ? tooMuch || lastMs < nowMs - keptMs : this.#pastBytes > fewestBytes;
+      const mayGo = left >= fewest ? tooMuch || lastMs < oldestMs : this.#pastBytes > fewestBytes;
       if (!mayGo) return;
       this.#segments.shift();
       this.#eventCount = left;

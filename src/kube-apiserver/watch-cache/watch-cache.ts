@@ -13,6 +13,8 @@ import { Item, type Serialized } from './item.ts';
 import { type Decode, loadedItem } from './loaded-item.ts';
 import { newestRevision } from './newest-revision.ts';
 import { type IndexOf, ResourceCache } from './resource-cache.ts';
+import { Retention } from './retention.ts';
+import { RevisionTimes } from './revision-times.ts';
 import { shareFields } from './shared-fields.ts';
 import { type CachedStore, tracedStore } from './traced-store.ts';
 
@@ -56,6 +58,8 @@ const everything = { start: '\u0001', end: '\u007f' };
 const tidyMs = 15_000;
 
 export class WatchCache {
+  readonly times = new RevisionTimes();
+  readonly retention = new Retention();
   readonly #store: CachedStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -89,6 +93,7 @@ export class WatchCache {
   async start(): Promise<void> {
     this.#revision = await this.#store.revision();
     this.#knownSince = this.#revision;
+    this.times.note(this.#revision, this.#clock.now());
     this.#running = this.#follow();
   }
 
@@ -112,6 +117,10 @@ export class WatchCache {
     this.#compacted = Math.max(this.#compacted, revision);
   }
 
+  get compactedRevision(): number {
+    return this.#compacted;
+  }
+
   isCompacted(revision: number): boolean {
     return revision < this.#compacted;
   }
@@ -121,7 +130,7 @@ export class WatchCache {
     const found = this.#caches.get(prefix);
     if (found) return found.early ? found.loaded : found.cache;
     const series = this.#seriesOf(prefix);
-    const cache = new ResourceCache(prefix, this.#clock, series, indexOf);
+    const cache = new ResourceCache(prefix, this.#clock, series, { indexOf, retention: this.retention });
     const [early, loaded] = [[], Promise.resolve(cache)];
     const loading: Loading = { cache, decode, indexOf, series, early, loadedRevision: 0, loaded };
     this.#caches.set(prefix, loading);
@@ -300,6 +309,7 @@ export class WatchCache {
 
   #arrived(revision: number): void {
     if (revision <= this.#revision) return;
+    this.times.note(revision, this.#clock.now());
     const nowMs = this.#clock.monotonic();
     if (nowMs - this.#tidiedAtMs > tidyMs) {
       this.#tidiedAtMs = nowMs;

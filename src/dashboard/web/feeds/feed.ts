@@ -66,6 +66,7 @@ export class Feed {
     while (!this.#stop.signal.aborted) {
       try {
         if (!version) version = await this.#list();
+        if (this.#target.at !== undefined) return;
         version = await this.#watch(version);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
@@ -83,8 +84,8 @@ export class Feed {
       this.stop();
       return '';
     }
-    if (code === 410) return '';
-    const isRefused = code === 403 || code === 404 || code === 400 || code === 405;
+    if (code === 410 && this.#target.at === undefined) return '';
+    const isRefused = [400, 403, 404, 405, 410].includes(code);
     if (isRefused) {
       this.#clear();
       this.#setPhase({ name: 'failed', code, message });
@@ -101,7 +102,10 @@ export class Feed {
     let next = '';
     const seen = new Set<string>();
     do {
-      const page = await this.#get({ limit: String(next ? laterPages : firstPage), ...(next && { continue: next }) });
+      const page = await this.#get({
+        limit: String(next ? laterPages : firstPage),
+        ...(next ? { continue: next } : this.#pastQuery()),
+      });
       const document: unknown = await page.json();
       if (!version) version = versionIn(document);
       next = continueIn(document);
@@ -109,8 +113,13 @@ export class Feed {
     } while (next && !this.#stop.signal.aborted);
     for (const key of [...this.#rows.keys(), ...this.#objects.keys()]) if (!seen.has(key)) this.#remove(key);
     this.#failures = 0;
-    this.#setPhase({ name: 'live' });
+    this.#setPhase({ name: this.#target.at === undefined ? 'live' : 'past' });
     return version;
+  }
+
+  #pastQuery(): Readonly<Record<string, string>> {
+    const { at } = this.#target;
+    return at === undefined ? {} : { resourceVersion: String(at), resourceVersionMatch: 'Exact' };
   }
 
   #takePage(document: unknown, seen: Set<string>): void {

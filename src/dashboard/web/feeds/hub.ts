@@ -10,6 +10,7 @@ export interface PagePort {
 }
 
 interface Shared {
+  readonly target: FeedTarget;
   readonly feed: Feed;
   readonly subscribers: Map<PagePort, Set<string>>;
 }
@@ -68,7 +69,7 @@ export class Hub {
       },
       expired: () => this.#expire(),
     });
-    const shared = { feed, subscribers };
+    const shared = { target, feed, subscribers };
     this.#feeds.set(name, shared);
     return shared;
   }
@@ -79,6 +80,8 @@ export class Hub {
       if (!ids?.delete(id)) continue;
       if (ids.size === 0) shared.subscribers.delete(port);
     }
+    // A walk through the past leaves nothing behind.
+    this.#stopUnused(({ target }) => target.at !== undefined);
     after(lingerMs, () => this.#stopUnused());
   }
 
@@ -88,12 +91,14 @@ export class Hub {
     after(lingerMs, () => this.#stopUnused());
   }
 
-  #stopUnused(): void {
-    for (const [name, { feed, subscribers }] of this.#feeds)
-      if (subscribers.size === 0) {
+  #stopUnused(isUnused = (_: Shared) => true): void {
+    for (const [name, shared] of this.#feeds) {
+      const { feed, subscribers } = shared;
+      if (subscribers.size === 0 && isUnused(shared)) {
         feed.stop();
         this.#feeds.delete(name);
       }
+    }
   }
 
   #dropSilent(): void {

@@ -10,10 +10,12 @@ export interface FeedTarget {
   readonly fieldSelector?: string;
   /** Rows as the server's tables have them, or whole objects. */
   readonly as: 'table' | 'objects';
+  /** A revision of the past: the list as it was then, without a watch. */
+  readonly at?: number;
 }
 
-export const feedKey = ({ path, labelSelector = '', fieldSelector = '', as }: FeedTarget): string =>
-  [as, path, labelSelector, fieldSelector].join('\n');
+export const feedKey = ({ path, labelSelector = '', fieldSelector = '', as, at = 0 }: FeedTarget): string =>
+  [as, path, labelSelector, fieldSelector, at].join('\n');
 
 export type ToWorker =
   | { readonly type: 'hello'; readonly key: string }
@@ -25,6 +27,8 @@ export type ToWorker =
 export type FeedPhase =
   | { readonly name: 'loading' }
   | { readonly name: 'live' }
+  /** All rows of the past are there. */
+  | { readonly name: 'past' }
   /** The rows are old: the server does not answer, and is tried again. */
   | { readonly name: 'stale'; readonly message: string }
   /** There are no rows. */

@@ -3,6 +3,7 @@
 import { type Signal, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Activity } from '../model/metrics.ts';
+import { moment } from '../past/moment.ts';
 import { t } from '../text.ts';
 import { useClusterNodes } from '../views/cluster-nodes.ts';
 import { Flows } from '../views/flows.tsx';
@@ -13,7 +14,8 @@ import { type PartName, PartPanel } from '../views/part-panel.tsx';
 import { type ObservedActivity, useActivity } from '../views/use-activity.ts';
 
 export function ArchitecturePage() {
-  const observed = useActivity().value;
+  const present = useActivity().value;
+  const observed = moment.value ? unknownActivity : present;
   const cluster = useClusterNodes();
   const chosen = useSignal<PartName | undefined>(undefined);
   const picture = useRef<HTMLDivElement>(null);
@@ -22,6 +24,7 @@ export function ArchitecturePage() {
     <section class="architecture" aria-label={t('architecture')}>
       {observed.fault && !activity && <p class="notice">{t('noMetrics', { message: observed.fault })}</p>}
       <div class="picture" ref={picture}>
+        {moment.value && <p class="muted centred">{t('pastRates')}</p>}
         <Flows picture={picture} activity={activity} nodes={cluster.nodes.length} />
         <div class="picture-row">
           <PartBox id="clients" title={t('part.clients')} subtitle="kubectl, helm, console">
@@ -55,6 +58,9 @@ export function ArchitecturePage() {
     </section>
   );
 }
+
+/** Rates are not kept. */
+const unknownActivity: ObservedActivity = { activity: undefined, fault: undefined, history: [] };
 
 type Chosen = Signal<PartName | undefined>;
 

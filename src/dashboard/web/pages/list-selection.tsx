@@ -5,6 +5,7 @@ import { askToDelete } from '../actions/delete.tsx';
 import type { OpenFeed } from '../feeds/client.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { Row } from '../model/rows.ts';
+import { moment } from '../past/moment.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
 
@@ -20,7 +21,7 @@ export function ListSelection({ kind, feed, selected }: Props) {
     const row = feed.rows.get(key);
     return row ? [row] : [];
   });
-  if (rows.length === 0) return null;
+  if (rows.length === 0 || moment.value) return null;
   const clear = () => (selected.value = new Set());
   return (
     <div class="selection" role="toolbar">

@@ -10,7 +10,7 @@ import type { Row } from '../model/rows.ts';
 import { titleOf } from '../model/titles.ts';
 import { links, query, setQuery } from '../router.ts';
 import { namespace } from '../settings.ts';
-import { t } from '../text.ts';
+import { type TextKey, t } from '../text.ts';
 import { useArranged } from '../ui/arranged.ts';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -140,7 +140,7 @@ function FeedNotice({ feed, rows, text }: { feed: OpenFeed; rows: readonly Row[]
   if (phase.name === 'failed')
     return (
       <div class="empty" role="alert">
-        <p class="empty-title">{t(phase.code === 403 ? 'forbidden' : phase.code === 404 ? 'gone' : 'failed')}</p>
+        <p class="empty-title">{t(failureText(phase.code))}</p>
         <p class="muted">{phase.message}</p>
       </div>
     );
@@ -159,6 +159,11 @@ function FeedNotice({ feed, rows, text }: { feed: OpenFeed; rows: readonly Row[]
     </div>
   );
 }
+
+const failureText = (code: number): TextKey => {
+  if (code === 410) return 'pastGone';
+  return code === 403 ? 'forbidden' : code === 404 ? 'gone' : 'failed';
+};
 
 const SkeletonRows = () => (
   <div class="skeleton" role="status" aria-busy="true" aria-label={t('loading')}>

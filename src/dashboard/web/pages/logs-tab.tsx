@@ -6,6 +6,7 @@ import type { KubeObject } from '../api/api.ts';
 import { type LogSource, LogStream } from '../api/log-stream.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { LogLine } from '../model/log-lines.ts';
+import { moment } from '../past/moment.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
 import { LogView } from '../ui/log-view.tsx';
@@ -38,7 +39,8 @@ export function LogsTab({ kind, object }: { kind: Kind; object: KubeObject }) {
       computed(() => {
         void stream.version.value;
         const wanted = text.value.toLowerCase();
-        const all = stream.buffer.lines;
+        const untilMs = moment.value?.timeMs ?? Number.POSITIVE_INFINITY;
+        const all = stream.buffer.lines.filter(({ time }) => !(Date.parse(time) > untilMs));
         return wanted ? all.filter((line) => line.text.toLowerCase().includes(wanted)) : all.slice();
       }),
     [stream, text],

@@ -9,6 +9,7 @@ import { age } from '../model/age.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { statusOf } from '../model/status.ts';
 import { titleOf } from '../model/titles.ts';
+import { moment } from '../past/moment.ts';
 import { links, query, type Tab } from '../router.ts';
 import { type TextKey, t } from '../text.ts';
 import { Pill } from '../ui/cells.tsx';
@@ -49,6 +50,7 @@ function KindObject({ kind, namespace, name, tab }: Props & { kind: Kind }) {
   const object = latest?.object ?? single;
   const phase = feed?.phase.value;
   if (!object) {
+    if (phase?.name === 'past') return <Missing kind={kind} text={t('pastMissing')} />;
     if (phase?.name === 'live') return <Missing kind={kind} text={t('objectGone')} />;
     if (phase?.name === 'failed') return <Missing kind={kind} text={phase.message} />;
     return <div class="skeleton pad" aria-busy="true" />;
@@ -110,7 +112,7 @@ function ObjectHead({ kind, object }: { kind: Kind; object: KubeObject }) {
           </span>
         </p>
       </div>
-      <ObjectActions kind={kind} object={object} />
+      {!moment.value && <ObjectActions kind={kind} object={object} />}
     </header>
   );
 }
@@ -169,6 +171,7 @@ function TabBody({ kind, object, tab, versions }: TabProps) {
     case 'logs':
       return <LogsTab kind={kind} object={object} />;
     case 'terminal':
+      if (moment.value) return <p class="muted">{t('pastTerminal')}</p>;
       return <TerminalTab object={object} />;
     default:
       return <OverviewTab kind={kind} object={object} />;

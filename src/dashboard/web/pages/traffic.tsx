@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { getInsight } from '../api/api.ts';
 import type { OpenFeed } from '../feeds/client.ts';
 import { type PortPath, portPaths } from '../model/trace.ts';
+import { moment } from '../past/moment.ts';
 import { links, query, setQuery } from '../router.ts';
 import { namespace } from '../settings.ts';
 import { after } from '../system.ts';
@@ -90,6 +91,7 @@ function ServicePicture({ place, name }: { place: string; name: string }) {
     as: 'table',
   });
   const service = useFeed({ path: `/api/v1${scope}/services`, fieldSelector: `metadata.name=${name}`, as: 'table' });
+  const at = moment.value?.revision;
   const changes = `${slices?.version.value} ${service?.version.value}`;
   const paths = useSignal<readonly PortPath[] | undefined>(undefined);
   const fault = useSignal<string | undefined>(undefined);
@@ -97,7 +99,12 @@ function ServicePicture({ place, name }: { place: string; name: string }) {
   useEffect(
     () =>
       after(pauseMs, () => {
-        getInsight('trace', { namespace: place, name, ...(isAddress(from) && { from }) }).then(
+        getInsight('trace', {
+          namespace: place,
+          name,
+          ...(isAddress(from) && { from }),
+          ...(at && { at: String(at) }),
+        }).then(
           (answer) => {
             paths.value = portPaths(answer);
             fault.value = undefined;
@@ -107,7 +114,7 @@ function ServicePicture({ place, name }: { place: string; name: string }) {
           },
         );
       }),
-    [place, name, from, changes],
+    [place, name, from, at, changes],
   );
   if (fault.value)
     return (

@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { KubeObject } from '../api/api.ts';
 import type { Kind } from '../model/kinds.ts';
+import { moment } from '../past/moment.ts';
 import { query, setQuery } from '../router.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -16,7 +17,7 @@ interface Props {
 }
 
 export function YamlTab({ kind, object }: Props) {
-  const canEdit = kind.verbs.includes('update');
+  const canEdit = kind.verbs.includes('update') && !moment.value;
   if (canEdit && query.value.get('edit') === '1') return <EditYaml kind={kind} object={object} />;
   return <ReadYaml object={object} canEdit={canEdit} />;
 }

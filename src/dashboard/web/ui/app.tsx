@@ -8,6 +8,7 @@ import { ListPage } from '../pages/list.tsx';
 import { ObjectPage } from '../pages/object.tsx';
 import { SignInPage } from '../pages/sign-in.tsx';
 import { TrafficPage } from '../pages/traffic.tsx';
+import { PastBar } from '../past/past-bar.tsx';
 import { route } from '../router.ts';
 import { session } from '../session.ts';
 import { every } from '../system.ts';
@@ -45,6 +46,7 @@ function Frame() {
       <Sidebar />
       <div class="page">
         <TopBar />
+        <PastBar />
         <main id="main" tabIndex={-1}>
           <View />
         </main>

@@ -1,7 +1,8 @@
-// The time, as a value that a component shows.
+// The time that a component shows: now, or that of the chosen moment.
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { moment } from '../past/moment.ts';
 import { every, now } from '../system.ts';
 
 /** Changes every `ms` milliseconds, while the page is visible. */
@@ -14,5 +15,5 @@ export function useNow(ms: number): number {
       }),
     [ms, time],
   );
-  return time.value;
+  return moment.value?.timeMs ?? time.value;
 }

@@ -2,6 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { PastButton } from '../past/past-bar.tsx';
 import { links } from '../router.ts';
 import { session, signOut } from '../session.ts';
 import { type Language, language, languages, namespace, theme, themes } from '../settings.ts';
@@ -17,6 +18,7 @@ export const TopBar = () => (
     </button>
     <NamespaceSwitch />
     <span class="grow" />
+    <PastButton />
     <a class="button quiet" href={links.create()} aria-label={t('create')}>
       <Icon name="plus" />
       <span class="wide-only">{t('create')}</span>

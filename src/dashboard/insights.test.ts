@@ -1,0 +1,52 @@
+// The times of the past are for users who may list and watch.
+
+import { expect, test } from 'vitest';
+import type { Client } from '../client/client.ts';
+import { insight } from './insights.ts';
+
+const asked: { place: object; atMs: number | undefined }[] = [];
+const answer = (allowed: (attributes: any) => boolean, text: string, found: object | null = { marks: [] }) =>
+  insight(
+    {
+      clientFor: () =>
+        ({
+          create: async (resource: string, review: any) => {
+            expect(resource).toBe('selfsubjectaccessreviews');
+            return { status: { allowed: allowed(review.spec.resourceAttributes) } };
+          },
+        }) as unknown as Client,
+      insights: {
+        decision: () => undefined,
+        trace: () => [],
+        async history(place, atMs) {
+          asked.push({ place, atMs });
+          return found ?? undefined;
+        },
+      },
+    },
+    { name: 'jane', groups: [] },
+    '/insights/history',
+    new URLSearchParams(text),
+  );
+
+test.each([
+  { case: 'all rights', allowed: () => true, code: 200 },
+  { case: 'no rights', allowed: () => false, code: 403 },
+  { case: 'no watch', allowed: ({ verb }: any) => verb === 'list', code: 403 },
+  { case: 'no list', allowed: ({ verb }: any) => verb === 'watch', code: 403 },
+  { case: 'another namespace', allowed: ({ namespace }: any) => namespace === 'b', code: 403 },
+  { case: 'the name', allowed: ({ name, namespace }: any) => name === 'x' && namespace === 'a', code: 200 },
+  { case: 'another group', allowed: ({ group }: any) => group === '', code: 403 },
+])('with $case: $code', async ({ allowed, code }) => {
+  asked.length = 0;
+  const { code: found } = await answer(allowed, 'group=apps&resource=deployments&namespace=a&name=x&at=5');
+  expect(found).toBe(code);
+  const place = { group: 'apps', resource: 'deployments', namespace: 'a', name: 'x' };
+  expect(asked).toEqual(code === 200 ? [{ place, atMs: 5 }] : []);
+});
+
+test('a resource without a past, and requests without sense', async () => {
+  expect((await answer(() => true, 'resource=pods', null)).code).toBe(404);
+  expect((await answer(() => true, '')).code).toBe(400);
+  expect((await answer(() => true, 'resource=pods&at=soon')).code).toBe(400);
+});

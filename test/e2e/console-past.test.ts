@@ -1,0 +1,149 @@
+// The console's past in real Chromium, on a simulated cluster: the slider, and the limits of a user's rights.
+
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
+
+const reason = whyNoBrowser();
+const hostile = '<img src=x onerror="alert(1)">';
+const map = (name: string, text: string) => ({
+  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' } },
+  data: { text },
+});
+const deployment = {
+  ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'default' } },
+  spec: {
+    ...{ replicas: 2, selector: { matchLabels: { app: 'web' } } },
+    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'nginx' }] } },
+  },
+};
+
+describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`, () => {
+  let cluster: ConsoleCluster;
+  let browser: Browser;
+  let admin: Visitor;
+
+  beforeAll(async () => {
+    cluster = new ConsoleCluster();
+    const [link, started] = await Promise.all([cluster.up(), cluster.browser()]);
+    browser = started;
+    admin = await visit(browser, link);
+    await admin.page.locator('.sidebar').waitFor();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    cluster?.dispose();
+  });
+
+  const page = () => admin.page;
+  const kubectl = (...words: string[]) => cluster.machine.kubectl(...words);
+  const row = (name: string) => page().locator('.table-row', { hasText: name });
+  const button = (name: string) => page().getByRole('button', { name, exact: true });
+  const slider = () => page().getByRole('slider', { name: 'Moment' });
+  const follow = (name: string) => page().locator('.sidebar').getByRole('link', { name, exact: true }).click();
+  const pods = () => page().locator('.table-row', { hasText: 'web-' }).count();
+
+  test('lists, objects and the picture show the cluster as it was', async () => {
+    await cluster.machine.apply(map('early', 'first'), deployment, {
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'guest', namespace: 'default' } },
+    });
+    await kubectl('rollout', 'status', 'deployment/web');
+    await kubectl('patch', 'configmap', 'early', '--type=merge', '-p', '{"data":{"text":"second"}}');
+    await kubectl('scale', 'deployment', 'web', '--replicas=0');
+    await expect.poll(() => kubectl('get', 'pods', '-o', 'name')).toBe('');
+    await kubectl('delete', 'configmap', 'early');
+    await admin.go('/list/configmaps?filter=early');
+    await page().getByText('None match the filter').waitFor();
+    await button('History').click();
+    await page()
+      .getByText(/^Kept since /)
+      .waitFor();
+    await admin.picture('past-now');
+    expect(await admin.barriers()).toEqual([]);
+
+    await slider().focus();
+    await page().keyboard.press('ArrowLeft'); // the state after the deletion is that of now
+    await page().keyboard.press('ArrowLeft');
+    await row('early').waitFor();
+    await row('early').getByRole('link').click();
+    await page().locator('pre', { hasText: 'second' }).waitFor();
+    expect(await page().getByRole('toolbar', { name: 'early' }).count()).toBe(0);
+    await button('Previous change').click();
+    await page().locator('pre', { hasText: 'first' }).waitFor();
+    await button('Previous change').click();
+    await page().getByText('This object did not exist at this moment').waitFor();
+    await button('Next change').click();
+    await page().locator('pre', { hasText: 'first' }).waitFor();
+    await admin.picture('past-object');
+    expect(await admin.barriers()).toEqual([]);
+
+    // The moment stays on the way to other views.
+    await follow('Pods');
+    await button('Previous change').waitFor();
+    await slider().focus();
+    await page().keyboard.press('End');
+    await expect.poll(pods).toBe(0);
+    for (let step = 0; step < 30 && (await pods()) !== 2; step++) {
+      await button('Previous change').click();
+      await page().waitForTimeout(150);
+    }
+    expect(await pods()).toBe(2);
+    await follow('Architecture');
+    await page()
+      .getByText(/3 nodes, 2 pods/)
+      .waitFor();
+    await admin.picture('past-architecture');
+    await button('Back to now').click();
+    await page()
+      .getByText(/3 nodes, 0 pods/)
+      .waitFor();
+  });
+
+  test('the slider follows the pointer', async () => {
+    await follow('Pods');
+    await page().getByText('There are none').waitFor();
+    const box = await slider().boundingBox();
+    if (!box) throw new Error('there is no slider');
+    await page().mouse.click(box.x + box.width * 0.7, box.y + box.height / 2);
+    await button('Back to now').waitFor();
+    await page().mouse.click(box.x + 10, box.y + box.height / 2);
+    await page().getByText('There are none').waitFor();
+    await button('Back to now').click();
+    await button('Back to now').waitFor({ state: 'detached' });
+    await button('History').click();
+  });
+
+  test('the past shows no more than its user may list and watch', async () => {
+    await kubectl('create', 'role', 'lists', '--verb=list', '--resource=pods');
+    await kubectl('create', 'role', 'watches', '--verb=list,watch', '--resource=configmaps');
+    for (const role of ['lists', 'watches'])
+      await kubectl('create', 'rolebinding', role, `--role=${role}`, '--serviceaccount=default:guest');
+    await cluster.machine.apply(map('hostile', hostile));
+    const token = (await kubectl('create', 'token', 'guest')).trim();
+    const guest = await visit(browser, `${new URL(page().url()).origin}/console/`, {
+      colorScheme: 'dark',
+      viewport: { width: 390, height: 800 },
+    });
+    await guest.page.getByRole('textbox').fill(token);
+    await guest.page.getByRole('button', { name: 'Sign in' }).click();
+    await guest.page.getByRole('button', { name: 'History' }).click();
+    await guest.page.getByText(/you may not list pods/).waitFor();
+    await guest.page.evaluate(`localStorage.setItem('coracle.namespace', 'default')`);
+    for (const [kind, text] of [
+      ['pods', /you may not watch pods/],
+      ['secrets', /you may not list secrets/],
+      ['configmaps', /^Kept since /],
+    ] as const) {
+      await guest.go(`/list/${kind}`);
+      await guest.page.getByRole('button', { name: 'History' }).click();
+      await guest.page.getByText(text).waitFor();
+    }
+    await guest.page.getByRole('button', { name: 'Previous change' }).click();
+    await guest.page.locator('.table-row', { hasText: 'hostile' }).waitFor();
+    expect(await guest.page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    await guest.picture('past-phone');
+    expect(await guest.barriers()).toEqual([]);
+    expect([...guest.faults, ...admin.faults]).toEqual([]);
+    await guest.context.close();
+  });
+});
