@@ -11,9 +11,11 @@ import {
 import type { KubeletConfig } from './config.ts';
 import { loopsOf } from './loops.ts';
 import { makeTools } from './make-tools.ts';
+import { servePodResources } from './pod-resources/pod-resources.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
 import { startServer } from './server/server.ts';
 import { resourceMetrics } from './stats/stats.ts';
+import type { KubeletTools } from './tools.ts';
 import { podUids, unmountVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';
@@ -47,6 +49,8 @@ export async function startKubelet(
   await machine.hostPathVolumes?.start();
   await csi?.volumes.recover();
   await tools.devices?.start();
+  await tools.dynamicResources?.start();
+  const podResources = await servePodResourcesOf(tools, workers);
   tools.cgroups?.start();
   const server = tls && (await startServer(tools, () => workers.pods(), context.metrics, tls));
   const port = server?.port ?? config.port;
@@ -72,12 +76,22 @@ export async function startKubelet(
       tools.probes.stop();
       tools.cgroups?.stop();
       await workers.stop();
-      await Promise.all([machine.hostPathVolumes?.stop(), tools.devices?.stop()]);
+      await Promise.all([machine.hostPathVolumes?.stop(), tools.devices?.stop(), podResources?.stop()]);
       await tools.statuses.stop();
       await Promise.allSettled([...loops, tools.events.flush()]);
       await tools.runtime.close();
     },
   };
+}
+
+/** Simulated nodes have none. */
+function servePodResourcesOf({ config, devices, dynamicResources }: KubeletTools, workers: PodWorkers) {
+  if (!devices) return undefined;
+  return servePodResources(config.rootDirectory, {
+    activePods: () => workers.active(),
+    devices: devices.state,
+    claimsOf: (pod, container) => dynamicResources?.claimsOf(pod, container) ?? [],
+  });
 }
 
 /** Removes the mounts and pod cgroups that a stopped kubelet left. */

@@ -54,10 +54,13 @@ export function loopsOf(parts: LoopParts): Start {
   const { csi } = parts;
   const handlers = new Map<string, PluginHandler>();
   if (csi) handlers.set('CSIPlugin', csi.handler);
-  if (tools.devices) handlers.set('DevicePlugin', tools.devices);
+  const { devices, dynamicResources } = tools;
+  if (devices) handlers.set('DevicePlugin', devices);
+  if (dynamicResources) handlers.set('DRAPlugin', dynamicResources.handler);
   return (signal) => [
     ...always(signal),
     ...(csi ? [csi.run(signal)] : []),
+    ...(dynamicResources ? [dynamicResources.run(signal)] : []),
     runPlugins(config.rootDirectory, handlers, tools, signal),
     rotateLogs(tools, signal),
     garbage.run(signal),

@@ -6,6 +6,7 @@ import type { Cgroups, ContainerRuntime } from '../container-runtime/container-r
 import type { KubeletConfig } from './config.ts';
 import { type Csi, makeCsi } from './csi/csi.ts';
 import { DevicePlugins } from './device-plugins/device-plugins.ts';
+import { DynamicResources } from './dynamic-resources/dynamic-resources.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { NodePressure } from './eviction/node-pressure.ts';
 import { ImageManager } from './images/images.ts';
@@ -72,6 +73,13 @@ export function makeTools(
         healthChanged: (uid) => workers.wake(uid),
       })
     : undefined;
+  const dynamicResources = config.usesFilesystem
+    ? new DynamicResources({
+        ...{ client, clock, logger, metrics, nodeName: config.nodeName, rootDirectory: config.rootDirectory },
+        activePods: () => workers.active(),
+        wake: (uid) => workers.wake(uid),
+      })
+    : undefined;
   const pods = () => workers.counted();
   const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods });
   const machine = config.usesFilesystem
@@ -82,6 +90,7 @@ export function makeTools(
     ...(podCgroups && { cgroups: podCgroups }),
     ...(csi && { csi: csi.volumes }),
     ...(devices && { devices }),
+    ...(dynamicResources && { dynamicResources }),
     images: new ImageManager(runtime, clock),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger),

@@ -8,6 +8,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { KubeletConfig } from './config.ts';
 import type { CsiVolumes } from './csi/csi-volumes.ts';
 import type { DevicePlugins } from './device-plugins/device-plugins.ts';
+import type { DynamicResources } from './dynamic-resources/dynamic-resources.ts';
 import type { ImageManager } from './images/images.ts';
 import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
@@ -27,6 +28,8 @@ export interface KubeletTools {
   readonly cgroups?: PodCgroups;
   /** Absent on simulated nodes. */
   readonly devices?: DevicePlugins;
+  /** Claims of pods; absent on simulated nodes. */
+  readonly dynamicResources?: DynamicResources;
   /** Volumes of CSI drivers; absent on simulated nodes. */
   readonly csi?: CsiVolumes;
   readonly events: EventRecorder;

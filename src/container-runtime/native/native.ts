@@ -41,6 +41,9 @@ import { Sandboxes } from './sandboxes/sandboxes.ts';
 import { keeperSocket, ShimClient, stopFormerKeeper } from './shim/shim-client.ts';
 import { StateDirectory } from './state.ts';
 
+/** A file in a later one takes precedence. */
+const standardCdiDirectories = ['/etc/cdi', '/var/run/cdi'];
+
 export interface NativeOptions {
   /** Directory of the state, absolute. Nodes on one machine have different ones. */
   readonly root: string;
@@ -54,6 +57,8 @@ export interface NativeOptions {
   readonly ociRuntime?: string;
   /** Destinations that pods reach without masquerading, besides the node's pod ranges: the cluster's. */
   readonly clusterCidrs?: readonly string[];
+  /** Directories of the Container Device Interface, those with precedence last; /etc/cdi and /var/run/cdi by default. */
+  readonly cdiDirectories?: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -135,7 +140,8 @@ class Native implements ContainerRuntime {
     const holder = new PidHolder({ root, runtime: oci, runtimeRoot, node, cgroups });
     this.#sandboxes = new Sandboxes(this.#state, this.#network, holder, clock, random);
     this.#forwarder = new PortForwarder(clock);
-    const parts = { state: this.#state, images: this.#images, cgroups, hub: this.#hub };
+    const { cdiDirectories = standardCdiDirectories } = options;
+    const parts = { state: this.#state, images: this.#images, cgroups, hub: this.#hub, cdiDirectories };
     this.#containers = new Containers({ ...parts, runtime: oci, node, shim: this.#shim, clock, random, logger });
   }
 

@@ -42,7 +42,13 @@ export const allocatedAnnotations = (allocations: Allocations): Record<string, s
     ),
   );
 
-export function cdiDevicesOf(allocations: Allocations): Pick<ContainerConfig, 'cdiDevices'> {
-  const names = new Set(allocations.flatMap(({ answer }) => answer.cdiDevices.map(({ name }) => name)));
+export function cdiDevicesOf(
+  allocations: Allocations,
+  ofClaims: readonly string[] = [],
+): Pick<ContainerConfig, 'cdiDevices'> {
+  const names = new Set([
+    ...ofClaims,
+    ...allocations.flatMap(({ answer }) => answer.cdiDevices.map(({ name }) => name)),
+  ]);
   return names.size > 0 ? { cdiDevices: [...names] } : {};
 }

@@ -112,7 +112,7 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
     env: [...allocatedEnvironment(allocations), ...environment],
     mounts: [...allocatedMounts(allocations, tools.config.rootDirectory), ...(await mountsOf(inputs, tools))],
     ...devicesOf(inputs),
-    ...cdiDevicesOf(allocations),
+    ...cdiDevicesOf(allocations, inputs.claimDevices),
     labels: { ...podLabels(pod), [containerNameLabel]: container.name, [hashLabel]: hashOf(container) },
     annotations: {
       ...allocatedAnnotations(allocations),

@@ -16,6 +16,8 @@ export interface ContainerInputs {
   readonly podIPs: readonly string[];
   /** Devices of plugins. */
   readonly allocations?: readonly Allocation[];
+  /** CDI devices of its resource claims. */
+  readonly claimDevices?: readonly string[];
   /** The container whose processes an ephemeral container sees. */
   readonly targetContainerId?: string;
 }

@@ -6,11 +6,9 @@ import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { registrationService } from '../plugins/registration-proto.ts';
-import type { Message, Service } from '../plugins/rpc.ts';
-import { methodsOf } from '../plugins/rpc-transport.ts';
+import type { Message } from '../plugins/rpc.ts';
+import { bind, type Fault, serve } from '../plugins/test-service.ts';
 import { nodeService } from './csi-proto.ts';
-
-export type Fault = 'hang' | { readonly code: grpc.status; readonly details: string } | { readonly answer: Message };
 
 export interface TestDriver {
   /** Calls of the node service so far, with their requests. */
@@ -102,30 +100,3 @@ export async function startTestDriver(options: TestDriverOptions): Promise<TestD
   };
   return driver;
 }
-
-/** The service of these methods; `answer` is called with the decoded request. */
-function serve(server: grpc.Server, service: Service, answer: (method: string, request: any) => Fault): void {
-  const definition: Record<string, grpc.MethodDefinition<any, any>> = {};
-  const implementation: Record<string, grpc.handleUnaryCall<any, any>> = {};
-  for (const [name, method] of methodsOf(service)) {
-    definition[name] = {
-      ...{ path: method.path, requestStream: false, responseStream: false },
-      ...{ requestSerialize: method.encodeRequest, requestDeserialize: method.decodeRequest },
-      ...{ responseSerialize: method.encodeResponse, responseDeserialize: method.decodeResponse },
-    };
-    implementation[name] = (call, callback) => {
-      const fault = answer(name, call.request);
-      if (fault === 'hang') return;
-      if ('answer' in fault) callback(null, fault.answer);
-      else callback(fault);
-    };
-  }
-  server.addService(definition, implementation);
-}
-
-const bind = (server: grpc.Server, socket: string) =>
-  new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix://${socket}`, grpc.ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );

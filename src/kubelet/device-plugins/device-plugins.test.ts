@@ -10,7 +10,6 @@ import { VirtualClock } from '../../machinery/time/clock.ts';
 import { RpcClient } from '../plugins/rpc.ts';
 import { registrationService } from './device-plugin-proto.ts';
 import { DevicePlugins } from './device-plugins.ts';
-import { podResourcesService } from './pod-resources.ts';
 import { startTestPlugin, type TestPlugin } from './test-plugin.ts';
 
 const resource = 'vendor.com/device';
@@ -259,23 +258,4 @@ test('the status of containers has the health of their devices', async () => {
   announce({ a: 'Unhealthy' });
   await eventually(() => expect(woken).toEqual(['u']));
   expect(health()).toEqual([{ name: resource, resources: [{ resourceID: 'a', health: 'Unhealthy' }] }]);
-});
-
-test('the pod resources API shows the devices of containers', async () => {
-  await start({ a: ok, b: ok });
-  await run(podOf('u'));
-  const client = new RpcClient(path.join(directory, 'pod-resources/kubelet.sock'), podResourcesService, clock);
-  const device = (id: string) => ({ resourceName: resource, deviceIds: [id], topology: null });
-  const own = {
-    ...{ name: 'u', namespace: 'default' },
-    containers: [{ name: 'c', devices: [device('a')], cpuIds: [], memory: [] }],
-  };
-  expect(await client.call('List', {}, limits)).toEqual({ podResources: [own] });
-  expect(await client.call('Get', { podName: 'u', podNamespace: 'default' }, limits)).toEqual({ podResources: own });
-  expect(await client.call('GetAllocatableResources', {}, limits)).toMatchObject({
-    devices: [device('a'), device('b')],
-  });
-  await expect(client.call('Get', { podName: 'x', podNamespace: 'y' }, limits)).rejects.toThrow(
-    'pod x in namespace y not found',
-  );
 });

@@ -22,7 +22,6 @@ import {
   supportedVersion,
 } from './device-plugin-proto.ts';
 import { type Allocation, AllocationError, DeviceState, pick } from './device-state.ts';
-import { servePodResources } from './pod-resources.ts';
 
 const rpcTimeoutMs = 30_000;
 /** A plugin that is gone may come again within this time: its resource stays in node.status until then. */
@@ -63,7 +62,7 @@ export class DevicePlugins implements PluginHandler {
   readonly #plugins = new Map<string, Plugin>();
   /** Resources of plugins that are gone: node.status has 0 of them. */
   readonly #removed = new Set<string>();
-  #servers: readonly RpcServer[] = [];
+  #server: RpcServer | undefined;
   /** Allocations one after the other, and checkpoints. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -84,18 +83,14 @@ export class DevicePlugins implements PluginHandler {
     const entries = await readdir(this.#directory, { withFileTypes: true }).catch(() => []);
     // Plugins see by this that the kubelet restarted, and register again.
     for (const entry of entries) if (entry.isSocket()) await rm(path.join(this.#directory, entry.name));
-    const { rootDirectory, activePods } = this.#tools;
-    this.#servers = await Promise.all([
-      serveRpc(path.join(this.#directory, 'kubelet.sock'), registrationService, {
-        Register: (request) => this.#register(request),
-      }),
-      servePodResources(rootDirectory, this.state, activePods),
-    ]);
+    this.#server = await serveRpc(path.join(this.#directory, 'kubelet.sock'), registrationService, {
+      Register: (request) => this.#register(request),
+    });
   }
 
   async stop(): Promise<void> {
     for (const { ended } of this.#plugins.values()) ended.abort();
-    await Promise.all(this.#servers.map((server) => server.stop()));
+    await this.#server?.stop();
     await this.#last.catch(() => {});
   }
 

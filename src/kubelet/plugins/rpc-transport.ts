@@ -125,13 +125,45 @@ export async function* callStream(target: Target, message: Message, signal: Abor
   }
 }
 
-const connect = (socket: string) =>
+/** Reconnects at the latest after this long. */
+const longestReconnectMs = 5_000;
+
+/** Holds a connection, and reports each change between connected and not connected, until `signal` aborts. */
+export async function followConnection(
+  at: string,
+  signal: AbortSignal,
+  changed: (isConnected: boolean) => void,
+): Promise<void> {
+  const socket = await openSocketPath(at);
+  const client = connect(socket.path, { 'grpc.max_reconnect_backoff_ms': longestReconnectMs });
+  const channel = client.getChannel();
+  let wasConnected = false;
+  while (!signal.aborted) {
+    const state = channel.getConnectivityState(true);
+    const isConnected = state === grpc.connectivityState.READY;
+    if (isConnected !== wasConnected) changed(isConnected);
+    wasConnected = isConnected;
+    await new Promise<void>((resolve) => {
+      const end = () => resolve();
+      signal.addEventListener('abort', end, { once: true });
+      channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
+        signal.removeEventListener('abort', end);
+        resolve();
+      });
+    });
+  }
+  client.close();
+  await socket.close();
+}
+
+const connect = (socket: string, more: grpc.ClientOptions = {}) =>
   new grpc.Client(`unix://${path.resolve(socket)}`, grpc.credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': largestMessage,
     'grpc.enable_retries': 0,
     'grpc.service_config_disable_resolution': 1,
+    ...more,
   });
 
 const ofService = (error: grpc.ServiceError): RpcError => rpcError(error.code, error.details || error.message);

@@ -35,3 +35,13 @@ export class RpcClient {
     yield* callStream({ socket: this.#socket, service: this.#service, method }, message, signal) as AsyncGenerator<T>;
   }
 }
+
+/** Holds a connection to a socket, and reports each change between connected and not, until `signal` aborts. */
+export async function followConnection(
+  socket: string,
+  signal: AbortSignal,
+  changed: (isConnected: boolean) => void,
+): Promise<void> {
+  const transport = await import('./rpc-transport.ts');
+  await transport.followConnection(socket, signal, changed);
+}

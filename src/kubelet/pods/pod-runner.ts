@@ -224,6 +224,8 @@ export class PodRunner {
         this.#abort = new AbortController();
         return { on: 'volumesRefreshed', isComplete: (await podVolumes(pod, tools, this.#abort.signal)) !== undefined };
       case 'report':
+        // Before the API has the end: its controllers free the devices of an ended pod.
+        if (task.hasEnded) await tools.dynamicResources?.unprepare(pod.metadata.uid);
         await this.#meanwhile; // the newer report is the last
         return { on: 'reported', phase: await this.#report(task) };
       case 'readNode':

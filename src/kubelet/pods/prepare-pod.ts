@@ -1,4 +1,4 @@
-// Before containers start: volumes, the pod's cgroup, its sandbox.
+// Before containers start: volumes, the pod's cgroup, its resource claims, its sandbox.
 
 import type { Pod, Secret } from '../../api/api.ts';
 import type { Sandbox, SandboxConfig } from '../../container-runtime/container-runtime.ts';
@@ -13,6 +13,8 @@ import { pullSecretsOf } from './start-container.ts';
 import { volumeRetryMs } from './worker/syncing.ts';
 
 const sandboxRetryMs = 1000;
+/** As in Kubernetes. A driver that registers wakes the pods that wait for one. */
+const claimsRetryMs = 10_000;
 
 /** Inputs that the starts of all containers of the pod share. */
 export interface PreparedPod {
@@ -55,6 +57,13 @@ export async function preparePod(
     await ensureCgroup(pod, tools);
   } catch (error) {
     return fail('FailedCreatePodContainer', `unable to ensure pod container exists: ${(error as Error).message}`);
+  }
+  try {
+    if (createsSandbox) await tools.dynamicResources?.prepare(pod, signal);
+  } catch (error) {
+    if (signal.aborted) return { retryMs: claimsRetryMs };
+    const message = `Failed to prepare dynamic resources: ${(error as Error).message}`;
+    return { ...fail('FailedPrepareDynamicResources', message), retryMs: claimsRetryMs };
   }
   try {
     if (createsSandbox) await tools.runtime.runPodSandbox(config);

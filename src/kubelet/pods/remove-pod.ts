@@ -26,7 +26,7 @@ export async function deletePod({ metadata }: Pod, tools: KubeletTools): Promise
 
 /** Containers, sandboxes, cgroup, files and logs. */
 export async function clearPod(pod: Pod, tools: KubeletTools): Promise<void> {
-  const { machine, runtime, cache } = tools;
+  const { machine, runtime, cache, logger } = tools;
   const { uid } = pod.metadata;
   await cache.refresh(uid);
   const { containers, sandboxes } = cache.get(uid);
@@ -35,6 +35,10 @@ export async function clearPod(pod: Pod, tools: KubeletTools): Promise<void> {
     await runtime.stopPodSandbox(id);
     await runtime.removePodSandbox(id);
   }
+  // Tried again at intervals, without the pod.
+  await tools.dynamicResources?.unprepare(uid).catch((error) => {
+    logger.warn('claims of a removed pod not freed', { uid, error: (error as Error).message });
+  });
   tools.cgroups?.remove(uid);
   await tools.csi?.tearDown(uid);
   await machine.files.remove(uid);

@@ -1,5 +1,6 @@
 // Computes a pod's status for the API, and begins or ends the probes of its containers.
 
+import type { Pod } from '../../api/api.ts';
 import { nextTurn } from '../../machinery/time/turn.ts';
 import type { TerminationReader } from '../machine/machine.ts';
 import { probePod } from '../probes/probe-pod.ts';
@@ -49,7 +50,7 @@ function inputsOf(
   const promised = resize.promised(worker.pod);
   const failure = failureOf(worker);
   const isLive = worker.state !== 'terminated';
-  const devices = tools.devices?.healthOf(worker.pod.metadata.uid);
+  const devices = deviceHealth(worker.pod, tools);
   return {
     isReady: (id, container) => tools.probes.isReady(id, container),
     isStarted: (id, container) => tools.probes.isStarted(id, container),
@@ -68,4 +69,13 @@ function inputsOf(
     ...(failure && { failure }),
     ...(cache && { cache }),
   };
+}
+
+/** Of device plugins and of resource claims, by container name; undefined if there are none. */
+function deviceHealth(pod: Pod, { devices, dynamicResources }: KubeletTools): StatusInputs['devices'] {
+  const ofPlugins = devices?.healthOf(pod.metadata.uid);
+  const ofClaims = dynamicResources?.healthOf(pod);
+  if (!ofClaims || ofClaims.size === 0) return ofPlugins;
+  const names = new Set([...(ofPlugins?.keys() ?? []), ...ofClaims.keys()]);
+  return new Map([...names].map((name) => [name, [...(ofPlugins?.get(name) ?? []), ...(ofClaims.get(name) ?? [])]]));
 }

@@ -64,10 +64,8 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   const targetContainerId = targetOf(pod, container.name, tools);
   if (targetContainerId === null)
     return fail('CreateContainerConfigError', new Error(`unable to find target container for ${container.name}`));
-  const allocations = await tools.devices
-    ?.prepareStart(pod, container)
-    .catch((error) => fail('CreateContainerConfigError', error));
-  const parts = { ...inputs, image, environment, podIPs, targetContainerId, ...(allocations && { allocations }) };
+  const devices = await devicesOf(pod, container, tools).catch((error) => fail('CreateContainerConfigError', error));
+  const parts = { ...inputs, ...devices, image, environment, podIPs, targetContainerId };
   const config = await containerConfig(parts, tools).catch((error) =>
     fail(error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError', error),
   );
@@ -100,6 +98,12 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
     await tools.runtime.stopContainer(id, graceOf(pod));
     throw new StartError('PostStartHookError', (error as Error).message);
   }
+}
+
+/** Those of device plugins, and of the pod's resource claims. */
+async function devicesOf(pod: Pod, container: Container, tools: KubeletTools) {
+  const claimDevices = tools.dynamicResources?.cdiDevices(pod, container) ?? [];
+  return { claimDevices, allocations: (await tools.devices?.prepareStart(pod, container)) ?? [] };
 }
 
 /** The target container of an ephemeral one; undefined without a target, null if the target does not run. */

@@ -17,6 +17,8 @@ export interface ContainerParts {
   readonly cgroups: Cgroups;
   readonly runtime: OciRuntime;
   readonly node: NodeFacts;
+  /** Directories of the Container Device Interface. */
+  readonly cdiDirectories: readonly string[];
   readonly shim: ShimClient;
   readonly hub: EventHub;
   readonly clock: Clock;

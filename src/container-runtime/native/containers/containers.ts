@@ -105,7 +105,7 @@ export class Containers {
     const record = newRecord({ id, sandboxId, config: complete }, sandbox, image, this.#parts);
     try {
       const pidNamespace = this.#pidNamespaceOf(config.targetContainerId, sandboxId);
-      createBundle({ record, sandbox, image, ...(pidNamespace && { pidNamespace }) }, this.#parts);
+      await createBundle({ record, sandbox, image, ...(pidNamespace && { pidNamespace }) }, this.#parts);
       await images.lease(id, image);
       state.save(directory, record);
       this.records.set(id, record);

@@ -6,8 +6,9 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
 import { bootId } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
-import { hostDevices } from '../oci/host-devices.ts';
+import { hostDevices, readDevice } from '../oci/host-devices.ts';
 import { accountsOf } from '../oci/image-files.ts';
+import type { OciSpec } from '../oci/oci-types.ts';
 import { runtimeSpec } from '../oci/runtime-spec.ts';
 import { hostnameOf } from '../sandboxes/sandboxes.ts';
 import type { ContainerRecord } from '../state.ts';
@@ -42,18 +43,19 @@ export interface NewContainer {
   readonly pidNamespace?: string;
 }
 
+type BundleParts = Pick<ContainerParts, 'state' | 'images' | 'runtime' | 'node' | 'cdiDirectories'>;
+
 /** Throws RuntimeError('create') if the machine lacks a feature. */
-export function createBundle(
+export async function createBundle(
   { record, sandbox, image, pidNamespace }: NewContainer,
-  { state, images, runtime, node }: Pick<ContainerParts, 'state' | 'images' | 'runtime' | 'node'>,
-): void {
+  { state, images, runtime, node, cdiDirectories }: BundleParts,
+): Promise<void> {
   const { id, sandboxId, config, cgroup } = record;
   mustExist(config);
-  refuseCdi(config);
   const tree = images.rootfs(image);
   const namespaces = state.sandbox(sandboxId);
   const seccompText = seccompFile(config);
-  const spec = runtimeSpec({
+  const ownSpec = runtimeSpec({
     ...{ config, sandbox, image: image.config, accounts: accountsOf(tree), node, namespaces },
     shm: sandbox.hostIpc ? '/dev/shm' : join(namespaces, 'shm'),
     hostname: hostnameOf(sandbox),
@@ -62,6 +64,7 @@ export function createBundle(
     ...(seccompText !== undefined && { seccompText }),
     ...(pidNamespace && { targetPidNamespace: pidNamespace }),
   });
+  const spec = await withCdiDevices(ownSpec, config, cdiDirectories);
   const { stdin, stdinOnce } = config;
   const paths = { directory: state.container(id), exitFile: state.exit(id), runtimeRoot: state.runtimeRoot };
   const shared = sandbox.hostPid || sandbox.sharePid === true || pidNamespace !== undefined;
@@ -76,10 +79,24 @@ function mustExist({ mounts }: ContainerConfig): void {
   throw new RuntimeError('create', `failed to generate container spec: ${why}`);
 }
 
-function refuseCdi({ cdiDevices = [] }: ContainerConfig): void {
-  if (cdiDevices.length === 0) return;
-  const names = cdiDevices.join(', ');
-  throw new RuntimeError('create', `the native runtime does not support CDI devices (${names}): use --runtime cri`);
+/** The container with the CDI devices that it names. The error is in containerd's words. */
+async function withCdiDevices(
+  spec: OciSpec,
+  { cdiDevices = [] }: ContainerConfig,
+  directories: readonly string[],
+): Promise<OciSpec> {
+  if (cdiDevices.length === 0) return spec;
+  // Most nodes have no such devices: the files' parser is loaded with the first one.
+  const [{ cdiEdits }, { applyEdits }] = await Promise.all([
+    import('../cdi/cdi-devices.ts'),
+    import('../cdi/apply-edits.ts'),
+  ]);
+  try {
+    return applyEdits(spec, cdiEdits(cdiDevices, directories), readDevice);
+  } catch (error) {
+    const why = `CDI device injection failed: ${(error as Error).message}`;
+    throw new RuntimeError('create', `failed to generate container spec: ${why}`);
+  }
 }
 
 /** Text of the profile that a container names. */

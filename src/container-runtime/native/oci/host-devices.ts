@@ -8,13 +8,22 @@ import { numbersOf } from './device-numbers.ts';
 import type { OciDevice } from './oci-types.ts';
 
 export interface GivenDevice {
-  readonly device: OciDevice;
+  readonly device: OciDevice & { readonly type: 'c' | 'b' };
   /** Any of r, w and m. */
   readonly access: string;
 }
 
 const deepest = 4;
 const mostDevices = 4096;
+
+/** Throws an Error if there is no device node. */
+export function readDevice(path: string): Pick<OciDevice, 'type' | 'major' | 'minor' | 'fileMode'> {
+  const found = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (!found) throw new Error(`failed to stat CDI host device ${JSON.stringify(path)}: no such file or directory`);
+  const type = found.isBlockDevice() ? 'b' : found.isCharacterDevice() ? 'c' : found.isFIFO() ? 'p' : undefined;
+  if (!type) throw new Error(`failed to stat CDI host device ${JSON.stringify(path)}: not a device node`);
+  return { type, ...numbersOf(found.rdev), fileMode: found.mode & 0o7777 };
+}
 
 /** Throws RuntimeError('create'), in containerd's words, if one is missing. */
 export function hostDevices(devices: readonly Device[]): readonly GivenDevice[] {
@@ -26,7 +35,7 @@ export function hostDevices(devices: readonly Device[]): readonly GivenDevice[] 
   return found;
 }
 
-function devicesAt(hostPath: string, path: string, depth: number): OciDevice[] {
+function devicesAt(hostPath: string, path: string, depth: number): GivenDevice['device'][] {
   const fail = (why: string): never => {
     const text = `error gathering device information while adding custom device "${hostPath}": ${why}`;
     throw new RuntimeError('create', `failed to generate container spec: ${text}`);

@@ -7,6 +7,17 @@ export interface OciSpec {
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
+  /** By the name of their time, such as createContainer. */
+  readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
+}
+
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  /** NAME=value */
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface OciProcess {
@@ -42,12 +53,12 @@ export interface OciIdMapping {
 
 export interface OciDevice {
   readonly path: string;
-  readonly type: 'c' | 'b';
+  readonly type: 'c' | 'b' | 'u' | 'p';
   readonly major: number;
   readonly minor: number;
-  readonly fileMode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 export interface OciSeccomp {
@@ -89,6 +100,7 @@ export interface OciLinux {
   readonly devices: readonly OciDevice[];
   readonly cgroupsPath: string;
   readonly resources: OciResources;
+  readonly intelRdt?: Readonly<Record<string, unknown>>;
   readonly rootfsPropagation?: string;
   readonly seccomp?: OciSeccomp;
   readonly maskedPaths: readonly string[];
