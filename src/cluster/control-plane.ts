@@ -49,7 +49,7 @@ export const controlPlane: readonly Part[] = [
   },
   part('kube-apiserver', ['store'], (context, made) => startApiServerPart(context, made.store)),
   part('kube-controller-manager', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
-    startLed(context, 'kube-controller-manager', api.clientFor(identities.controllerManager), (own) => {
+    startLed(context, { name: 'kube-controller-manager', user: identities.controllerManager, api }, (own) => {
       const leaderElection = electionOf(context);
       return startKubeControllerManager(own, {
         ...(leaderElection && { leaderElection }),
@@ -63,7 +63,7 @@ export const controlPlane: readonly Part[] = [
     }),
   ),
   part('cloud-controller-manager', ['kube-apiserver'], (context, { 'kube-apiserver': api }) =>
-    startLed(context, 'cloud-controller-manager', api.clientFor(identities.cloudControllerManager), (own) => {
+    startLed(context, { name: 'cloud-controller-manager', user: identities.cloudControllerManager, api }, (own) => {
       const leaderElection = electionOf(context);
       const local = { ranges: context.config.loadBalancerRange, reservedPorts: reservedPorts(api.port) };
       const { cloudProvider = 'local', cloudConfig, clusterCidr, name } = context.config;
@@ -76,7 +76,7 @@ export const controlPlane: readonly Part[] = [
   ),
   part('kube-scheduler', ['kube-apiserver'], async (context, { 'kube-apiserver': api }) => {
     const settings = await readSchedulerSettings(context.config.schedulerConfig);
-    return startLed(context, 'kube-scheduler', api.clientFor(identities.scheduler), (own) => {
+    return startLed(context, { name: 'kube-scheduler', user: identities.scheduler, api }, (own) => {
       const leaderElection = electionOf(context);
       return startKubeScheduler(own, { ...(settings && { settings }), ...(leaderElection && { leaderElection }) });
     });

@@ -26,6 +26,7 @@ import {
   kubeletClientName,
   makeSigningKey,
 } from '../certificates.ts';
+import type { Health } from '../component-status.ts';
 import { type RunConfig, settings } from '../config.ts';
 import type { PartContext } from '../context.ts';
 import { shownOptions } from '../flagz.ts';
@@ -47,6 +48,8 @@ export interface ApiServerPart extends RunningComponent {
   readonly signSecretToken: TokenIssuer['issueForSecret'];
   /** Serves resources that are computed for each read, until the returned function is called. */
   serveComputed(resources: readonly ComputedResource[]): () => void;
+  /** Shows the health of a component of this process as its ComponentStatus, until the returned function is called. */
+  reportHealth(component: string, health: Health): () => void;
   /** Serves pages on its port. */
   serveSite(site: Site): void;
   /** The user of a bearer token. Rejects when it is wrong. */
@@ -80,7 +83,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   const tracing = await readTracing(config.tracingConfig, context);
   const files = new LiveFiles({ clock, logger });
   const accessFiles = await readAccessFiles(config, { issuer, files, metrics, clock });
-  const { port, apiServer, clientFor, signSecretToken, updateAccess, stop } = await serveApi(context, {
+  const { port, apiServer, clientFor, signSecretToken, reportHealth, updateAccess, stop } = await serveApi(context, {
     store,
     ...(tracing && { tracing }),
     ...(auditor && { auditor }),
@@ -124,7 +127,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   return {
     ...(port !== undefined && { port }),
     ...(pki && { pki }),
-    ...{ names: serverNames(config), clientFor, signSecretToken },
+    ...{ names: serverNames(config), clientFor, signSecretToken, reportHealth },
     ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken, history: apiServer.history },
     serveComputed: (resources) => apiServer.server.computed.add(resources),
     checkCertificates: async () => rotation?.check(),

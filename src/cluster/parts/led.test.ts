@@ -31,15 +31,26 @@ function setUp(isServer: boolean) {
   const failNext = (count: number) => {
     failing = count;
   };
-  return { clock, parts, failures, running, failNext, led: startLed(parts, 'x', {} as Client, start) };
+  const reported = new Map<string, () => unknown>();
+  const api = {
+    clientFor: () => ({}) as Client,
+    reportHealth(component: string, health: () => unknown) {
+      reported.set(component, health);
+      return () => reported.delete(component);
+    },
+  };
+  const led = startLed(parts, { name: 'x', user: { name: 'x', groups: [] }, api }, start);
+  return { clock, parts, failures, running, failNext, reported, led };
 }
 
 test('a component of a server that loses its lead starts again, once', async () => {
-  const { clock, running, failures, led } = setUp(true);
+  const { clock, running, failures, reported, led } = setUp(true);
   const handle = await led;
+  expect(reported.get('x')?.()).toBeUndefined();
   running[0].context.fatal(new Error('lost'));
   running[0].context.fatal(new Error('lost'));
   await clock.advance(999);
+  expect(reported.get('x')?.()).toBe('starts again');
   expect(running.map(({ stopped }) => stopped)).toEqual([true]);
   expect(handle.current).toBeUndefined();
   await clock.advance(1);
@@ -47,6 +58,7 @@ test('a component of a server that loses its lead starts again, once', async () 
   expect(failures).toEqual([]);
   await handle.stop();
   expect(running[1].stopped).toBe(true);
+  expect(reported.size).toBe(0);
 });
 
 test('a start that fails is tried again', async () => {

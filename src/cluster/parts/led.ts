@@ -1,8 +1,10 @@
 // Components of which one leads among all servers.
 
 import type { ComponentContext, RunningComponent } from '../../client/client.ts';
+import type { UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import type { PartContext } from '../context.ts';
 import { componentContext } from '../context.ts';
+import type { ApiServerPart } from './api-server.ts';
 
 const restartMs = 1_000;
 
@@ -15,11 +17,17 @@ export interface Led<Running> extends RunningComponent {
 export const electionOf = ({ server, config, random }: PartContext): { identity: string } | undefined =>
   server && { identity: `${config.nodeNames[0]}_${random.uuid()}` };
 
+interface LedComponent {
+  readonly name: string;
+  /** Under whose rights it works. */
+  readonly user: UserInfo;
+  readonly api: Pick<ApiServerPart, 'clientFor' | 'reportHealth'>;
+}
+
 /** Starts a component, and again when it loses its lead: the API server of this process continues. */
 export async function startLed<Running extends RunningComponent>(
   parts: PartContext,
-  name: string,
-  client: ComponentContext['client'],
+  { name, user, api }: LedComponent,
   start: (context: ComponentContext) => Promise<Running>,
 ): Promise<Led<Running>> {
   const { clock, logger } = parts;
@@ -29,7 +37,7 @@ export async function startLed<Running extends RunningComponent>(
   const begin = async () => {
     let isOver = false;
     const context = {
-      ...componentContext(parts, name, client),
+      ...componentContext(parts, name, api.clientFor(user)),
       fatal(error: Error) {
         if (!parts.server) return parts.fatal(error);
         if (isOver || stopping.signal.aborted) return;
@@ -57,12 +65,15 @@ export async function startLed<Running extends RunningComponent>(
     }
   };
   await begin();
+  const health = () => (current ? current.health?.() : 'starts again');
+  const withdraw = api.reportHealth(name, health);
   return {
     get current() {
       return current;
     },
     health: () => current?.health?.(),
     async stop() {
+      withdraw();
       stopping.abort();
       await ending;
       await current?.stop();

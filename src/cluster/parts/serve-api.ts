@@ -13,6 +13,7 @@ import {
 } from '../../kube-apiserver/kube-apiserver.ts';
 import { runCompaction, type Store } from '../../store/store.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
+import { ComponentStatuses, type Health } from '../component-status.ts';
 import type { Environment } from '../context.ts';
 import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
@@ -37,6 +38,8 @@ export interface ServedApi {
   readonly signSecretToken: TokenIssuer['issueForSecret'];
   /** Brings another configuration into use. Rejects, without any change, while it cannot. */
   updateAccess(change: AccessChange): Promise<void>;
+  /** Shows the health of a component of this process as its ComponentStatus, until the returned function is called. */
+  reportHealth(component: string, health: Health): () => void;
   /** Writes changed authorities into the configuration of extension API servers. A failure is logged. */
   publishTrust(): Promise<void>;
   stop(): Promise<void>;
@@ -93,7 +96,10 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   });
   const clientFor = (user: UserInfo) => createClient(apiServer.transport(user));
   const self = clientFor(identities.apiServer);
-  const { health } = apiServer.server;
+  const { health, computed, kinds: served } = apiServer.server;
+  const statuses = new ComponentStatuses({ client: self, store, clock });
+  const statusKind = served.byResource('', 'v1', 'componentstatuses');
+  if (statusKind) computed.answer(statusKind, { read: (_namespace, name) => statuses.read(name) });
   const informersSynced = health.pending(startHooks);
   const allSynced = health.pending(['informer-sync'], ['readyz']);
   const fairnessStarted = health.pending(fairnessHooks);
@@ -119,6 +125,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     signSecretToken: tokens.issueForSecret,
     updateAccess: (change) => access.update(change),
     publishTrust: kept.publishTrust,
+    reportHealth: (component, check) => statuses.report(component, check),
     async stop() {
       compaction.stop();
       kept.stop();

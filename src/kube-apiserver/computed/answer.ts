@@ -7,10 +7,10 @@ import { keyOf } from '../registry/target.ts';
 import { objectReply, type Reply } from '../reply.ts';
 import { methodRefused } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
-import type { ComputedResource } from './computed-resources.ts';
+import type { Reader } from './computed-resources.ts';
 
 /** Lists are whole: there is no revision at which a later page could be read. */
-export async function answerComputed(operation: Operation, action: Action, resource: ComputedResource): Promise<Reply> {
+export async function answerComputed(operation: Operation, action: Action, resource: Reader): Promise<Reply> {
   const { kind, namespace, name } = operation;
   if (action.verb === 'list') return list(operation, action.options, resource);
   if (action.verb !== 'get') throw methodRefused();
@@ -18,7 +18,7 @@ export async function answerComputed(operation: Operation, action: Action, resou
   return objectReply(200, object, kind);
 }
 
-async function list(operation: Operation, options: ListOptions, resource: ComputedResource): Promise<Reply> {
+async function list(operation: Operation, options: ListOptions, resource: Reader): Promise<Reply> {
   const { kind, namespace } = operation;
   const selection = selectionOf(operation, options);
   const items = (await resource.read(namespace, '')).map((object) => itemOf(operation, object));

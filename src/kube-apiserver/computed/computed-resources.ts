@@ -7,7 +7,16 @@ export interface ComputedColumn extends Pick<Column, 'name' | 'type' | 'descript
   cell(object: KubeObject): unknown;
 }
 
-export interface ComputedResource {
+/** Reads objects that are computed for each request. */
+export interface Reader {
+  /**
+   * The object of that name, or, without a name, all objects of the namespace ('': of all namespaces). Rejects with an
+   * ApiError if the named object does not exist. The caller may change the objects.
+   */
+  read(namespace: string, name: string): Promise<readonly KubeObject[]>;
+}
+
+export interface ComputedResource extends Reader {
   readonly group: string;
   readonly version: string;
   /** The plural, as in URLs. */
@@ -18,11 +27,6 @@ export interface ComputedResource {
   readonly schema: object;
   /** Beside the name. */
   readonly columns: readonly ComputedColumn[];
-  /**
-   * The object of that name, or, without a name, all objects of the namespace ('': of all namespaces). Rejects with an
-   * ApiError if the named object does not exist. The caller may change the objects.
-   */
-  read(namespace: string, name: string): Promise<readonly KubeObject[]>;
 }
 
 /** An answer of an extension API server exists for this version of a group. */
@@ -32,6 +36,7 @@ export class ComputedResources {
   readonly #kinds: KindRegistry;
   readonly #isElsewhere: IsElsewhere;
   readonly #resources = new Map<Kind, ComputedResource>();
+  readonly #builtIn = new Map<Kind, Reader>();
 
   constructor(kinds: KindRegistry, isElsewhere: IsElsewhere) {
     this.#kinds = kinds;
@@ -41,8 +46,13 @@ export class ComputedResources {
   }
 
   /** The resource behind a kind of the registry. */
-  of(kind: Kind): ComputedResource | undefined {
-    return this.#resources.get(kind);
+  of(kind: Kind): Reader | undefined {
+    return this.#builtIn.get(kind) ?? this.#resources.get(kind);
+  }
+
+  /** Answers for a built-in kind that nothing stores. */
+  answer(kind: Kind, reader: Reader): void {
+    this.#builtIn.set(kind, reader);
   }
 
   /** Serves the resources, until the returned function is called. */
