@@ -50,7 +50,9 @@ export async function encryptedBy(file: string | undefined, store: Store, contex
   // A wrong key fails now, and not at the first read of a secret.
   const check = (opened: Store) => opened.range(secrets, { limit: 1 });
   const encrypted = await readFile(file, 'utf8')
-    .then((text) => encryptStore(store, text, resourceFinder(prefix), { clock, metrics }))
+    .then((text) =>
+      encryptStore(store, text, resourceFinder(prefix), { clock, metrics, canChange: reload !== undefined }),
+    )
     .then(async (opened) => {
       await check(opened);
       return opened;

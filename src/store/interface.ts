@@ -54,6 +54,19 @@ export interface StoreProblem {
   readonly canBeRead: boolean;
 }
 
+/** A key management service, whose keys the store's values need. */
+export interface KeyService {
+  /** Why it cannot be used, undefined while it can. */
+  health(): Promise<string | undefined>;
+}
+
+export interface KeyServices {
+  /** The configuration is read again when it changes. */
+  readonly canChange: boolean;
+  /** Those of the configuration now, in its order. */
+  list(): readonly KeyService[];
+}
+
 export interface Store {
   /** The newest committed (durable) revision. */
   revision(): Promise<Revision>;
@@ -89,6 +102,8 @@ export interface Store {
   size(): Promise<number>;
   /** The current problem, undefined if healthy. It ends by itself when its cause is gone. */
   health(): Promise<StoreProblem | undefined>;
+  /** Of an encrypted store. */
+  readonly keyServices?: KeyServices;
   /**
    * All entries of a range at one revision (default: now), in order, in pages of some megabytes; at least one page.
    * Values are in their stored form: an encrypted store does not decrypt them. Throws Compacted or FutureRevision, also

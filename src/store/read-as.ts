@@ -42,6 +42,7 @@ export const delegated = (store: Store) => ({
   leaseSeconds: (lease: number) => store.leaseSeconds(lease),
   size: () => store.size(),
   health: () => store.health(),
+  ...(store.keyServices && { keyServices: store.keyServices }),
   readAll: (keys: KeyRange, at?: number) => store.readAll(keys, at),
   close: () => store.close(),
 });

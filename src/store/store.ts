@@ -120,13 +120,14 @@ export async function encryptStore(
   store: Store,
   configuration: string,
   resourceOf: (key: string) => { readonly group: string; readonly resource: string } | undefined,
-  { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
+  { clock, metrics, canChange = false }: { readonly clock: Clock; readonly metrics: Metrics; canChange?: boolean },
 ): Promise<ReconfigurableStore> {
   const { encryptedStore, openTransformers, parseEncryptionConfiguration } = await import('./encryption/encryption.ts');
   const open = (text: string) => openTransformers(parseEncryptionConfiguration(text), resourceOf, clock, metrics);
   let current = await open(configuration);
   return {
     ...encryptedStore(store, (key) => current.transformersFor(key)),
+    keyServices: { canChange, list: () => current.keyServices },
     async reconfigure(text, check) {
       const next = await open(text);
       try {

@@ -31,6 +31,26 @@ test.each([
   },
 );
 
+test.each([
+  {
+    canChange: false,
+    wanted: { 'kms-provider-0': 200, 'kms-provider-1': 500, 'kms-provider-2': 404, 'kms-providers': 404 },
+  },
+  { canChange: true, wanted: { 'kms-provider-0': 404, 'kms-providers': 500 } },
+])('key management services that can change: $canChange', async ({ canChange, wanted }) => {
+  const health = new HealthChecks();
+  const list = () => [{ health: async () => undefined }, { health: async () => 'kms plugin b: Status: away' }];
+  const store = { health: async () => undefined, keyServices: { canChange, list } } as Partial<Store> as Store;
+  for (const check of storeChecks(store, () => undefined)) health.add(check);
+  const ask = (path: string) => health.answer(path, new URLSearchParams());
+  for (const [name, code] of Object.entries(wanted))
+    for (const endpoint of ['healthz', 'readyz'])
+      expect(await ask(`/${endpoint}/${name}`), name).toMatchObject({ code });
+  expect([(await ask('/readyz')).code, (await ask('/healthz')).code, (await ask('/livez')).code]).toEqual([
+    500, 500, 200,
+  ]);
+});
+
 test('checks fail until the work of the start is done', async () => {
   const health = new HealthChecks();
   const finished = health.pending(['poststarthook/rbac/bootstrap-roles']);

@@ -1,7 +1,7 @@
 // /healthz, /livez and /readyz. https://kubernetes.io/docs/reference/using-api/health-checks/
 
 import { Metrics } from '../../machinery/metrics.ts';
-import type { Store, StoreProblem } from '../../store/store.ts';
+import type { KeyService, KeyServices, Store, StoreProblem } from '../../store/store.ts';
 import { type Reply, textReply } from '../reply.ts';
 
 export interface HealthCheck {
@@ -103,5 +103,20 @@ export function storeChecks(store: Store, fault: () => string | undefined): read
   return [
     { name: 'etcd', check },
     { name: 'etcd-readiness', endpoints: ['readyz'], check },
+    ...(store.keyServices ? keyServiceChecks(store.keyServices) : []),
   ];
+}
+
+/**
+ * A check for each key management service, or one for all of them if they can change. They are no reason to restart the
+ * server, so `livez` does not run them. https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/
+ */
+function keyServiceChecks(services: KeyServices): readonly HealthCheck[] {
+  const endpoints = ['healthz', 'readyz'] as const;
+  const healthOf = async (some: readonly KeyService[]) => {
+    const problems = await Promise.all(some.map((service) => service.health()));
+    return problems.filter((problem) => problem !== undefined).join(', ') || undefined;
+  };
+  if (services.canChange) return [{ name: 'kms-providers', endpoints, check: () => healthOf(services.list()) }];
+  return services.list().map((service, i) => ({ name: `kms-provider-${i}`, endpoints, check: () => service.health() }));
 }

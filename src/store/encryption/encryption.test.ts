@@ -225,6 +225,27 @@ describe('kms', () => {
     stop();
     await expect(open(inner, config)).rejects.toThrow('kms plugin mine: Status');
   });
+
+  test('the health of a plugin is asked every 20 s, and every 3 s while it is broken', async () => {
+    const state = { keyId: 1, healthz: 'ok' };
+    const configurations = parseEncryptionConfiguration(await plugin(state));
+    let nowMs = 0;
+    const clock = { ...systemClock, monotonic: () => nowMs };
+    const { keyServices, close } = await openTransformers(configurations, () => undefined, clock);
+    const [service] = keyServices;
+    expect(await service.health()).toBeUndefined();
+    state.healthz = 'broken';
+    nowMs += 19_999;
+    expect(await service.health()).toBeUndefined();
+    nowMs += 1;
+    expect(await service.health()).toBe('kms plugin mine is not healthy: broken');
+    state.healthz = 'ok';
+    nowMs += 2_999;
+    expect(await service.health()).toBe('kms plugin mine is not healthy: broken');
+    nowMs += 1;
+    expect(await service.health()).toBeUndefined();
+    close();
+  });
 });
 
 test('transformations are counted and timed by resource and prefix', async () => {

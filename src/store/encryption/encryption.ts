@@ -2,6 +2,7 @@
 
 import { Metrics } from '../../machinery/metrics.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import type { KeyService } from '../interface.ts';
 import { configurationFor, type Provider, type ResourceConfiguration } from './configuration.ts';
 import type { TransformersFor } from './encrypted-store.ts';
 import { openKms } from './kms.ts';
@@ -16,6 +17,7 @@ export type ResourceOf = (key: string) => { readonly group: string; readonly res
 
 export interface OpenedTransformers {
   readonly transformersFor: TransformersFor;
+  readonly keyServices: readonly KeyService[];
   /** Ends the connections to key management services. */
   close(): void;
 }
@@ -49,7 +51,8 @@ export async function openTransformers(
     close();
     throw error;
   }
-  return { transformersFor: transformersByKey(configurations, opened, resourceOf), close };
+  const transformersFor = transformersByKey(configurations, opened, resourceOf);
+  return { transformersFor, keyServices: [...services.values()], close };
 }
 
 function transformersByKey(

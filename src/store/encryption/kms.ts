@@ -8,6 +8,7 @@ import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { encryptionMetrics } from '../encryption-metrics.ts';
+import type { KeyService } from '../interface.ts';
 import type { KmsConfiguration } from './configuration.ts';
 import { type Decrypted, need, openGcm, sealGcm, type Transformer } from './providers.ts';
 
@@ -30,6 +31,9 @@ const infoSize = 32;
 /** Interval of checking whether the plugin's key was rotated. */
 const statusMs = 60_000;
 const mostSeeds = 1000;
+/** A health check asks the plugin again after that, as Kubernetes' does. */
+const healthyMs = 20_000;
+const unhealthyMs = 3_000;
 const annotationName = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 /** The seed for new values. */
@@ -72,7 +76,7 @@ interface KmsContext {
 export async function openKms(
   config: KmsConfiguration,
   measuring: KmsContext,
-): Promise<Transformer & { close(): void }> {
+): Promise<Transformer & KeyService & { close(): void }> {
   const kms = new Kms(config, measuring);
   try {
     await kms.refresh();
@@ -86,7 +90,7 @@ export async function openKms(
 /** T is the message of the type above. */
 const decoded = <T>(type: protobuf.Type, bytes: Uint8Array): T => type.decode(bytes) as T;
 
-class Kms implements Transformer {
+class Kms implements Transformer, KeyService {
   readonly prefix: string;
   readonly #config: KmsConfiguration;
   readonly #clock: Clock;
@@ -97,6 +101,7 @@ class Kms implements Transformer {
   #current: Current | undefined;
   #checkedAt = 0;
   #refreshing: Promise<void> | undefined;
+  #health: { readonly problem: string | undefined; readonly untilMs: number } | undefined;
 
   constructor(config: KmsConfiguration, { clock, metrics }: KmsContext) {
     this.#clock = clock;
@@ -110,6 +115,25 @@ class Kms implements Transformer {
 
   close(): void {
     this.#client.close();
+  }
+
+  async health(): Promise<string | undefined> {
+    if (this.#health && this.#clock.monotonic() < this.#health.untilMs) return this.#health.problem;
+    const problem = await this.#refreshOnce().then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    const untilMs = this.#clock.monotonic() + (problem === undefined ? healthyMs : unhealthyMs);
+    this.#health = { problem, untilMs };
+    return problem;
+  }
+
+  /** Concurrent callers share one call of the plugin. */
+  #refreshOnce(): Promise<void> {
+    this.#refreshing ??= this.refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
   }
 
   /** Makes a new seed when the service's key was rotated. */
@@ -144,10 +168,7 @@ class Kms implements Transformer {
   }
 
   async encrypt(value: Uint8Array, key: string): Promise<Uint8Array> {
-    if (this.#clock.monotonic() - this.#checkedAt > statusMs)
-      await (this.#refreshing ??= this.refresh().finally(() => {
-        this.#refreshing = undefined;
-      }));
+    if (this.#clock.monotonic() - this.#checkedAt > statusMs) await this.#refreshOnce();
     const { source, seed } = this.#current as Current; // set before this object is returned
     const info = randomBytes(infoSize);
     const encryptedData = Buffer.concat([info, sealGcm(expand(seed, info), value, key)]);
