@@ -3,7 +3,7 @@
 // they use the last pages, and deletions continue, as in etcd with the NOSPACE alarm. (A copy-on-write file system may
 // still lack space for them.)
 
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import type { Entry, Write } from '../interface.ts';
 import { type Tables, told } from './database.ts';
@@ -28,7 +28,7 @@ export const mostWhenFull = 64;
 /** Interval of refilling the reserve: the store grew by its free pages. */
 export const reserveEveryMs = 60_000;
 const reserveKey = 'reserve';
-/** Length of the random data that is repeated: more than what a file system compresses as one, as it does with zeros. */
+/** The reserve repeats random data of this length: more than a file system compresses at once. */
 const fillerBytes = 256 << 10;
 
 export class Reserve {
@@ -65,7 +65,7 @@ export class Reserve {
     const isLeftOver = reserve.get(reserveKey) !== undefined;
     if (!isLeftOver && (this.freePageBytes >= bytes || freeBytes(this.#directory) < 4 * bytes)) return;
     if (!isLeftOver) {
-      const filler = Buffer.alloc(bytes, randomBytes(fillerBytes));
+      const filler = Buffer.alloc(bytes, randomFillSync(Buffer.allocUnsafe(fillerBytes)));
       await env.batch(() => void reserve.put(reserveKey, filler).catch(told));
       await env.flushed;
     }
