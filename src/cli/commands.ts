@@ -1,5 +1,6 @@
 // All commands with their options. Each is implemented in the file of its name.
 
+import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
 import { duration } from './join-options.ts';
@@ -164,6 +165,8 @@ function addEnvtest(program: Command): void {
     .action(async (options) => (await import('./envtest.ts')).envtest(options));
 }
 
+const absolute = (file: string): string => path.resolve(file);
+
 function addBackup(program: Command): void {
   const backup = program.command('backup').description('make and look at backups of a cluster');
   withOutput(
@@ -194,6 +197,9 @@ function addBackup(program: Command): void {
     .option('--yes', 'do not ask')
     .addOption(new Option('--store <store>', 'by default that of the backup').choices(['embedded', 'etcd']))
     .option('--etcd-endpoints <urls>', 'etcd servers, separated by commas')
+    .option('--etcd-cafile <file>', 'CA of the certificates of etcd servers (https)', absolute)
+    .option('--etcd-certfile <file>', 'client certificate for etcd', absolute)
+    .option('--etcd-keyfile <file>', 'key of --etcd-certfile', absolute)
     .action(async (file, options) => (await import('./restore.ts')).restore(file, options));
 }
 

@@ -37,7 +37,8 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   if (running) await stopProcess(running);
   await endFormerNodes(directory, systemClock);
   const etcd = path.join(directory.root, 'etcd');
-  await endFormerMember(etcd, systemClock);
+  for (const place of [etcd, path.join(directory.root, 'restoring', 'present')])
+    await endFormerMember(place, systemClock);
   const member = await readMember(etcd).catch(() => undefined);
   const { others = [] } = (!running && member) || {};
   await clearNodes(directory);

@@ -10,12 +10,13 @@ import {
   prepareRestore,
   type RestoreTarget,
 } from '../cluster/backup/backup.ts';
+import { checkEtcdFiles, type EtcdFiles, SettingError } from '../cluster/config.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { backupFailure, decryptionOf, type PlaceFlags, placeOptions, type SecretFlags } from './backup-options.ts';
 import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
 
-interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags {
+interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags, EtcdFiles {
   readonly yes?: boolean;
   readonly at?: string;
   readonly store?: 'embedded' | 'etcd';
@@ -61,20 +62,35 @@ async function findBackup(given: string, options: RestoreOptions, decryption: De
   return { folder, name, place: `${given.replace(/\/+$/, '')}/${name}` };
 }
 
-function targetOf({ store, etcdEndpoints }: RestoreOptions): RestoreTarget | undefined {
+function targetOf({ store, etcdEndpoints, ...options }: RestoreOptions): RestoreTarget | undefined {
   const endpoints = etcdEndpoints?.split(',').map((url) => url.trim());
+  const { etcdCafile, etcdCertfile, etcdKeyfile } = options;
+  const files: EtcdFiles = { etcdCafile, etcdCertfile, etcdKeyfile };
+  if (!endpoints && Object.values(files).some((file) => file !== undefined))
+    throw new CliError('--etcd-cafile, --etcd-certfile and --etcd-keyfile need --etcd-endpoints', 2);
   if (store === 'embedded' && endpoints) throw new CliError('--etcd-endpoints needs --store etcd', 2);
   if (store === 'embedded') return { store };
-  if (endpoints) return { store: 'etcd', endpoints };
+  if (endpoints) return { store: 'etcd', endpoints, files: checked(files) };
   if (store === 'etcd')
     throw new CliError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379', 2);
   return undefined;
+}
+
+function checked(files: EtcdFiles): EtcdFiles {
+  try {
+    checkEtcdFiles(files);
+    return files;
+  } catch (error) {
+    throw error instanceof SettingError ? new CliError(error.message, 2) : error;
+  }
 }
 
 function printPlan(place: string, { header, target, losses }: PreparedRestore, root: string): void {
   const into = target.store === 'etcd' ? `${root} and the etcd at ${target.endpoints.join(',')}` : root;
   print(`${place} has the cluster "${header.cluster}" as of ${header.time}, revision ${header.revision}.`);
   print(`It goes into ${into}.`);
+  if (target.store === 'embedded' && target.isServer)
+    print('The start moves it into a new etcd. Other servers join again, after "coracle down --delete" on each.');
   for (const loss of losses) printLoss(loss);
   if (losses.length === 0) print('Nothing is there yet, so nothing is lost.');
 }

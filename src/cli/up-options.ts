@@ -1,7 +1,7 @@
 // The options of `up`: those of the table of settings, and those of the command itself.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Setting, SettingError, type Settings, settings } from '../cluster/config.ts';
+import { type Setting, SettingError, type Settings, settings, storeSettings } from '../cluster/config.ts';
 import { certificateKey, withJoinOptions } from './join-options.ts';
 import { withCluster, withOutput } from './options.ts';
 
@@ -21,7 +21,7 @@ export function withAgentOptions(command: Command): Command {
 }
 
 /** A server has its own etcd member, and one real node. */
-const notOfServers: readonly string[] = ['store', 'etcdEndpoints', 'nodes', 'components'];
+const notOfServers: readonly string[] = [...Object.keys(storeSettings), 'nodes', 'components'];
 
 export function withServerOptions(command: Command): Command {
   withOutput(withCluster(command));

@@ -6,8 +6,10 @@ import { parseCidr, parseIp, parseIpRange, rangeContains, rangesOverlap } from '
 import { must } from '../machinery/must.ts';
 import type { ServerRequest } from './joining/types.ts';
 import { SettingError, type Settings, settings } from './settings.ts';
+import { checkStore } from './store-settings.ts';
 
 export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
+export { checkEtcdFiles, type EtcdFiles, storeSettings } from './store-settings.ts';
 
 export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP'> {
   readonly name: string;
@@ -90,10 +92,8 @@ function checkServer({ server, store, runtime, nodeNames, port }: ClusterConfig)
 
 function checkConfig(config: ClusterConfig): void {
   checkServer(config);
-  const { store, etcdEndpoints, components, auditPolicy, auditLog, auditWebhookConfig } = config;
-  if (store === 'etcd' && etcdEndpoints.length === 0)
-    throw new SettingError('--store etcd needs --etcd-endpoints, such as --etcd-endpoints http://127.0.0.1:2379');
-  if (store !== 'etcd' && etcdEndpoints.length > 0) throw new SettingError('--etcd-endpoints needs --store etcd');
+  checkStore(config);
+  const { components, auditPolicy, auditLog, auditWebhookConfig } = config;
   if (!auditPolicy && (auditLog || auditWebhookConfig))
     throw new SettingError('--audit-log and --audit-webhook-config need --audit-policy with the requests to record');
   if (!components.includes('kube-apiserver'))

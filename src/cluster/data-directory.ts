@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { fieldsIn } from '../machinery/parsed.ts';
 import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './process-identity.ts';
 import { writeWhole } from './write-whole.ts';
 
@@ -101,13 +102,21 @@ interface Stamp {
   readonly format: number;
   /** The store that was made in this directory. */
   readonly store?: 'embedded';
+  /** The revision that a restored store began with. */
+  readonly restoredRevision?: number;
 }
 
 const writeStamp = (file: string, stamp: Stamp) => writeWhole(file, `${JSON.stringify(stamp)}\n`);
 
-/** The stamp of a directory whose cluster has this store. */
-export const stampText = (store: 'embedded' | 'etcd'): string =>
-  `${JSON.stringify({ format: formatVersion, ...(store === 'embedded' && { store }) } satisfies Stamp)}\n`;
+/** The stamp of a directory with a restored cluster. */
+export const restoredStamp = (store: 'embedded' | 'etcd', restoredRevision: number): string =>
+  `${JSON.stringify({ format: formatVersion, ...(store === 'embedded' && { store }), restoredRevision } satisfies Stamp)}\n`;
+
+/** Clients may have seen at least this revision, also if the store cannot be read. */
+export async function restoredRevision({ stamp }: DataDirectory): Promise<number> {
+  const found: unknown = fieldsIn(JSON.parse(await readFile(stamp, 'utf8')))['restoredRevision'];
+  return typeof found === 'number' && Number.isSafeInteger(found) ? found : 0;
+}
 
 /** Whether the directory belongs to a cluster with an embedded store. */
 export async function hasStore(directory: DataDirectory): Promise<boolean> {

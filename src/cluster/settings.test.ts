@@ -108,6 +108,12 @@ describe('settings that contradict each other are refused', () => {
   test.each<[string, Partial<ClusterRequest>, RegExp]>([
     ['etcd without endpoints', { store: 'etcd' }, /needs --etcd-endpoints/],
     ['endpoints without etcd', { etcdEndpoints: ['http://a'] }, /--etcd-endpoints needs --store etcd/],
+    ['a CA of etcd without etcd', { etcdCafile: '/ca' }, /--etcd-cafile needs --store etcd/],
+    [
+      'a certificate for etcd without its key',
+      { store: 'etcd', etcdEndpoints: ['https://a'], etcdCertfile: '/c' },
+      /--etcd-certfile and --etcd-keyfile need each other/,
+    ],
     ['an audit log without a policy', { auditLog: '/log' }, /need --audit-policy/],
     [
       'a node without an API server',

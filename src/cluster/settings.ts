@@ -21,6 +21,7 @@ import {
   trueOrFalse,
   wholeNumber,
 } from './setting-values.ts';
+import { storeSettings } from './store-settings.ts';
 
 export { SettingError } from './setting-values.ts';
 
@@ -167,20 +168,7 @@ export const settings = {
     default: componentNames,
     read: namesOf('component', componentNames),
   }),
-  store: choice({
-    flag: 'store',
-    argument: '<store>',
-    help: 'storage of cluster data: embedded is LMDB in the data directory; etcd is a real etcd; memory stores no data on disk',
-    default: 'embedded',
-    choices: ['embedded', 'etcd', 'memory'],
-  }),
-  etcdEndpoints: setting<readonly string[]>({
-    flag: 'etcd-endpoints',
-    argument: '<urls>',
-    help: 'etcd servers for --store etcd, separated by commas',
-    default: [],
-    read: list,
-  }),
+  ...storeSettings,
   encryptionConfig: setting<string | undefined>({
     flag: 'encryption-config',
     argument: '<file>',

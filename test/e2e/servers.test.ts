@@ -213,4 +213,24 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     expect(await write(first, 'alone', 1)).toBe(0);
     expect(await missing(first)).toEqual([]);
   }, 90_000);
+
+  test('a server that is restored from a backup begins a new control plane, with later versions', async () => {
+    const [first] = servers;
+    const file = path.join(first.directory, 'today.backup');
+    await must(first, 'backup', 'create', file);
+    expect(await write(first, 'lost', 2)).toBe(0);
+    const before = await versionOf(first, 'lost-1');
+    await must(first, 'down');
+    const refused = await first.coracle('restore', file, '--yes', '--etcd-cafile', '/nowhere/ca', ...place(first));
+    expect(refused.stderr).toMatch(/--etcd-cafile, .* need --etcd-endpoints/);
+    const restored = await must(first, 'restore', file, '--yes');
+    expect(restored).toMatch(/configmaps +2 /);
+    expect(restored).toMatch(/\.\/coracle server --cluster-init/);
+    const command = ['server', '--node-name', 'server-1', '--node-ip', first.address];
+    expect((await first.coracle(...command, ...place(first))).stderr).toMatch(/give --cluster-init/);
+    await must(first, ...command, '--cluster-init');
+    expect(await missing(first)).toEqual(['lost-0', 'lost-1']);
+    expect(await versionOf(first, 'before-2')).toBeGreaterThan(before);
+    await must(first, 'status');
+  }, 90_000);
 });

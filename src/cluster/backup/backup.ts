@@ -6,6 +6,7 @@ export { type BackupSource, backupBytes } from './content.ts';
 export { BackupError, type BackupFolder } from './folder.ts';
 export { type Inspection, inspectBackup } from './inspect.ts';
 export { isFolder, openFolder, openPlace, type PlaceOptions } from './place.ts';
-export { type Loss, type PreparedRestore, prepareRestore, type RestoreTarget } from './restore.ts';
+export { type Loss, type PreparedRestore, prepareRestore } from './restore.ts';
 export { readSettings, startCommand } from './saved-settings.ts';
 export { withStoppedStore } from './stopped.ts';
+export type { RestoreTarget } from './target.ts';

@@ -1,9 +1,10 @@
-// The stores that a restore would replace: that of the data directory, and etcd.
+// The stores that a restore would replace: that of the data directory, and an external etcd.
 
 import { existsSync } from 'node:fs';
 import type { Clock } from '../../machinery/time/clock.ts';
 import {
   type Entry,
+  type EtcdTls,
   openEtcdForRestore,
   openStore,
   type Revision,
@@ -21,6 +22,7 @@ export interface PresentStore {
   readonly store?: Store;
   readonly problem?: string;
   readonly revision: Revision;
+  close?(): Promise<void>;
   readonly clusterUid?: string;
   /** In etcd: the restores before. */
   readonly earlier?: { readonly after?: string; readonly instead?: string };
@@ -32,7 +34,7 @@ export async function presentEmbedded(directory: DataDirectory, clock: Clock): P
   const place = directory.root;
   try {
     const store = await openStore({ kind: 'embedded', clock, directory: directory.store, mustExist: true });
-    return [{ place, store, revision: await store.revision(), clusterUid: await readClusterUid(store) }];
+    return [await presentStore(place, store)];
   } catch (error) {
     if (error instanceof StoreUnusable && error.reason !== 'in-use')
       return [{ place, problem: error.message, revision: 0 }];
@@ -41,17 +43,26 @@ export async function presentEmbedded(directory: DataDirectory, clock: Clock): P
 }
 
 /** Rejects if something writes there during `quietMs`: then a cluster runs. */
-export async function presentEtcd(endpoints: readonly string[], clock: Clock, quietMs: number): Promise<PresentStore> {
-  const { store, earlier } = await openEtcdForRestore({ endpoints, clock });
+export async function presentEtcd(
+  { endpoints, tls }: { readonly endpoints: readonly string[]; readonly tls: EtcdTls },
+  clock: Clock,
+  quietMs: number,
+): Promise<PresentStore> {
+  const { store, earlier } = await openEtcdForRestore({ endpoints, tls, clock });
   const place = endpoints.join(',');
   try {
     await refuseWriters(store, place, clock, quietMs);
-    return { place, store, earlier, revision: await store.revision(), clusterUid: await readClusterUid(store) };
+    return { ...(await presentStore(place, store)), earlier };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
+
+const presentStore = async (place: string, store: Store) => ({
+  ...{ place, store, close: () => store.close() },
+  ...{ revision: await store.revision(), clusterUid: await readClusterUid(store) },
+});
 
 async function refuseWriters(store: Store, place: string, clock: Clock, quietMs: number): Promise<void> {
   const { entries } = await store.range(everything, { limit: 1 });

@@ -19,10 +19,11 @@ import {
 import { dataDirectory } from '../data-directory.ts';
 import { backupBytes, everything } from './content.ts';
 import { inspectBackup } from './inspect.ts';
-import { prepareRestore, type RestoreTarget } from './restore.ts';
+import { prepareRestore } from './restore.ts';
 import type { SavedSettings } from './saved-settings.ts';
 import { settleRestore } from './settle.ts';
 import { withStoppedStore } from './stopped.ts';
+import type { RestoreTarget } from './target.ts';
 
 const clock = systemClock;
 const home = mkdtempSync(path.join(tmpdir(), 'coracle-restore-'));
@@ -133,7 +134,7 @@ test('a backup of a server names the shared etcd, and is restored for the first 
   const { bytes } = await madeBackup(['a'], { port: '7000' }, true);
   expect(await inspectBackup(streamed(bytes), {})).toMatchObject({ store: 'etcd', isServer: true });
   const { directory, restore } = await restored(bytes);
-  expect(restore.target).toEqual({ store: 'embedded' });
+  expect(restore.target).toEqual({ store: 'embedded', isServer: true });
   expect(restore.startCommand).toBe(
     `./coracle server --cluster-init --name restored --data-dir ${directory.root} --port 7000`,
   );
@@ -237,16 +238,12 @@ describe('refused, with nothing changed:', () => {
   );
 });
 
-test.each([
-  ['server.json', /is that of a server, whose store is etcd: .* restore into the empty directory/],
-  ['membership.json', /is that of a node: restore on a machine of the control plane/],
-])('a directory with %s is refused, and stays as it is', async (file, message) => {
+test('the directory of a node is refused, and stays as it is', async () => {
   const { bytes } = await madeBackup();
   const directory = newPlace();
   mkdirSync(directory.root, { recursive: true });
-  writeFileSync(path.join(directory.root, file), '{}');
-  const request = { directory, name: 'x', bytes: streamed(bytes), decryption: {}, clock };
-  await expect(prepareRestore({ ...request, target: { store: 'embedded' } })).rejects.toThrow(message);
+  writeFileSync(path.join(directory.root, 'membership.json'), '{}');
+  await expect(prepared(bytes, directory)).rejects.toThrow(/is that of a node: restore on a machine of the control/);
   expect(existsSync(directory.store)).toBe(false);
 });
 

@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { BackupHeader, Decryption } from '../../store/store.ts';
-import { claim, type DataDirectory, openDataDirectory, stampText } from '../data-directory.ts';
+import type { BackupHeader, BackupPart, Decryption, EtcdTls } from '../../store/store.ts';
+import { claim, type DataDirectory, openDataDirectory, restoredRevision, restoredStamp } from '../data-directory.ts';
 import { membershipFile } from '../joining/membership.ts';
 import { serverFile } from '../joining/server-directory.ts';
 import { claimRestoredRanges } from '../network-ranges.ts';
@@ -18,12 +18,10 @@ import { BackupError } from './folder.ts';
 import { openBackup, refuseFuture } from './inspect.ts';
 import { syncDirectory } from './place.ts';
 import { entriesOf, type PresentStore, presentEmbedded, presentEtcd } from './present.ts';
+import { presentMember } from './present-member.ts';
 import { type Flags, startCommand } from './saved-settings.ts';
 import { placesOf, planFile, type RestorePlan, settleRestore } from './settle.ts';
-
-export type RestoreTarget =
-  | { readonly store: 'embedded' }
-  | { readonly store: 'etcd'; readonly endpoints: readonly string[] };
+import { flagsFor, type RestoreTarget, targetOf, tlsOf } from './target.ts';
 
 export interface RestoreRequest {
   readonly directory: DataDirectory;
@@ -65,15 +63,9 @@ export interface PreparedRestore {
 const revisionStep = 1_000_000_000;
 const defaultQuietMs = 3_000;
 
-/** Of several servers, each has a part of the store: one alone cannot replace it. */
-function refuseOtherMachine(directory: DataDirectory): void {
-  const { root } = directory;
+function refuseNode(directory: DataDirectory): void {
   if (existsSync(membershipFile(directory)))
-    throw new BackupError(`${root} is that of a node: restore on a machine of the control plane`);
-  if (existsSync(serverFile(directory)))
-    throw new BackupError(
-      `${root} is that of a server, whose store is etcd: run "coracle down --delete" on every server, restore into the empty directory with --store embedded, and start it with "coracle server --cluster-init", which takes the data over; then the others join again`,
-    );
+    throw new BackupError(`${directory.root} is that of a node: restore on a machine of the control plane`);
 }
 
 /** Throws BackupUnusable, BackupError, DataDirectoryError or StoreUnusable; then nothing has changed. */
@@ -82,9 +74,9 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
   const { header, parts } = await openBackup(request.bytes, request.decryption);
   refuseFuture(header);
   if (request.at !== undefined) requireMoment(header, request.at);
-  const target = request.target ?? targetOf(header);
   await openDataDirectory(directory);
-  refuseOtherMachine(directory);
+  refuseNode(directory);
+  const target = request.target ?? chosenTarget(header, directory);
   await claim(directory, { name, address: '', startedAt: clock.now(), version });
   const { restoring, restored } = placesOf(directory);
   const release = async () => {
@@ -94,61 +86,69 @@ export async function prepareRestore(request: RestoreRequest): Promise<PreparedR
   try {
     await settleRestore(directory, clock);
     await mkdir(restoring, { mode: 0o700 });
-    const present = await openPresent(request, target);
-    try {
-      const newest = Math.max(header.revision, ...present.map(({ revision }) => revision));
-      const build = { directory: restoring, parts };
-      if (target.store === 'etcd') await buildWithEntries(build, header);
-      else await buildWithStore(build, newest + revisionStep);
-      const flags = flagsFor(header.settings, directory, target);
-      const saved = { name, store: target.store, flags };
-      await writeOwnFile(restoring, path.basename(directory.settings), JSON.stringify(saved));
-      await writeOwnFile(restoring, path.basename(directory.stamp), stampText(target.store));
-      await claimRestoredRanges(path.join(restoring, path.basename(directory.ranges)), directory);
-      const losses = await lossesOf(present, header, () => builtEntries(restoring, clock));
-      const plan = planOf({ header, target, present, newest }, await readdir(restoring), clock);
-      await writeOwnFile(restoring, planFile, JSON.stringify(plan));
-      await syncTree(restoring);
-      return {
-        ...{ header, target, losses },
-        startCommand: startCommand({
-          ...{ name, dataDirectory: directory.root, flags },
-          isServer: header.isServer && target.store === 'embedded',
-        }),
-        async commit() {
-          await rename(restoring, restored);
-          await syncDirectory(directory.root);
-          await settleRestore(directory, clock).finally(() => rm(directory.runFile, { force: true }));
-        },
-        discard: release,
-      };
-    } finally {
-      for (const { store } of present) await store?.close();
-    }
+    const flags = flagsFor(header.settings, directory, target);
+    const losses = await build(request, { header, parts, target, flags });
+    const isServer = target.store === 'embedded' && target.isServer;
+    return {
+      ...{ header, target, losses },
+      startCommand: startCommand({ name, dataDirectory: directory.root, flags, isServer }),
+      async commit() {
+        await rename(restoring, restored);
+        await syncDirectory(directory.root);
+        await settleRestore(directory, clock).finally(() => rm(directory.runFile, { force: true }));
+      },
+      discard: release,
+    };
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-/** The store that the cluster had; one in memory continues on the disk. Servers move an embedded one into their etcd. */
-function targetOf({ store, settings, isServer }: BackupHeader): RestoreTarget {
-  if (store !== 'etcd' || isServer) return { store: 'embedded' };
-  const endpoints = settings['etcd-endpoints']?.split(',');
-  if (endpoints) return { store: 'etcd', endpoints };
-  throw new BackupError('the backup names no etcd: give --etcd-endpoints, or --store embedded');
+/** A server stays one: it is the first of a new control plane. */
+function chosenTarget(header: BackupHeader, directory: DataDirectory): RestoreTarget {
+  const target = targetOf(header);
+  const isServer = target.store === 'embedded' && existsSync(serverFile(directory));
+  return isServer ? { ...target, isServer } : target;
 }
 
-/** The stores that would be replaced. */
-async function openPresent(request: RestoreRequest, target: RestoreTarget): Promise<readonly PresentStore[]> {
-  const { directory, clock, quietMs = defaultQuietMs } = request;
-  const own = await presentEmbedded(directory, clock);
-  if (target.store !== 'etcd') return own;
+interface Content {
+  readonly header: BackupHeader;
+  readonly parts: AsyncIterable<BackupPart>;
+  readonly target: RestoreTarget;
+  readonly flags: Flags;
+}
+
+/** Makes the restored cluster in `restoring`. Resolves with the losses. */
+async function build(request: RestoreRequest, { header, parts, target, flags }: Content): Promise<readonly Loss[]> {
+  const { directory, clock, name } = request;
+  const { restoring, copiedMember } = placesOf(directory);
+  const content = { directory: restoring, parts };
+  if (target.store === 'etcd') await buildWithEntries(content, header);
+  const tls = target.store === 'etcd' ? await tlsOf(target, restoring) : undefined;
+  const present: PresentStore[] = [];
   try {
-    return [...own, await presentEtcd(target.endpoints, clock, quietMs)];
-  } catch (error) {
-    for (const { store } of own) await store?.close();
-    throw error;
+    present.push(...(await presentEmbedded(directory, clock)));
+    present.push(...(await presentMember(directory, copiedMember, clock)));
+    if (target.store === 'etcd' && tls)
+      present.push(await presentEtcd({ ...target, tls }, clock, request.quietMs ?? defaultQuietMs));
+    const floor = await restoredRevision(directory);
+    const newest = Math.max(header.revision, floor, ...present.map(({ revision }) => revision));
+    if (target.store !== 'etcd') await buildWithStore(content, newest + revisionStep);
+    const saved = { name, store: target.store, flags };
+    await writeOwnFile(restoring, path.basename(directory.settings), JSON.stringify(saved));
+    const stamp = restoredStamp(target.store, newest + revisionStep);
+    await writeOwnFile(restoring, path.basename(directory.stamp), stamp);
+    await claimRestoredRanges(path.join(restoring, path.basename(directory.ranges)), directory);
+    const losses = await lossesOf(present, header, () => builtEntries(restoring, clock));
+    const plan = planOf({ header, target, tls, present, newest }, clock);
+    for (const { close } of present.splice(0)) await close?.();
+    const items = await readdir(restoring);
+    await writeOwnFile(restoring, planFile, JSON.stringify({ ...plan, items } satisfies RestorePlan));
+    await syncTree(restoring);
+    return losses;
+  } finally {
+    for (const { close } of present) await close?.();
   }
 }
 
@@ -170,31 +170,19 @@ async function lossesOf(
 interface Decision {
   readonly header: BackupHeader;
   readonly target: RestoreTarget;
+  readonly tls: EtcdTls | undefined;
   readonly present: readonly PresentStore[];
   readonly newest: number;
 }
 
-function planOf({ header, target, present, newest }: Decision, items: readonly string[], clock: Clock): RestorePlan {
+function planOf({ header, target, tls, present, newest }: Decision, clock: Clock): Omit<RestorePlan, 'items'> {
   const id = `${clock.now()}-${process.pid}`;
-  if (target.store !== 'etcd') return { id, items };
+  if (target.store !== 'etcd') return { id };
   const etcd = present.find(({ earlier }) => earlier);
   // etcd has seen all revisions of this cluster: those that follow are new to every client.
   const isAhead = etcd?.clusterUid !== undefined && etcd.clusterUid === header.clusterUid && etcd.revision >= newest;
   return {
-    ...{ id, items, etcd: { endpoints: target.endpoints, ...etcd?.earlier } },
+    ...{ id, etcd: { endpoints: target.endpoints, ...(tls && { tls }), ...etcd?.earlier } },
     ...(!isAhead && { above: newest + revisionStep }),
-  };
-}
-
-/** Files get their place in this directory, and the store is the one that was chosen. */
-function flagsFor(saved: Flags, directory: DataDirectory, target: RestoreTarget): Flags {
-  const { store: _, 'etcd-endpoints': __, ...others } = saved;
-  const placed = Object.entries(others).map(([flag, value]) => [
-    flag,
-    value.startsWith('files/') ? path.join(directory.root, value) : value,
-  ]);
-  return {
-    ...Object.fromEntries(placed),
-    ...(target.store === 'etcd' && { store: 'etcd', 'etcd-endpoints': target.endpoints.join(',') }),
   };
 }

@@ -5,8 +5,9 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { restoreEtcd, type StoredPart, StoreUnusable } from '../../store/store.ts';
+import { type EtcdTls, restoreEtcd, type StoredPart, StoreUnusable } from '../../store/store.ts';
 import type { DataDirectory } from '../data-directory.ts';
+import { endFormerMember } from '../etcd-member/etcd-member.ts';
 import { BackupError } from './folder.ts';
 import { openBackup } from './inspect.ts';
 import { syncDirectory } from './place.ts';
@@ -19,11 +20,20 @@ export interface RestorePlan {
   /** All revisions are above it afterwards. */
   readonly above?: number;
   /** Of etcd, if that is the store of the restored cluster; with the restores that this one replaces. */
-  readonly etcd?: { readonly endpoints: readonly string[]; readonly after?: string; readonly instead?: string };
+  readonly etcd?: {
+    readonly endpoints: readonly string[];
+    readonly tls?: EtcdTls;
+    readonly after?: string;
+    readonly instead?: string;
+  };
 }
 
 /** The files and directories that are replaced, and removed where the restored cluster has none. */
-const replaced = ['pki', 'store', 'files', 'network.json', 'settings.json', 'coracle.json', 'kubeconfig'];
+const replaced = [
+  ...['pki', 'store', 'files', 'network.json', 'settings.json', 'coracle.json', 'kubeconfig'],
+  // Of a server. The restored cluster has new etcd members.
+  ...['store.former', 'server.json', 'etcd'],
+];
 export const planFile = 'plan.json';
 export const entriesFile = 'entries';
 
@@ -31,13 +41,16 @@ export const placesOf = ({ root }: DataDirectory) => ({
   /** The restored cluster while it is made. */
   restoring: path.join(root, 'restoring'),
   restored: path.join(root, 'restored'),
+  /** A copy of the present etcd member, which is read while the restored cluster is made. */
+  copiedMember: path.join(root, 'restoring', 'present'),
   /** Files of the former cluster until the restore is done. */
   former: path.join(root, 'former'),
 });
 
 /** Finishes a restore that was decided, and removes the remains of one that was not. The caller has the directory. */
 export async function settleRestore(directory: DataDirectory, clock: Clock): Promise<void> {
-  const { restoring, restored, former } = placesOf(directory);
+  const { restoring, restored, former, copiedMember } = placesOf(directory);
+  await endFormerMember(copiedMember, clock);
   if (existsSync(restored)) {
     const plan = await readPlan(path.join(restored, planFile));
     if (plan?.etcd) await loadEtcd(directory, plan, plan.etcd, clock);
@@ -58,7 +71,7 @@ async function readPlan(file: string): Promise<RestorePlan | undefined> {
 async function loadEtcd(
   directory: DataDirectory,
   { id, above }: RestorePlan,
-  { endpoints, ...earlier }: NonNullable<RestorePlan['etcd']>,
+  { endpoints, tls = {}, ...earlier }: NonNullable<RestorePlan['etcd']>,
   clock: Clock,
 ): Promise<void> {
   const parts = async function* (): AsyncIterable<StoredPart> {
@@ -66,7 +79,7 @@ async function loadEtcd(
     for await (const part of (await openBackup(file, {})).parts) if (part.type !== 'file') yield part;
   };
   const restore = { id, by: directory.root, ...(above !== undefined && { above }), ...earlier };
-  await restoreEtcd({ endpoints, clock }, restore, parts).catch((error: Error) => {
+  await restoreEtcd({ endpoints, tls, clock }, restore, parts).catch((error: Error) => {
     const { restored } = placesOf(directory);
     const remedy =
       error instanceof StoreUnusable && error.reason === 'in-use'

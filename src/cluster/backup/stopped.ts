@@ -4,10 +4,12 @@ import { rm } from 'node:fs/promises';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { openStore, type Store } from '../../store/store.ts';
 import { claim, type DataDirectory, hasStore } from '../data-directory.ts';
+import { readEtcdTls } from '../etcd-tls.ts';
 import { version } from '../version.ts';
 import { BackupError } from './folder.ts';
 import type { SavedSettings } from './saved-settings.ts';
 import { settleRestore } from './settle.ts';
+import { etcdFilesOf } from './target.ts';
 
 /** Opens the store of the directory for `use`. No other process has it meanwhile. */
 export async function withStoppedStore<T>(
@@ -27,7 +29,12 @@ export async function withStoppedStore<T>(
       throw new BackupError(`${directory.root} has no store yet: nothing to back up`);
     const store = await openStore(
       kind === 'etcd'
-        ? { kind, clock, endpoints: flags['etcd-endpoints']?.split(',') ?? [] }
+        ? {
+            kind,
+            clock,
+            endpoints: flags['etcd-endpoints']?.split(',') ?? [],
+            tls: await readEtcdTls(etcdFilesOf(flags)),
+          }
         : { kind: 'embedded', clock, directory: directory.store, mustExist: true },
     );
     try {

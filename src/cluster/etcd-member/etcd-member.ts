@@ -17,8 +17,10 @@ import { ensureMemberCertificates } from './member-certificates.ts';
 import { lostRemedy, type MemberState, readState, removeState, writeState } from './member-state.ts';
 import { checkPorts } from './ports.ts';
 import { type EtcdProgram, findEtcd } from './program.ts';
+import { replacedBy } from './replaced-cluster.ts';
 import { RunningMember } from './running-member.ts';
 
+export { openCopiedMember } from './copied-member.ts';
 export { type EtcdMember, EtcdMemberError, type EtcdMemberOptions, type EtcdMemberStatus } from './interface.ts';
 export { lostRemedy } from './member-state.ts';
 
@@ -27,6 +29,7 @@ type MemberEnvironment = Pick<Environment, 'clock' | 'random' | 'logger'>;
 /** Waits for other members at a start: machines of one cluster may start minutes apart. */
 const quorumMs = 600_000;
 const pollMs = 100;
+const firstReportMs = 2_000;
 const reportEveryMs = 10_000;
 
 /** Resolves when the member serves. Throws EtcdMemberError; a failed join leaves nothing behind. */
@@ -204,14 +207,15 @@ class MemberStart {
   }
 
   /** Resolves when the member answers with the consent of a quorum. */
-  async #untilReady(process: EtcdProcess, cluster: EtcdCluster, { others }: MemberState): Promise<void> {
+  async #untilReady(process: EtcdProcess, cluster: EtcdCluster, state: MemberState): Promise<void> {
+    const { others } = state;
     const { clock, logger } = this.#environment;
     let end: string | undefined;
     process.firstEnd.then((why) => {
       end = why;
     });
     const beginMs = clock.monotonic();
-    let reportMs = beginMs + reportEveryMs;
+    let reportMs = beginMs + firstReportMs;
     for (;;) {
       const failure = await cluster.confirmQuorum(this.#layout.clientUrl).then(
         () => undefined,
@@ -224,6 +228,8 @@ class MemberStart {
       if (nowMs - beginMs > quorumMs)
         throw new EtcdMemberError(`etcd has no quorum (${failure})${peers}: start enough of their machines`);
       if (nowMs > reportMs) {
+        const replaced = await replacedBy(cluster, state);
+        if (replaced) throw replaced;
         logger.warn('etcd waits for other members', { failure, others });
         reportMs = nowMs + reportEveryMs;
       }

@@ -22,7 +22,7 @@ export interface EtcdMemberOptions {
   readonly program?: string;
   /** Size of the database beyond which etcd rejects writes. Default: 8 GiB, the most that etcd recommends. */
   readonly quotaBytes?: number;
-  /** The others have removed this member while it ran: the machine must stop to serve. Called once. */
+  /** The cluster has removed this member, or a restored one replaced it: the machine must stop to serve. Called once. */
   readonly onRemoved?: (error: EtcdMemberError) => void;
   /** Ends a start that waits, for example for other members. */
   readonly signal?: AbortSignal;

@@ -12,6 +12,8 @@ export interface MemberState {
   readonly initial: InitialCluster;
   /** Client URLs of the other members, as last seen. */
   readonly others: readonly string[];
+  /** Of the running cluster: a member without quorum cannot tell it. */
+  readonly clusterId?: string;
 }
 
 export async function readState(file: string): Promise<MemberState | undefined> {
@@ -31,12 +33,13 @@ export const lostRemedy =
 
 function parse(text: string): MemberState | undefined {
   try {
-    const { phase, initial, others } = fieldsIn(JSON.parse(text));
+    const { phase, initial, others, clusterId } = fieldsIn(JSON.parse(text));
     const { state, members, token } = fieldsIn(initial);
     const isKnown =
       ['forming', 'joining', 'member'].includes(textIn(phase)) && ['new', 'existing'].includes(textIn(state));
-    const areTexts = Array.isArray(others) && [members, token, ...others].every((value) => typeof value === 'string');
-    return isKnown && areTexts ? ({ phase, initial, others } as MemberState) : undefined;
+    const texts = Array.isArray(others) ? [members, token, clusterId ?? '', ...others] : undefined;
+    if (!isKnown || !texts?.every((value) => typeof value === 'string')) return undefined;
+    return { phase, initial, others, ...(clusterId !== undefined && { clusterId }) } as MemberState;
   } catch {
     return undefined;
   }

@@ -24,3 +24,16 @@ function tryListen(host: string, port: number): Promise<string | undefined> {
     server.listen(port, host, () => server.close(() => resolve(undefined)));
   });
 }
+
+/** A port of loopback that no program has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new EtcdMemberError('this machine has no free port');
+  return address.port;
+}

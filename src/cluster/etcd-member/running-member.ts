@@ -18,6 +18,7 @@ import { type EtcdMember, EtcdMemberError, type EtcdMemberOptions, type EtcdMemb
 import { type MemberLayout, memberLayout } from './layout.ts';
 import { ensureMemberCertificates } from './member-certificates.ts';
 import { type MemberState, removeState, writeState } from './member-state.ts';
+import { replacedBy } from './replaced-cluster.ts';
 import { alarmText, maintain, type SeenMember } from './upkeep.ts';
 
 type MemberEnvironment = Pick<Environment, 'clock' | 'logger'>;
@@ -144,8 +145,9 @@ export class RunningMember implements EtcdMember {
 
   /** The others reach this member at its present address. */
   async #correctAddress(): Promise<void> {
-    const { memberId } = await this.#cluster.status(this.#layout.clientUrl);
+    const { memberId, clusterId } = await this.#cluster.status(this.#layout.clientUrl);
     this.#id = memberId;
+    if (this.#state.clusterId !== clusterId) await this.#note({ clusterId });
     const own = (await this.#cluster.members()).members.find(({ id }) => id === memberId);
     if (!own || own.peerUrls.includes(this.#layout.peerUrl)) return;
     this.#environment.logger.info('address of the etcd member changed', {
@@ -169,6 +171,7 @@ export class RunningMember implements EtcdMember {
     const { restarts } = this.#process;
     try {
       await this.#renewCertificates();
+      if (await this.#isReplaced()) return;
       const { members } = await this.#cluster.members();
       if (this.#isRemoved(members)) return;
       await this.#follow(members);
@@ -198,6 +201,14 @@ export class RunningMember implements EtcdMember {
     return true;
   }
 
+  async #isReplaced(): Promise<boolean> {
+    const error = await replacedBy(this.#cluster, this.#state);
+    if (!error || this.#stopped) return false;
+    if (this.#problem !== error.message) this.#options.onRemoved?.(error);
+    this.#problem = error.message;
+    return true;
+  }
+
   get #quotaBytes(): number {
     return this.#options.quotaBytes ?? defaultQuotaBytes;
   }
@@ -209,7 +220,11 @@ export class RunningMember implements EtcdMember {
       .flatMap(({ clientUrls }) => clientUrls)
       .sort();
     if (others.join() === this.#state.others.join()) return;
-    this.#state = { ...this.#state, phase: 'member', others };
+    await this.#note({ others });
+  }
+
+  async #note(change: Partial<MemberState>): Promise<void> {
+    this.#state = { ...this.#state, phase: 'member', ...change };
     await writeState(this.#layout.stateFile, this.#state);
   }
 

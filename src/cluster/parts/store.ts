@@ -5,6 +5,7 @@ import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
 import { withEncryption } from '../encryption.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
+import { readEtcdTls } from '../etcd-tls.ts';
 
 export interface StorePart extends RunningComponent {
   readonly store: Store;
@@ -14,7 +15,7 @@ export interface StorePart extends RunningComponent {
 export async function startStorePart(context: PartContext, etcd?: EtcdMember): Promise<StorePart> {
   const { config, directory } = context;
   const mustExist = config.store === 'embedded' && (await hasStore(directory));
-  const opened = await openStore(storeOptions(context, mustExist, etcd));
+  const opened = await openStore(await storeOptions(context, mustExist, etcd));
   if (config.store === 'embedded' && !mustExist) await noteStore(directory);
   const store = await withEncryption(opened, context).catch(async (error) => {
     await opened.close();
@@ -23,11 +24,11 @@ export async function startStorePart(context: PartContext, etcd?: EtcdMember): P
   return { store: readingProtobuf(store), stop: () => store.close() };
 }
 
-function storeOptions(
+async function storeOptions(
   { config, directory, clock }: PartContext,
   mustExist: boolean,
   etcd: EtcdMember | undefined,
-): StoreOptions {
+): Promise<StoreOptions> {
   if (etcd) return { kind: 'etcd', clock, endpoints: () => etcd.endpoints, tls: etcd.tls };
   switch (config.store) {
     case 'memory':
@@ -35,6 +36,6 @@ function storeOptions(
     case 'embedded':
       return { kind: 'embedded', clock, directory: directory.store, mustExist };
     case 'etcd':
-      return { kind: 'etcd', clock, endpoints: config.etcdEndpoints };
+      return { kind: 'etcd', clock, endpoints: config.etcdEndpoints, tls: await readEtcdTls(config) };
   }
 }
