@@ -14,7 +14,7 @@ import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
 import { type ConsolePart, startConsolePart } from './parts/console.ts';
 import { type EtcdPart, startEtcdPart } from './parts/etcd.ts';
 import { electionOf, type Led, startLed } from './parts/led.ts';
-import { startMetricsServerPart } from './parts/metrics-server.ts';
+import { type MetricsServerPart, startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
 import { readSchedulerSettings } from './scheduler-settings.ts';
 
@@ -26,7 +26,7 @@ export interface ControlPlane {
   readonly 'kube-controller-manager': RunningComponent;
   readonly 'cloud-controller-manager': RunningComponent;
   readonly 'kube-scheduler': Led<RunningScheduler>;
-  readonly 'metrics-server': RunningComponent;
+  readonly 'metrics-server': MetricsServerPart;
   readonly console: ConsolePart;
 }
 
@@ -86,7 +86,10 @@ export const controlPlane: readonly Part[] = [
   ),
   {
     ...part('console', ['kube-apiserver'], async (context, made: Partial<ControlPlane> & Needs<'kube-apiserver'>) =>
-      startConsolePart(context, made['kube-apiserver'], (pod) => made['kube-scheduler']?.current?.explain(pod)),
+      startConsolePart(context, made['kube-apiserver'], {
+        decision: (pod) => made['kube-scheduler']?.current?.explain(pod),
+        usage: (resource, namespace) => made['metrics-server']?.history(resource, namespace) ?? [],
+      }),
     ),
     // Pages need a port.
     isWanted: ({ config }) => config.port !== undefined && config.components.includes('console'),

@@ -28,7 +28,7 @@ const dashboard = createDashboard({
   clientFor: () => {
     throw new Error('unused');
   },
-  insights: { decision: () => undefined, trace: () => [], history: async () => undefined },
+  insights: { decision: () => undefined, trace: () => [], history: async () => undefined, usage: () => [] },
 });
 
 const host = '192.0.2.1:6443';

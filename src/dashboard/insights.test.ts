@@ -5,7 +5,12 @@ import type { Client } from '../client/client.ts';
 import { insight } from './insights.ts';
 
 const asked: { place: object; atMs: number | undefined }[] = [];
-const answer = (allowed: (attributes: any) => boolean, text: string, found: object | null = { marks: [] }) =>
+const answer = (
+  allowed: (attributes: any) => boolean,
+  text: string,
+  found: object | null = { marks: [] },
+  path = '/insights/history',
+) =>
   insight(
     {
       clientFor: () =>
@@ -18,6 +23,7 @@ const answer = (allowed: (attributes: any) => boolean, text: string, found: obje
       insights: {
         decision: () => undefined,
         trace: () => [],
+        usage: () => [{ name: 'n1' }],
         async history(place, atMs) {
           asked.push({ place, atMs });
           return found ?? undefined;
@@ -25,7 +31,7 @@ const answer = (allowed: (attributes: any) => boolean, text: string, found: obje
       },
     },
     { name: 'jane', groups: [] },
-    '/insights/history',
+    path,
     new URLSearchParams(text),
   );
 
@@ -50,3 +56,23 @@ test('a resource without a past, and requests without sense', async () => {
   expect((await answer(() => true, '')).code).toBe(400);
   expect((await answer(() => true, 'resource=pods&at=soon')).code).toBe(400);
 });
+
+test.each([
+  { case: 'nodes with the right', allowed: () => true, text: 'resource=nodes', code: 200 },
+  { case: 'nodes without it', allowed: ({ resource }: any) => resource !== 'nodes', text: 'resource=nodes', code: 403 },
+  {
+    case: 'pods of a namespace',
+    allowed: ({ namespace }: any) => namespace === 'a',
+    text: 'resource=pods&namespace=a',
+    code: 200,
+  },
+  {
+    case: 'pods of all namespaces',
+    allowed: ({ namespace }: any) => namespace === 'a',
+    text: 'resource=pods',
+    code: 403,
+  },
+  { case: 'the core group alone', allowed: ({ group }: any) => group === '', text: 'resource=pods', code: 403 },
+])('usage of $case: $code', async ({ allowed, text, code }) =>
+  expect((await answer(allowed, text, null, '/insights/usage')).code).toBe(code),
+);

@@ -10,6 +10,8 @@ export interface Insights {
   /** The scheduler's decision about a pod (namespace/name); undefined if none is recorded. */
   decision(pod: string): SchedulingDecision | undefined;
   trace(inputs: TraceInputs): readonly object[];
+  /** The usage of nodes, or of the pods of a namespace ('': of all), in the last half hour. */
+  usage(resource: 'nodes' | 'pods', namespace: string): readonly object[];
   /** When the resource changed; undefined if its past is not kept. `atMs`: also the revision of that time. */
   history(place: Place, atMs?: number): Promise<object | undefined>;
 }
@@ -42,6 +44,7 @@ interface Context {
 
 export async function insight(context: Context, user: User, path: string, query: URLSearchParams): Promise<Page> {
   const client = context.clientFor(user);
+  if (path === '/insights/usage') return usage(context.insights, client, query);
   const [namespace, name] = [query.get('namespace') ?? '', query.get('name') ?? ''];
   try {
     if (path === '/insights/history') return await history(context.insights, client, query);
@@ -66,6 +69,16 @@ async function decision({ decision }: Insights, client: Client, namespace: strin
   const found = decision(`${namespace}/${name}`);
   if (!found || (await mayListNodes(client))) return found;
   return { ...found, filtered: [], ranked: [] };
+}
+
+/** For users who may list the metrics themselves. */
+async function usage({ usage }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
+  const resource = query.get('resource') === 'nodes' ? 'nodes' : 'pods';
+  const namespace = resource === 'nodes' ? '' : (query.get('namespace') ?? '');
+  const place = { group: 'metrics.k8s.io', resource, ...(namespace && { namespace }) };
+  if (!(await may(client, { verb: 'list', ...place })))
+    return failure(403, 'Forbidden', `you may not list the metrics of ${resource}`);
+  return json(200, { series: usage(resource, namespace) });
 }
 
 const mayListNodes = (client: Client) => may(client, { verb: 'list', resource: 'nodes' });

@@ -3,8 +3,11 @@
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline/
 
 import type { ComponentContext, RunningComponent } from '../client/client.ts';
+import type { UsageSeries } from './history.ts';
 import { type MetricsResource, metricsResources } from './resources.ts';
 import { Scraper } from './scraper.ts';
+
+export type { UsageSeries } from './history.ts';
 
 export interface MetricsServerConfig {
   /**
@@ -17,6 +20,8 @@ export interface MetricsServerConfig {
 export interface RunningMetricsServer extends RunningComponent {
   /** The caller serves them. */
   readonly resources: readonly MetricsResource[];
+  /** Of the last half hour, as far as clients read the metrics in that time. */
+  history(resource: 'nodes' | 'pods', namespace: string): readonly UsageSeries[];
 }
 
 /** The rights of the component. */
@@ -35,5 +40,9 @@ export function startMetricsServer(
       signal,
     });
   const scraper = new Scraper(context, (node, signal) => localUsage?.(node) ?? throughServer(node, signal));
-  return { resources: metricsResources(context, scraper), stop: async () => scraper.stop() };
+  return {
+    resources: metricsResources(context, scraper),
+    history: (resource, namespace) => scraper.history.read(resource, namespace),
+    stop: async () => scraper.stop(),
+  };
 }

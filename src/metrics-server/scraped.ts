@@ -17,6 +17,12 @@ export interface Scraped {
   readonly pods: ReadonlyMap<string, ReadonlyMap<string, Sample>>;
 }
 
+/** The last two scrapes of a node. */
+export interface NodeScrapes {
+  readonly previous: Scraped | undefined;
+  readonly last: Scraped;
+}
+
 /** A sample while its lines are read: it is whole with CPU and memory. */
 interface Draft {
   cpuSeconds?: number;

@@ -3,7 +3,8 @@
 import { conditionOf, type Node } from '../api/api.ts';
 import type { ComponentContext } from '../client/client.ts';
 import type { Timer } from '../machinery/time/clock.ts';
-import { readScraped, type Scraped } from './scraped.ts';
+import { UsageHistory } from './history.ts';
+import { type NodeScrapes, readScraped } from './scraped.ts';
 
 /** metrics-server's resolution. */
 const periodMs = 15_000;
@@ -16,12 +17,6 @@ const scrapesAtOnce = 50;
 /** Some thousand containers: reading them takes a fraction of a second. */
 const mostCharacters = 4 << 20;
 
-/** The last two scrapes of a node. */
-export interface NodeScrapes {
-  readonly previous: Scraped | undefined;
-  readonly last: Scraped;
-}
-
 /** Reads a node's kubelet; the signal ends it. */
 type Scrape = (node: string, signal: AbortSignal) => Promise<string>;
 
@@ -30,6 +25,7 @@ type Context = Pick<ComponentContext, 'client' | 'clock' | 'logger'>;
 export class Scraper {
   readonly #context: Context;
   readonly #scrape: Scrape;
+  readonly history = new UsageHistory();
   #nodes: ReadonlyMap<string, NodeScrapes> = new Map();
   #askedMs = 0;
   /** Undefined while idle. */
@@ -94,6 +90,8 @@ export class Scraper {
     };
     await Promise.all(Array.from({ length: scrapesAtOnce }, work));
     this.#nodes = next;
+    this.history.add(next);
+    this.history.prune(this.#context.clock.now());
   }
 
   async #scrapeOne(node: string): Promise<NodeScrapes | undefined> {

@@ -25,7 +25,7 @@ export interface ConsolePart extends RunningComponent {
 export function startConsolePart(
   { config, clock }: PartContext,
   api: ApiServerPart,
-  decision: Insights['decision'],
+  insights: Omit<Insights, 'trace' | 'history'>,
 ): ConsolePart {
   let loaded: Promise<Dashboard> | undefined;
   const load = () => (loaded ??= loadDashboard());
@@ -37,7 +37,7 @@ export function startConsolePart(
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion },
       userOfToken: (token) => api.userOfToken(token),
       clientFor: (user) => api.clientFor(user),
-      insights: { decision, trace: traceService, history: api.history },
+      insights: { ...insights, trace: traceService, history: api.history },
     });
   };
   api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });

@@ -17,6 +17,8 @@ export type Route =
       readonly tab: Tab;
     }
   | { readonly page: 'create' }
+  | { readonly page: 'top' | 'who-can' }
+  | { readonly page: 'helm'; readonly namespace?: string; readonly name?: string }
   | { readonly page: 'missing' };
 
 const tabs: readonly string[] = ['overview', 'yaml', 'events', 'why', 'logs', 'terminal'];
@@ -32,11 +34,11 @@ const noNamespace = '-';
 function parseRoute(path: string): Route {
   const [page = '', ...words] = path.split('/').filter(Boolean).map(decoded);
   if (page === '') return { page: 'architecture' };
-  if (page === 'traffic') {
+  if (page === 'traffic' || page === 'helm') {
     const [namespace, name] = words;
     return { page, ...(namespace && name && { namespace, name }) };
   }
-  if (page === 'create') return { page };
+  if (page === 'create' || page === 'top' || page === 'who-can') return { page };
   const [kind, namespace, name, tab = 'overview'] = words;
   if (page === 'list' && kind) return { page, kind };
   if (page === 'object' && kind && namespace && name && tabs.includes(tab))
@@ -58,6 +60,9 @@ export const links = {
   architecture: () => `${base}/`,
   traffic: (namespace = '', name = '') => (name ? join('traffic', namespace, name) : join('traffic')),
   create: () => join('create'),
+  top: () => join('top'),
+  whoCan: () => join('who-can'),
+  helm: (namespace = '', name = '') => (name ? join('helm', namespace, name) : join('helm')),
   list: (kind: string, search: Readonly<Record<string, string>> = {}) => {
     const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
     return join('list', kind) + (text ? `?${text}` : '');

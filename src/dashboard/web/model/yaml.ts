@@ -24,6 +24,10 @@ export function toYaml(object: object, { managedFields = false } = {}): string {
   return stringify(ordered(shown), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' });
 }
 
+/** A value of any shape. */
+export const yamlText = (value: unknown): string =>
+  stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' });
+
 function ordered(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { status, ...others } = fields;
   const first = firstFields.filter((name) => others[name] !== undefined);

@@ -15,10 +15,15 @@ import { every } from '../system.ts';
 import { t } from '../text.ts';
 import { Dialogs } from './dialogs.tsx';
 import { listenForKeys } from './keys.ts';
+import { lazy } from './lazy.tsx';
 import { Palette } from './palette.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { Toasts } from './toasts.tsx';
 import { TopBar } from './top-bar.tsx';
+
+const TopPage = lazy(async () => (await import('../pages/top.tsx')).TopPage);
+const WhoCanPage = lazy(async () => (await import('../pages/who-can.tsx')).WhoCanPage);
+const HelmPage = lazy(async () => (await import('../pages/helm.tsx')).HelmPage);
 
 /** New kinds appear in the navigation after this time. */
 const catalogMs = 60_000;
@@ -67,6 +72,12 @@ function View() {
       return <TrafficPage place={current.namespace} name={current.name} />;
     case 'create':
       return <CreatePage />;
+    case 'top':
+      return <TopPage />;
+    case 'who-can':
+      return <WhoCanPage />;
+    case 'helm':
+      return <HelmPage place={current.namespace} name={current.name} />;
     case 'list':
       return <ListPage key={current.kind} id={current.kind} />;
     case 'object': {

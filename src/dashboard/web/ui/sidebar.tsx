@@ -29,6 +29,9 @@ export function Sidebar() {
         <div class="nav-scroll">
           <ViewLink to={links.architecture()} page="architecture" icon="architecture" text="architecture" />
           <ViewLink to={links.traffic()} page="traffic" icon="traffic" text="traffic" />
+          <ViewLink to={links.top()} page="top" icon="chart" text="top" />
+          <ViewLink to={links.whoCan()} page="who-can" icon="key" text="whoCan" />
+          <ViewLink to={links.helm()} page="helm" icon="helm" text="helm" />
           {sections.value.map((section) => (
             <SectionLinks key={section.name} section={section} />
           ))}
