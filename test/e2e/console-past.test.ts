@@ -99,8 +99,48 @@ describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`,
       .waitFor();
   });
 
+  test('the changes between two moments', async () => {
+    await button('History').click();
+    await button('History').click();
+    await page().getByRole('link', { name: 'What changed' }).click();
+    const kind = (name: string) => page().locator('.changed-kind', { has: page().getByRole('heading', { name }) });
+    await kind('Deployments').getByRole('link', { name: 'web' }).waitFor();
+    await kind('Nodes').getByText('3 added').waitFor();
+    // It came and went.
+    expect(await kind('ConfigMaps').getByText('early').count()).toBe(0);
+    await kubectl('label', 'namespace', 'default', 'team=blue');
+    await button('Read again').click();
+    await kind('Namespaces').locator('.changed-object', { hasText: 'metadata.labels.team' }).waitFor();
+    await admin.picture('past-changes');
+    expect(await admin.barriers()).toEqual([]);
+    // From the end on, nothing has changed.
+    await page().getByRole('slider', { name: 'From' }).focus();
+    await page().keyboard.press('End');
+    await page().getByText('Nothing changed between these moments').waitFor();
+    await page().keyboard.press('Home');
+    await kind('Namespaces').getByText('blue').waitFor();
+  });
+
+  test('the timeline of an object begins before its page was opened', async () => {
+    await admin.go('/object/configmaps/default/early');
+    const moment = (text: string | RegExp) => page().locator('.moment', { hasText: text });
+    await page().getByText('This object does not exist').waitFor();
+    await moment('first').getByText('second').waitFor();
+    expect(await page().locator('.moment.change strong').allTextContents()).toEqual(['Deleted', 'Changed', 'Created']);
+    await moment('first').getByRole('button', { name: 'Show this moment' }).click();
+    await page().locator('pre', { hasText: 'second' }).waitFor();
+    await button('Back to now').click();
+    await button('History').click();
+    await admin.go('/object/deployments.apps/default/web/why');
+    await moment('0 replicas are wanted instead of 2').getByText('kubectl').waitFor();
+    await moment('ScalingReplicaSet').first().waitFor();
+    await admin.picture('past-timeline');
+    expect(await admin.barriers()).toEqual([]);
+  });
+
   test('the slider follows the pointer', async () => {
     await follow('Pods');
+    await button('History').click();
     await page().getByText('There are none').waitFor();
     const box = await slider().boundingBox();
     if (!box) throw new Error('there is no slider');

@@ -16,6 +16,7 @@ export type Route =
       readonly name: string;
       readonly tab: Tab;
     }
+  | { readonly page: 'changes' }
   | { readonly page: 'create' }
   | { readonly page: 'top' | 'who-can' }
   | { readonly page: 'helm'; readonly namespace?: string; readonly name?: string }
@@ -38,7 +39,7 @@ function parseRoute(path: string): Route {
     const [namespace, name] = words;
     return { page, ...(namespace && name && { namespace, name }) };
   }
-  if (page === 'create' || page === 'top' || page === 'who-can') return { page };
+  if (page === 'create' || page === 'top' || page === 'who-can' || page === 'changes') return { page };
   const [kind, namespace, name, tab = 'overview'] = words;
   if (page === 'list' && kind) return { page, kind };
   if (page === 'object' && kind && namespace && name && tabs.includes(tab))
@@ -63,6 +64,7 @@ export const links = {
   top: () => join('top'),
   whoCan: () => join('who-can'),
   helm: (namespace = '', name = '') => (name ? join('helm', namespace, name) : join('helm')),
+  changes: () => join('changes'),
   list: (kind: string, search: Readonly<Record<string, string>> = {}) => {
     const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
     return join('list', kind) + (text ? `?${text}` : '');

@@ -25,8 +25,32 @@ test('changes between versions, with the managers that wrote', () => {
   const second = version('2', 2, 'argo', 20);
   const same = version('3', 2, 'argo', 30);
   expect(changesOf([first, second, same, { ...same, seenMs: 40, isDeleted: true }])).toMatchObject([
-    { timeMs: 20, managers: ['argo'], changes: [{ path: 'spec.replicas', before: 1, after: 2 }], isDeletion: false },
+    {
+      timeMs: 20,
+      managers: ['argo'],
+      isCreation: false,
+      changes: [{ path: 'spec.replicas', before: 1, after: 2 }],
+      isDeletion: false,
+    },
     { timeMs: 40, managers: [], changes: [], isDeletion: true },
+  ]);
+});
+
+test('two writes of a manager in one second', () => {
+  const first = version('1', 1, 'argo', 10);
+  const second = { ...first, object: { ...first.object, spec: { replicas: 7 } }, seenMs: 20 };
+  expect(changesOf([first, second])).toMatchObject([{ managers: ['argo'] }]);
+});
+
+test('a creation in the past, and the owner of a deleted object', () => {
+  const first = { ...version('1', 1, 'argo', 10), isCreated: true };
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'r', uid: 'u' };
+  const metadata = { ...first.object.metadata, resourceVersion: '9', ownerReferences: [owner] };
+  const last = { ...first, object: { ...first.object, metadata }, isCreated: false, isDeleted: true };
+  expect(changesOf([first, last, { ...first, seenMs: 40 }])).toMatchObject([
+    { isCreation: true, isDeletion: false, revision: 1, owner: undefined },
+    { isCreation: false, isDeletion: true, revision: 9, owner },
+    { isCreation: true, changes: [], reasons: [] },
   ]);
 });
 

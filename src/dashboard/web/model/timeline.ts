@@ -1,7 +1,10 @@
-// One timeline of an object: its events, the changes that the page has seen, and the last writes of each manager.
+// One timeline of an object: its events, its changes, the decision of the scheduler, marks of its log, and the last
+// writes of each manager.
 
-import { fieldsIn, isFields, textIn } from '../../../machinery/parsed.ts';
+import { fieldsIn, isFields, listIn, textIn } from '../../../machinery/parsed.ts';
 import { type FieldChange, fieldChanges } from './diff.ts';
+import type { LogMark } from './log-marks.ts';
+import { type Reason, reasonsOf } from './reasons.ts';
 
 export type Moment =
   | {
@@ -21,8 +24,16 @@ export type Moment =
       /** Those that wrote between both versions. */
       readonly managers: readonly string[];
       readonly changes: readonly FieldChange[];
+      readonly reasons: readonly Reason[];
+      readonly isCreation: boolean;
       readonly isDeletion: boolean;
+      /** The state after the change. */
+      readonly revision: number;
+      /** Owner of a deleted object. */
+      readonly owner: Owner | undefined;
     }
+  | { readonly kind: 'decision'; readonly key: string; readonly timeMs: number; readonly decision: Decision }
+  | { readonly kind: 'log'; readonly key: string; readonly timeMs: number; readonly mark: LogMark }
   | {
       readonly kind: 'write';
       readonly key: string;
@@ -36,10 +47,23 @@ export type Moment =
 
 interface Seen {
   readonly object: {
-    readonly metadata: { readonly resourceVersion?: string; readonly managedFields?: readonly Managed[] };
+    readonly metadata: {
+      readonly uid?: string;
+      readonly resourceVersion?: string;
+      readonly ownerReferences?: readonly Owner[];
+    };
   };
   readonly seenMs: number;
+  /** This version is that of its creation. */
+  readonly isCreated?: boolean;
   readonly isDeleted: boolean;
+}
+
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 interface Managed {
@@ -51,32 +75,55 @@ interface Managed {
 }
 
 export function changesOf(versions: readonly Seen[]): Moment[] {
-  return versions.slice(1).flatMap((version, index): Moment[] => {
-    const before = versions[index];
-    const changes = fieldChanges(before.object, version.object);
-    if (changes.length === 0 && !version.isDeleted) return [];
+  return versions.flatMap((version, index): Moment[] => {
+    const { isDeleted, isCreated = false } = version;
+    const before = isCreated ? undefined : versions[index - 1];
+    if (!before && !isCreated) return [];
+    const changes = before ? fieldChanges(before.object, version.object) : [];
+    if (changes.length === 0 && !isDeleted && !isCreated) return [];
+    const { resourceVersion = '0', ownerReferences = [] } = version.object.metadata;
     return [
       {
         kind: 'change',
-        key: `change ${version.object.metadata.resourceVersion} ${version.isDeleted}`,
+        key: `change ${resourceVersion} ${isDeleted}`,
         timeMs: version.seenMs,
-        managers: writersBetween(before, version),
+        managers: managersOf(before?.object, version.object, changes),
         changes,
-        isDeletion: version.isDeleted,
+        reasons: before ? reasonsOf(before.object, version.object) : [],
+        isCreation: isCreated,
+        isDeletion: isDeleted,
+        revision: Number(resourceVersion),
+        owner: isDeleted ? ownerReferences[0] : undefined,
       },
     ];
   });
 }
 
+/** Times of managers are whole seconds: of two writes in one, the second is that of the fields' owners. */
+function managersOf(before: unknown, after: unknown, changes: readonly FieldChange[]): string[] {
+  const writers = writersBetween(before, after);
+  if (writers.length > 0) return writers;
+  const owners = managedIn(after).filter(({ fieldsV1 }) => {
+    const owned = ownedPaths(fieldsV1);
+    return changes.some(({ path }) => owned.some((prefix) => path.startsWith(prefix)));
+  });
+  return [...new Set(owners.map(({ manager = '' }) => manager))];
+}
+
+const managedIn = (object: unknown): Managed[] =>
+  listIn(fieldsIn(fieldsIn(object)['metadata'])['managedFields']).map((entry) => {
+    const { manager, operation, subresource, time, fieldsV1 } = fieldsIn(entry);
+    const texts = { manager: textIn(manager), operation: textIn(operation), subresource: textIn(subresource) };
+    return { ...texts, time: textIn(time), fieldsV1 };
+  });
+
 const managerKey = ({ manager = '', operation = '', subresource = '' }: Managed): string =>
   `${manager} ${operation} ${subresource}`;
 
-/** Managers whose fields or time differ. */
-function writersBetween({ object: before }: Seen, { object: after }: Seen): string[] {
-  const old = new Map(before.metadata.managedFields?.map((entry) => [managerKey(entry), JSON.stringify(entry)]));
-  const writers = (after.metadata.managedFields ?? []).filter(
-    (entry) => old.get(managerKey(entry)) !== JSON.stringify(entry),
-  );
+/** Managers whose fields or time differ; all of them without a state before. */
+export function writersBetween(before: unknown, after: unknown): string[] {
+  const old = new Map(managedIn(before).map((entry) => [managerKey(entry), JSON.stringify(entry)]));
+  const writers = managedIn(after).filter((entry) => old.get(managerKey(entry)) !== JSON.stringify(entry));
   return [...new Set(writers.map(({ manager = '' }) => manager))];
 }
 

@@ -36,7 +36,7 @@ export function useLogSources(kind: Kind, object: KubeObject): readonly LogSourc
   }, [isPod, isPod ? object : undefined, feed, version]);
 }
 
-function sourcesOf(pod: unknown): LogSource[] {
+export function sourcesOf(pod: unknown): LogSource[] {
   const name = textIn(fieldsIn(fieldsIn(pod)['metadata'])['name']);
   const { containers, initContainers, ephemeralContainers } = fieldsIn(fieldsIn(pod)['spec']);
   return [initContainers, containers, ephemeralContainers].flatMap((list) =>

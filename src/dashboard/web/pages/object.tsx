@@ -10,6 +10,7 @@ import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { statusOf } from '../model/status.ts';
 import { titleOf } from '../model/titles.ts';
 import { moment } from '../past/moment.ts';
+import { Timeline } from '../past/timeline.tsx';
 import { links, query, type Tab } from '../router.ts';
 import { type TextKey, t } from '../text.ts';
 import { Pill } from '../ui/cells.tsx';
@@ -50,8 +51,15 @@ function KindObject({ kind, namespace, name, tab }: Props & { kind: Kind }) {
   const object = latest?.object ?? single;
   const phase = feed?.phase.value;
   if (!object) {
-    if (phase?.name === 'past') return <Missing kind={kind} text={t('pastMissing')} />;
-    if (phase?.name === 'live') return <Missing kind={kind} text={t('objectGone')} />;
+    if (phase?.name === 'past' || phase?.name === 'live')
+      return (
+        <>
+          <Missing kind={kind} text={t(phase.name === 'past' ? 'pastMissing' : 'objectGone')} />
+          <div class="why single pad">
+            <Timeline {...{ kind, namespace, name, object }} versions={versions.value} />
+          </div>
+        </>
+      );
     if (phase?.name === 'failed') return <Missing kind={kind} text={phase.message} />;
     return <div class="skeleton pad" aria-busy="true" />;
   }

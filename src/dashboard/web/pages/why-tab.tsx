@@ -1,16 +1,13 @@
-// Why an object is as it is: the scheduler's decision, and one timeline of events and changes.
+// Why an object is as it is: one timeline of events and changes, and the scheduler's decision.
 
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { getInsight, type KubeObject } from '../api/api.ts';
-import { age } from '../model/age.ts';
 import { type Kind, kindId } from '../model/kinds.ts';
-import { changesOf, type Decision, decisionIn, type Moment, writesOf } from '../model/timeline.ts';
+import { type Decision, decisionIn } from '../model/timeline.ts';
+import { Timeline } from '../past/timeline.tsx';
 import { links } from '../router.ts';
 import { t } from '../text.ts';
-import { FieldChanges } from '../ui/field-changes.tsx';
-import { useNow } from '../ui/now.ts';
-import { useEvents } from './events-tab.tsx';
 import { Part } from './parts/part.tsx';
 import type { Version } from './versions.ts';
 
@@ -21,96 +18,37 @@ interface Props {
 }
 
 export function WhyTab({ kind, object, versions }: Props) {
+  const isPod = kindId(kind) === 'pods';
+  const found = useDecision(isPod ? object : undefined);
+  const { namespace = '', name } = object.metadata;
   return (
-    <div class="why">
-      <Timeline object={object} versions={versions} />
-      {kindId(kind) === 'pods' && <Placement object={object} />}
+    <div class={isPod ? 'why' : 'why single'}>
+      <Timeline
+        {...{ kind, namespace, name, object, versions }}
+        decision={typeof found.value === 'object' ? found.value : undefined}
+      />
+      {isPod && <Placement decision={found.value} />}
     </div>
   );
 }
 
-function Timeline({ object, versions }: Omit<Props, 'kind'>) {
-  const events = useEvents(object);
-  const nowMs = useNow(5_000);
-  const openedMs = versions[0]?.seenMs ?? Number.POSITIVE_INFINITY;
-  const moments: Moment[] = [
-    ...events.map(
-      ({ key, type, reason, message, source, count, lastMs }): Moment => ({
-        ...{ kind: 'event', key, timeMs: lastMs, isWarning: type === 'Warning', reason, message, source, count },
-      }),
-    ),
-    ...changesOf(versions),
-    ...writesOf(versions[0]?.object.metadata.managedFields ?? object.metadata.managedFields, openedMs),
-  ];
-  moments.sort((a, b) => b.timeMs - a.timeMs);
-  return (
-    <Part title={t('timeline')}>
-      <ol class="timeline">
-        {moments.map((moment) => (
-          <MomentItem key={moment.key} moment={moment} nowMs={nowMs} />
-        ))}
-      </ol>
-      <p class="muted small">{t('timelineSince')}</p>
-    </Part>
-  );
-}
+type FoundDecision = Decision | undefined | 'none';
 
-function MomentItem({ moment, nowMs }: { moment: Moment; nowMs: number }) {
-  const when = (
-    <span class="muted" title={new Date(moment.timeMs).toISOString()}>
-      {age(nowMs - moment.timeMs)}
-    </span>
-  );
-  switch (moment.kind) {
-    case 'event':
-      return (
-        <li class={moment.isWarning ? 'moment report bad' : 'moment report'}>
-          <p class="moment-head">
-            <strong>{moment.reason}</strong>
-            {moment.count > 1 && <span class="muted">×{moment.count}</span>}
-            <span class="muted">{moment.source}</span>
-            {when}
-          </p>
-          <p class="event-message">{moment.message}</p>
-        </li>
-      );
-    case 'change':
-      return (
-        <li class="moment change">
-          <p class="moment-head">
-            <strong>{moment.isDeletion ? t('deleted') : moment.managers.join(', ') || t('changed')}</strong>
-            {when}
-          </p>
-          {!moment.isDeletion && <FieldChanges changes={moment.changes} />}
-        </li>
-      );
-    case 'write':
-      return (
-        <li class="moment">
-          <p class="moment-head">
-            <strong>{moment.manager}</strong>
-            <span class="muted">
-              {t('lastWrite', { operation: `${moment.operation} ${moment.subresource}`.trim() })}
-            </span>
-            {when}
-          </p>
-          <p class="muted mono">{moment.fields.join(', ')}</p>
-        </li>
-      );
-  }
-}
-
-function Placement({ object: { metadata, spec } }: { object: KubeObject }) {
-  const found = useSignal<Decision | undefined | 'none'>(undefined);
-  const { namespace = '', name } = metadata;
+function useDecision(pod: KubeObject | undefined): Signal<FoundDecision> {
+  const found = useSignal<FoundDecision>(undefined);
+  const { namespace = '', name = '' } = pod?.metadata ?? {};
   // A pod that gets a node has another decision.
   useEffect(() => {
+    if (!name) return;
     getInsight('decision', { namespace, name }).then(
       (answer) => (found.value = decisionIn(answer) ?? 'none'),
-      () => (found.value = 'none'),
+      () => (found.value ??= 'none'),
     );
-  }, [namespace, name, spec, found]);
-  const decision = found.value;
+  }, [namespace, name, pod?.spec, found]);
+  return found;
+}
+
+function Placement({ decision }: { decision: FoundDecision }) {
   if (decision === undefined) return null;
   if (decision === 'none')
     return (

@@ -3,12 +3,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { age } from '../model/age.ts';
-import { type History, heightsOf, type Mark, type Moment, stepBack, stepForward } from '../model/history.ts';
+import { type History, type Moment, stepBack, stepForward } from '../model/history.ts';
+import { links, route } from '../router.ts';
 import { language } from '../settings.ts';
 import { after } from '../system.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
 import { reportError } from '../ui/toasts.tsx';
+import { Marks } from './marks.tsx';
 import { isPastOpen, moment } from './moment.ts';
 import { type FoundHistory, found, goTo, show, usePast } from './past-feed.ts';
 
@@ -34,7 +36,8 @@ function closePast(): void {
 }
 
 export function PastBar() {
-  if (!isPastOpen.value) return null;
+  // That page has a slider with two ends.
+  if (!isPastOpen.value || route.value.page === 'changes') return null;
   return (
     <section class={moment.value ? 'past-bar then' : 'past-bar'} aria-label={t('past')}>
       <PastContent found={found.value} />
@@ -102,7 +105,7 @@ function Scrubber({ history }: { history: History }) {
       <div class="past-track">
         <StepButton icon="back" text={t('pastBack')} onClick={() => step(stepBack(history, atMs))} />
         <div class="past-slider">
-          <Marks history={history} />
+          <Marks marks={history.marks} beginMs={since.timeMs} endMs={now.timeMs} />
           <input
             type="range"
             aria-label={t('pastMoment')}
@@ -128,6 +131,7 @@ function Scrubber({ history }: { history: History }) {
         <span class="muted">
           {t('pastSince', { time: timeText(since.timeMs), age: age(now.timeMs - since.timeMs) })}
         </span>
+        <a href={links.changes()}>{t('whatChanged')}</a>
         <strong class={moment.value || dragged.value ? 'past-when' : 'past-when present'} role="status">
           {whenText(atMs, now.timeMs)}
         </strong>
@@ -142,38 +146,7 @@ const StepButton = ({ icon, text, onClick }: { icon: 'back' | 'forward'; text: s
   </button>
 );
 
-/** The changes: a line for each mark, of three colours. */
-function Marks({ history: { since, now, marks } }: { history: History }) {
-  const heights = heightsOf(marks);
-  const rangeMs = Math.max(1, now.timeMs - since.timeMs);
-  const parts = (['changed', 'added', 'deleted'] as const).map((part) => ({
-    part,
-    path: marks.map((mark, index) =>
-      lineOf(mark, part, ((mark.timeMs - since.timeMs) / rangeMs) * width, heights[index]),
-    ),
-  }));
-  return (
-    <svg class="past-marks" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
-      {parts.map(({ part, path }) => (
-        <path key={part} class={part} d={path.join('')} />
-      ))}
-    </svg>
-  );
-}
-
-const width = 1_000;
-const height = 30;
-
-function lineOf(mark: Mark, part: 'added' | 'changed' | 'deleted', x: number, fraction: number): string {
-  const total = mark.added + mark.changed + mark.deleted;
-  if (mark[part] === 0) return '';
-  const unit = (fraction * height) / total;
-  const below = { deleted: 0, added: mark.deleted, changed: mark.deleted + mark.added }[part] * unit;
-  const top = height - below;
-  return `M${x.toFixed(1)} ${top.toFixed(1)}V${(top - mark[part] * unit).toFixed(1)}`;
-}
-
-const timeText = (ms: number): string =>
+export const timeText = (ms: number): string =>
   new Intl.DateTimeFormat(language.value, { timeStyle: 'medium' }).format(new Date(ms));
 
 const whenText = (ms: number, nowMs: number): string =>

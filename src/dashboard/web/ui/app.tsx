@@ -8,6 +8,7 @@ import { ListPage } from '../pages/list.tsx';
 import { ObjectPage } from '../pages/object.tsx';
 import { SignInPage } from '../pages/sign-in.tsx';
 import { TrafficPage } from '../pages/traffic.tsx';
+import { ChangesPage } from '../past/changes-page.tsx';
 import { PastBar } from '../past/past-bar.tsx';
 import { route } from '../router.ts';
 import { session } from '../session.ts';
@@ -70,6 +71,8 @@ function View() {
       return <ArchitecturePage />;
     case 'traffic':
       return <TrafficPage place={current.namespace} name={current.name} />;
+    case 'changes':
+      return <ChangesPage />;
     case 'create':
       return <CreatePage />;
     case 'top':
