@@ -30,6 +30,7 @@ export function addCommands(program: Command): void {
     .option('--no-open', 'only print it')
     .action(async (options) => (await import('./console.ts')).console(options));
   addBackup(program);
+  addStore(program);
   addImage(program);
   withCluster(
     program
@@ -201,6 +202,19 @@ function addBackup(program: Command): void {
     .option('--etcd-certfile <file>', 'client certificate for etcd', absolute)
     .option('--etcd-keyfile <file>', 'key of --etcd-certfile', absolute)
     .action(async (file, options) => (await import('./restore.ts')).restore(file, options));
+}
+
+function addStore(program: Command): void {
+  const store = program.command('store').description("the store of the cluster's data");
+  withCluster(
+    store.command('migrate').description('move the store of a running cluster, which answers reads meanwhile'),
+  )
+    .addOption(
+      new Option('--to <store>', 'etcd: an etcd member of this machine, which others can join')
+        .choices(['etcd'])
+        .makeOptionMandatory(),
+    )
+    .action(async (options) => (await import('./store.ts')).migrate(options));
 }
 
 function addImage(program: Command): void {

@@ -5,7 +5,7 @@ import os from 'node:os';
 import { parseCidr, parseIp, parseIpRange, rangeContains, rangesOverlap } from '../machinery/ip.ts';
 import { must } from '../machinery/must.ts';
 import type { ServerRequest } from './joining/types.ts';
-import { SettingError, type Settings, settings } from './settings.ts';
+import { componentNames, SettingError, type Settings, settings } from './settings.ts';
 import { checkStore } from './store-settings.ts';
 
 export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
@@ -81,6 +81,19 @@ function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): Cl
 
 const defaultSettings = (): Settings =>
   Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting.default])) as Settings;
+
+/** The configuration of this machine as the first of several servers. Throws SettingError. */
+export function serverConfig(config: ClusterConfig): ClusterConfig {
+  const server: ClusterConfig = { ...config, server: { init: true } };
+  checkServer(server);
+  if (config.nodeIP.startsWith('127.'))
+    throw new SettingError(
+      'the other servers must reach this one: start the cluster with --node-ip and an address of this machine first',
+    );
+  const missing = componentNames.filter((name) => !config.components.includes(name));
+  if (missing.length > 0) throw new SettingError(`a server runs all components, and --components lacks ${missing[0]}`);
+  return server;
+}
 
 function checkServer({ server, store, runtime, nodeNames, port }: ClusterConfig): void {
   if (!server) return;

@@ -4,7 +4,7 @@ import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { makeSigningKey } from './certificates.ts';
-import { type ClusterRequest, completeConfig, defaultRanges, overlap } from './config.ts';
+import { type ClusterRequest, completeConfig, defaultRanges, overlap, serverConfig } from './config.ts';
 import {
   componentNames,
   defaultAdmissionPlugins,
@@ -101,6 +101,20 @@ describe('a setting refuses a value that cannot be used', () => {
     ['evictionHard', 'memory.available<-1Gi', /positive quantity/],
     ['evictionHard', 'memory.available<much', /positive quantity/],
   ])('%s %s', (name, text, says) => expect(() => settings[name].read(text)).toThrow(says));
+});
+
+describe('a running cluster becomes the first server', () => {
+  const complete = (more: Partial<ClusterRequest>) =>
+    completeConfig({ name: 'test', dataDirectory: '/data', nodeIP: '192.0.2.1', ...more });
+  test('with its settings', () =>
+    expect(serverConfig(complete({ port: 7000 }))).toMatchObject({ port: 7000, server: { init: true } }));
+  test.each<[string, Partial<ClusterRequest>, RegExp]>([
+    ['another store', { store: 'memory' }, /has its own etcd member/],
+    ['simulated nodes', { runtime: 'simulated' }, /one real node/],
+    ['any free port', { port: 0 }, /needs a fixed --port/],
+    ['an address that others do not reach', { nodeIP: '127.0.0.1' }, /start the cluster with --node-ip/],
+    ['some of the components', { components: ['kube-apiserver'] }, /lacks kube-controller-manager/],
+  ])('not with %s', (_, more, says) => expect(() => serverConfig(complete(more))).toThrow(says));
 });
 
 describe('settings that contradict each other are refused', () => {

@@ -22,6 +22,7 @@ import { NodeProcess, type NodeProcessStatus } from './node-process/node-process
 import { type OnStep, PartSequence, type PartStatus } from './part-sequence.ts';
 import { type ApiServerPart, kubeletCertificate, type Pki } from './parts/api-server.ts';
 import type { ConsoleLink } from './parts/console.ts';
+import type { StorePart } from './parts/store.ts';
 import { version } from './version.ts';
 
 export interface ClusterProcess {
@@ -37,6 +38,8 @@ export interface Cluster {
   /** URL of the API server. */
   readonly server: string;
   readonly store: Store;
+  /** Pauses the writes of all clients of this process. */
+  readonly writes: StorePart['writes'];
   /** PEM of the cluster's CA; undefined: it does not listen. */
   readonly ca: string | undefined;
   /** Of a server: its etcd member, and the settings that all servers share. */
@@ -157,7 +160,7 @@ async function start(
       config,
       directory: context.directory,
       server: `https://${config.nodeIP}:${api.port}`,
-      store: store.store,
+      ...{ store: store.store, writes: store.writes },
       ca: api.pki?.ca.cert,
       ...(made.etcd && { etcd: made.etcd.member, leaveAtStop: made.etcd.leaveAtStop }),
       ...(context.server && { settings: context.server.settings }),

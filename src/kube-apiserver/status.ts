@@ -33,6 +33,10 @@ export const futureVersion = (asked: number, current: number): ApiError =>
     retryAfterSeconds: 1,
   });
 
+/** Clients repeat the request after a second. */
+export const unavailable = (message: string): ApiError =>
+  new ApiError(failure(503, 'ServiceUnavailable', message, { retryAfterSeconds: 1 }).status, { 'Retry-After': '1' });
+
 export const unsupportedPatch = (accepted: readonly string[]): ApiError =>
   failure(
     415,

@@ -143,10 +143,13 @@ export class LeaseNotFound extends Error {
   override readonly name = 'LeaseNotFound';
 }
 
-/** The store cannot be used as it is: damaged, of another version, in use by another process, or the disk is full. */
+/**
+ * The store cannot be used as it is: damaged, of another version, in use by another process, the disk is full, or its
+ * writes are paused for a moment.
+ */
 export class StoreUnusable extends Error {
   override readonly name = 'StoreUnusable';
-  readonly reason: 'damaged' | 'version' | 'in-use' | 'disk-full' | 'unreachable';
+  readonly reason: 'damaged' | 'version' | 'in-use' | 'disk-full' | 'unreachable' | 'paused';
   constructor(reason: StoreUnusable['reason'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;

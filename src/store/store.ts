@@ -29,6 +29,7 @@ export {
 } from './etcd/cluster-interface.ts';
 export * from './interface.ts';
 export { createMemoryStore } from './memory.ts';
+export { type PausableStore, pausableStore } from './pausable.ts';
 export { prefixedStore } from './prefixed.ts';
 export { readAs } from './read-as.ts';
 export { sameValue, textOf, type Value, valueOfText, writeValue } from './value.ts';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { openEtcdForRestore, openStore, restoreEtcd } from '../../store/store.ts';
+import { openEtcdForRestore, openStore, type Revision, restoreEtcd, type Store } from '../../store/store.ts';
 import { storedContent } from '../backup/content.ts';
 import { type DataDirectory, formerStore, hasMoved } from '../data-directory.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
@@ -24,16 +24,27 @@ export async function migrateToEtcd(
   if (!needsMigration(directory)) return;
   const store = await openStore({ kind: 'embedded', clock, directory: directory.store, mustExist: true });
   try {
-    const above = await store.revision();
-    // The store may have been written to since an interrupted move.
-    const id = `migration ${createHash('sha256').update(directory.root).digest('hex').slice(0, 16)} ${above}`;
-    const target = { endpoints: () => member.endpoints, tls: member.tls, clock };
-    const { store: etcd, earlier } = await openEtcdForRestore(target);
-    await etcd.close();
-    await restoreEtcd(target, { id, by: directory.root, above, ...earlier }, () => storedContent(store));
-    logger.info('store moved into etcd', { revision: above });
+    const revision = await copyToEtcd(directory, store, member, { clock });
+    logger.info('store moved into etcd', { revision });
   } finally {
     await store.close();
   }
   await rename(directory.store, formerStore(directory));
+}
+
+/** Resolves with the revision that was copied. A repetition at the same revision does nothing. */
+export async function copyToEtcd(
+  directory: DataDirectory,
+  store: Store,
+  member: EtcdMember,
+  { clock }: { readonly clock: Clock },
+): Promise<Revision> {
+  const above = await store.revision();
+  // The store may have been written to since an interrupted move.
+  const id = `migration ${createHash('sha256').update(directory.root).digest('hex').slice(0, 16)} ${above}`;
+  const target = { endpoints: () => member.endpoints, tls: member.tls, clock };
+  const { store: etcd, earlier } = await openEtcdForRestore(target);
+  await etcd.close();
+  await restoreEtcd(target, { id, by: directory.root, above, ...earlier }, () => storedContent(store));
+  return above;
 }

@@ -7,7 +7,7 @@ import { ensureAuthority } from '../certificates.ts';
 import { type DataDirectory, dataDirectory, noteStore } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
 import { needsMigration } from './migrate.ts';
-import { checkNodeDirectory, checkServerDirectory } from './server-directory.ts';
+import { checkNodeDirectory, checkServerDirectory, requestedServer } from './server-directory.ts';
 import { newToken } from './tokens.ts';
 import type { ServerRequest } from './types.ts';
 
@@ -96,6 +96,17 @@ test.each<[string, () => unknown, ServerRequest | undefined, boolean, RegExp | u
   const checked = checkServerDirectory(server ? { server } : {}, directory, wasServer);
   if (message) await expect(checked).rejects.toThrow(message);
   else await checked;
+});
+
+test.each<[string, () => unknown, ServerRequest | undefined]>([
+  ['nothing has moved', () => member('member'), undefined],
+  ['the move was cut short before its end', () => write('store.former/x', ''), undefined],
+  ['the member has not formed', () => [write('store.former/x', ''), member('forming')], undefined],
+  ['the member is that of others', () => [write('store.former/x', ''), member('member', other)], undefined],
+  ['all has moved', () => [write('store.former/x', ''), member('member')], { init: true }],
+])('"up" goes on as the first server if all has moved: %s', async (_, prepare, expected) => {
+  await prepare();
+  expect(await requestedServer({}, directory)).toEqual(expected);
 });
 
 test('--join of a server of the same cluster is a later start', async () => {

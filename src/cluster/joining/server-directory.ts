@@ -12,6 +12,19 @@ import type { ServerRequest } from './types.ts';
 
 export const serverFile = ({ root }: DataDirectory): string => path.join(root, 'server.json');
 
+/**
+ * The request of a machine that was no server yet. After a move into etcd that was cut short when all was copied, "up"
+ * goes on as the first server.
+ */
+export async function requestedServer(
+  { server }: { readonly server?: ServerRequest },
+  directory: DataDirectory,
+): Promise<ServerRequest | undefined> {
+  if (server || !hasMoved(directory) || needsMigration(directory)) return server;
+  const member = await readMember(path.join(directory.root, 'etcd'));
+  return member?.phase === 'member' && member.others.length === 0 ? { init: true } : undefined;
+}
+
 /** `wasServer`: the machine has started as a server before. Throws DataDirectoryError or JoinError. */
 export async function checkServerDirectory(
   { server }: { readonly server?: ServerRequest },

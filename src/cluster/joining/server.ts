@@ -14,7 +14,7 @@ import { checkName, enterCluster } from './join.ts';
 import { JoinError } from './join-error.ts';
 import { parseSettings } from './join-objects.ts';
 import { needsMigration } from './migrate.ts';
-import { checkServerDirectory, serverFile } from './server-directory.ts';
+import { checkServerDirectory, requestedServer, serverFile } from './server-directory.ts';
 import type { Server, ServerRequest, SharedSettings } from './types.ts';
 
 const nothing = { confirm: async () => {}, undo: async () => {} };
@@ -26,13 +26,14 @@ export async function enterControlPlane(
   clock: Clock,
 ): Promise<Server | undefined> {
   const existing = await readServer(directory);
-  await checkServerDirectory(config, directory, existing !== undefined);
-  if (!existing && !config.server) return undefined;
+  const server = existing ? config.server : await requestedServer(config, directory);
+  await checkServerDirectory(server ? { server } : {}, directory, existing !== undefined);
+  if (!existing && !server) return undefined;
   if (config.nodeIP.startsWith('127.'))
     throw new JoinError('the other servers must reach this one: give --node-ip with an address of this machine');
   const etcdCa = () => ensureAuthority(directory.pki, 'etcd-ca', clock.now());
   if (existing) return { settings: existing, etcdCa: await etcdCa(), isConfirmed: true, ...nothing };
-  const { join } = config.server ?? {};
+  const { join } = server ?? {};
   if (join && needsMigration(directory))
     throw new DataDirectoryError(
       `${directory.root} has the data of another cluster: choose another --data-dir, or remove it with "coracle down --delete"`,

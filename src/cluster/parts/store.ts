@@ -1,6 +1,6 @@
 import type { RunningComponent } from '../../client/client.ts';
 import { readingProtobuf } from '../../kube-apiserver/kube-apiserver.ts';
-import { openStore, type Store, type StoreOptions } from '../../store/store.ts';
+import { openStore, type PausableStore, pausableStore, type Store, type StoreOptions } from '../../store/store.ts';
 import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
 import { withEncryption } from '../encryption.ts';
@@ -9,19 +9,20 @@ import { readEtcdTls } from '../etcd-tls.ts';
 
 export interface StorePart extends RunningComponent {
   readonly store: Store;
+  readonly writes: Pick<PausableStore, 'pause' | 'resume'>;
 }
 
 /** Opens the store that the configuration names. Throws StoreUnusable. */
 export async function startStorePart(context: PartContext, etcd?: EtcdMember): Promise<StorePart> {
   const { config, directory } = context;
   const mustExist = config.store === 'embedded' && (await hasStore(directory));
-  const opened = await openStore(await storeOptions(context, mustExist, etcd));
+  const opened = pausableStore(await openStore(await storeOptions(context, mustExist, etcd)));
   if (config.store === 'embedded' && !mustExist) await noteStore(directory);
   const store = await withEncryption(opened, context).catch(async (error) => {
     await opened.close();
     throw error;
   });
-  return { store: readingProtobuf(store), stop: () => store.close() };
+  return { store: readingProtobuf(store), writes: opened, stop: () => store.close() };
 }
 
 async function storeOptions(

@@ -3,7 +3,7 @@ import { QuantityError } from '../../machinery/quantity.ts';
 import { tooDeep } from '../../machinery/text/depth.ts';
 import { Compacted, FutureRevision, StoreUnusable } from '../../store/store.ts';
 import type { Stage } from '../request.ts';
-import { failure, futureVersion } from '../status.ts';
+import { failure, futureVersion, unavailable } from '../status.ts';
 
 /** Converts every error to a Status. Unexpected errors are logged and become a 500. */
 export const answerErrors: Stage = async (request, next) => {
@@ -31,6 +31,7 @@ function asApiError(error: unknown): ApiError | undefined {
   if (error instanceof Compacted)
     return failure(410, 'Expired', 'The resourceVersion for the provided list is too old.');
   if (error instanceof FutureRevision) return futureVersion(0, error.current);
+  if (error instanceof StoreUnusable && error.reason === 'paused') return unavailable(error.message);
   if (error instanceof StoreUnusable) return failure(500, undefined, `etcdserver: ${error.message}`);
   return undefined;
 }

@@ -1,0 +1,88 @@
+// A running cluster moves its store into etcd under a client's load, and becomes the first of several servers.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type Machine, Networks, whyNot } from './machine.ts';
+import type { SteadyRecord } from './steady-client.ts';
+
+const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/usr/bin/etcd');
+
+describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${reason}` : ''}`, () => {
+  let networks: Networks;
+  let first: Machine;
+  let second: Machine;
+  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
+  async function must(machine: Machine, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
+    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
+    return stdout;
+  }
+  const pid = () => JSON.parse(readFileSync(path.join(first.directory, 'data/run.json'), 'utf8')).pid;
+  const versionOf = async (name: string) =>
+    Number(await first.kubectl('get', 'configmap', name, '-o', 'jsonpath={.metadata.resourceVersion}'));
+  const namesAt = async (machine: Machine) =>
+    new Set((await machine.kubectl('get', 'configmaps', '-o', 'name')).trim().split('\n'));
+
+  beforeAll(async () => {
+    networks = new Networks();
+    [first, second] = [networks.machine('one'), networks.machine('one')];
+    for (const machine of [first, second]) machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
+    await must(first, 'up', '--node-name', 'first', '--node-ip', first.address);
+    await first.apply(
+      ...Array.from({ length: 20 }, (_, i) => ({
+        ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'default', name: `before-${i}` } },
+        data: { text: 'x'.repeat(100_000) },
+      })),
+    );
+  }, 120_000);
+  afterAll(async () => {
+    for (const machine of [second, first].filter(Boolean)) {
+      await machine.coracle('down', '--delete', ...place(machine));
+      machine.dispose();
+    }
+    networks?.dispose();
+  }, 120_000);
+
+  test('reads are answered, no acknowledged write is lost, and the same process goes on as a server', async () => {
+    const [former, version] = [pid(), await versionOf('before-0')];
+    const client = path.join(import.meta.dirname, 'steady-client.ts');
+    const steady = first.background(process.execPath, [client, first.kubeconfig]);
+    await eventually(async () => expect((await namesAt(first)).has('configmap/steady-20')).toBe(true));
+    expect(await must(first, 'store', 'migrate', '--to', 'etcd')).toMatch(/is the first of several servers/);
+    const ended = new Promise((resolve) => steady.child.once('close', resolve));
+    steady.child.stdin?.end();
+    await ended;
+    const record: SteadyRecord = JSON.parse(steady.text());
+    expect(Object.keys(record.refused)).toEqual(['503']);
+    expect(record.readsMeanwhile).toBeGreaterThan(0);
+    const names = await namesAt(first);
+    expect(record.acknowledged.filter((name) => !names.has(`configmap/${name}`))).toEqual([]);
+    expect(pid()).toBe(former);
+    expect(await versionOf('before-0')).toBeGreaterThan(version);
+    expect(await must(first, 'status')).toMatch(/ok etcd first/);
+    const again = await first.coracle('store', 'migrate', '--to', 'etcd', ...place(first));
+    expect(again.stderr).toMatch(/the store of this cluster is in etcd/);
+  }, 120_000);
+
+  test('a second server joins, and "up" starts the first one again', async () => {
+    const { server, token, caCertHash, certificateKey } = JSON.parse(
+      await must(first, 'token', 'create', '--server', '-o', 'json'),
+    );
+    const join = [
+      '--join',
+      server,
+      '--token',
+      token,
+      '--ca-cert-hash',
+      caCertHash,
+      '--certificate-key',
+      certificateKey,
+    ];
+    await must(second, 'server', ...join, '--node-name', 'second', '--node-ip', second.address);
+    expect(await namesAt(second)).toEqual(await namesAt(first));
+    await must(first, 'down');
+    await must(first, 'up', '--node-name', 'first', '--node-ip', first.address);
+    expect(await must(first, 'status')).toMatch(/ok etcd second/);
+  }, 120_000);
+});
