@@ -36,7 +36,7 @@ const isDoor = (room: string, file: string) =>
 /** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
 const lightDoors = [
   ...['config', 'control', 'data-directory', 'run', 'version'],
-  ...['api-server/api-server', 'backup/backup', 'etcd-stand-in/etcd-stand-in'],
+  ...['api-server/api-server', 'backup/backup', 'etcd-stand-in/etcd-stand-in', 'local-console/local-console'],
 ].map((name) => `cluster/${name}.ts`);
 
 const roomOf = (file: string) => file.split('/')[0];

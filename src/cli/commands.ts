@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
 import { duration } from './join-options.ts';
-import { withCluster, withOutput } from './options.ts';
+import { portNumber, withCluster, withOutput } from './options.ts';
 import { withAgentOptions, withServerOptions, withUpOptions } from './up-options.ts';
 
 export function addCommands(program: Command): void {
@@ -24,11 +24,7 @@ export function addCommands(program: Command): void {
       program.command('status').description('show the state of a cluster: components, nodes, memory, problems'),
     ),
   ).action(async (options) => (await import('./status.ts')).status(options));
-  withOutput(
-    withCluster(program.command('console').description('open the web console: print a link that signs in once')),
-  )
-    .option('--no-open', 'only print it')
-    .action(async (options) => (await import('./console.ts')).console(options));
+  addConsole(program);
   addBackup(program);
   addStore(program);
   addImage(program);
@@ -68,6 +64,17 @@ export function addCommands(program: Command): void {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (args) => (await import('./bench.ts')).bench(args));
+}
+
+function addConsole(program: Command): void {
+  withOutput(
+    withCluster(program.command('console').description('open the web console: print a link that signs in once')),
+  )
+    .option('--no-open', 'only print it')
+    .option('--kubeconfig <file>', 'serve the console on this machine, for the cluster of a kubeconfig')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one')
+    .option('--port <port>', 'port of the console with --kubeconfig; default: any free one', portNumber)
+    .action(async (options) => (await import('./console.ts')).console(options));
 }
 
 function addUp(program: Command): void {

@@ -48,3 +48,8 @@ export const green = paint(32);
 
 export const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+export function portNumber(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError('Use a number from 0 to 65535.');
+}

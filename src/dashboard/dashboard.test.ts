@@ -20,7 +20,7 @@ writeFileSync(
 const dashboard = createDashboard({
   clock: new VirtualClock(),
   assets,
-  cluster: { name: 'test', version: '1', kubernetesVersion: 'v1.36.2' },
+  cluster: { name: 'test', version: '1', kubernetesVersion: 'v1.36.2', isCoracle: true },
   async userOfToken(token) {
     if (token !== 'good') throw unauthorized();
     return { name: 'jane', groups: [] };

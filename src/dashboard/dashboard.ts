@@ -21,6 +21,7 @@ import { Previews } from './previews.ts';
 import { newSecret } from './secrets.ts';
 import { type Identity, type OpenedSession, type Session, Sessions, type User } from './sessions.ts';
 
+export type { Page } from './http.ts';
 export type { Insights } from './insights.ts';
 
 export interface DashboardOptions {
@@ -28,13 +29,19 @@ export interface DashboardOptions {
   /** Directory of the built files. */
   readonly assets: string;
   /** Shown to signed-in users. */
-  readonly cluster: { readonly name: string; readonly version: string; readonly kubernetesVersion: string };
+  readonly cluster: {
+    readonly name: string;
+    readonly version: string;
+    readonly kubernetesVersion: string;
+    /** False: another Kubernetes, without insights. */
+    readonly isCoracle: boolean;
+  };
   /** Rejects when the token is wrong. */
   userOfToken(token: string): Promise<User>;
   /** A client with the rights of the user. */
   clientFor(user: User): Client;
-  /** Answers that the API does not have. */
-  readonly insights: Insights;
+  /** Answers that the API does not have; undefined: the cluster has none. */
+  readonly insights?: Insights;
 }
 
 /** A request that continues in the API at `path`. */
@@ -101,7 +108,10 @@ async function answer(context: Context, request: PageRequest): Promise<Page | Fo
   if (path.startsWith('/preview/')) return preview(context, request, path.slice('/preview/'.length));
   if (path.startsWith('/insights/')) {
     const session = sessionOf(context, request);
-    return session ? insight(context, await userOf(context, session), path, request.query) : signIn;
+    if (!session) return signIn;
+    const { insights, clientFor } = context;
+    if (!insights) return failure(404, 'NotFound', 'only a Coracle cluster knows this');
+    return insight({ insights, clientFor }, await userOf(context, session), path, request.query);
   }
   if (method !== 'GET' && method !== 'HEAD') return failure(405, 'MethodNotAllowed', `${method} is not allowed here`);
   if (path.startsWith('/assets/')) return assetPage(context, path.slice('/assets/'.length), headers);

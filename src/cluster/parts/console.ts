@@ -1,11 +1,10 @@
 // The web console, on the port of the API server. Its code is loaded by the first request, or by the first link.
 
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { kubernetesVersion } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
 import type { Dashboard, Insights } from '../../dashboard/dashboard.ts';
 import { traceService } from '../../kube-proxy/kube-proxy.ts';
+import { assetsDirectory } from '../assets-directory.ts';
 import type { PartContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import { version } from '../version.ts';
@@ -34,7 +33,7 @@ export function startConsolePart(
     return createDashboard({
       clock,
       assets: assetsDirectory(),
-      cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion },
+      cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion, isCoracle: true },
       userOfToken: (token) => api.userOfToken(token),
       clientFor: (user) => api.clientFor(user),
       insights: { ...insights, trace: traceService, history: api.history },
@@ -50,10 +49,4 @@ export function startConsolePart(
       (await loaded)?.stop();
     },
   };
-}
-
-/** Beside the bundle; of the last build in a checkout. */
-function assetsDirectory(): string {
-  const paths = ['./console', '../../../dist/console'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
-  return paths.find((path) => existsSync(`${path}/manifest.json`)) ?? paths[0];
 }

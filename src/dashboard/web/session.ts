@@ -9,7 +9,13 @@ export interface SignedIn {
   readonly user: string;
   readonly key: string;
   readonly expires: number;
-  readonly cluster: { readonly name: string; readonly version: string; readonly kubernetesVersion: string };
+  readonly cluster: {
+    readonly name: string;
+    readonly version: string;
+    readonly kubernetesVersion: string;
+    /** False: another Kubernetes, of which the console knows its API alone. */
+    readonly isCoracle: boolean;
+  };
 }
 
 export type SessionState =
@@ -18,6 +24,7 @@ export type SessionState =
   | { readonly phase: 'signed-in'; readonly session: SignedIn };
 
 export const session = signal<SessionState>({ phase: 'checking' });
+export const isCoracle = (): boolean => session.value.phase !== 'signed-in' || session.value.session.cluster.isCoracle;
 export const base = '/console';
 const place = 'coracle.key';
 
@@ -94,7 +101,7 @@ async function persistent(send: () => Promise<Response>): Promise<Response> {
 
 function enter(answer: unknown): void {
   const { user, key, expires, cluster } = fieldsIn(answer);
-  const { name, version, kubernetesVersion } = fieldsIn(cluster);
+  const { name, version, kubernetesVersion, isCoracle } = fieldsIn(cluster);
   localStorage.setItem(place, textIn(key));
   session.value = {
     phase: 'signed-in',
@@ -106,6 +113,7 @@ function enter(answer: unknown): void {
         name: textIn(name),
         version: textIn(version),
         kubernetesVersion: textIn(kubernetesVersion),
+        isCoracle: isCoracle === true,
       },
     },
   };

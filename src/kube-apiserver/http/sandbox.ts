@@ -1,30 +1,7 @@
-// Answers of pods that a browser shows below the console's path. The content is hostile: it must not have the origin of
-// the console, and its headers must not change the browser's state for the host (cookies, storage, redirected services).
+// Answers of pods that a browser shows below the console's path.
 
+import { sandboxHeaders } from '../../machinery/sandbox-headers.ts';
 import type { Reply } from '../reply.ts';
 
-/** Headers of the pod that reach the browser. */
-const passed = new Set([
-  ...['accept-ranges', 'content-disposition', 'content-encoding', 'content-language', 'content-length'],
-  ...['content-range', 'etag', 'last-modified', 'location', 'retry-after', 'vary', 'x-content-type-options'],
-]);
-
-/** Without `allow-same-origin`, the document has an origin that no other document has. */
-const policy = 'sandbox allow-scripts allow-forms allow-modals allow-popups allow-downloads';
-
-const sandboxHeaders = {
-  'Content-Security-Policy': policy,
-  'Referrer-Policy': 'no-referrer',
-  'Permissions-Policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
-  'X-Frame-Options': 'DENY',
-  // Requests of the document itself are those of another origin. They have no credentials: the address allows them.
-  'Access-Control-Allow-Origin': '*',
-  'Cross-Origin-Resource-Policy': 'cross-origin',
-  'Cache-Control': 'no-store',
-} as const;
-
-export function sandboxed(reply: Reply): Reply {
-  if (reply.type === 'hijacked') return reply;
-  const kept = Object.entries(reply.headers ?? {}).filter(([name]) => passed.has(name.toLowerCase()));
-  return { ...reply, headers: { ...Object.fromEntries(kept), ...sandboxHeaders } };
-}
+export const sandboxed = (reply: Reply): Reply =>
+  reply.type === 'hijacked' ? reply : { ...reply, headers: sandboxHeaders(reply.headers ?? {}) };

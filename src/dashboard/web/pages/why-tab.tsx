@@ -7,6 +7,7 @@ import { type Kind, kindId } from '../model/kinds.ts';
 import { type Decision, decisionIn } from '../model/timeline.ts';
 import { Timeline } from '../past/timeline.tsx';
 import { links } from '../router.ts';
+import { isCoracle } from '../session.ts';
 import { t } from '../text.ts';
 import { Part } from './parts/part.tsx';
 import type { Version } from './versions.ts';
@@ -53,7 +54,7 @@ function Placement({ decision }: { decision: FoundDecision }) {
   if (decision === 'none')
     return (
       <Part title={t('scheduling')}>
-        <p class="muted">{t('noDecision')}</p>
+        <p class="muted">{t(isCoracle() ? 'noDecision' : 'onlyCoracle')}</p>
       </Part>
     );
   return (

@@ -11,7 +11,7 @@ import { TrafficPage } from '../pages/traffic.tsx';
 import { ChangesPage } from '../past/changes-page.tsx';
 import { PastBar } from '../past/past-bar.tsx';
 import { route } from '../router.ts';
-import { session } from '../session.ts';
+import { isCoracle, session } from '../session.ts';
 import { every } from '../system.ts';
 import { t } from '../text.ts';
 import { Dialogs } from './dialogs.tsx';
@@ -52,7 +52,7 @@ function Frame() {
       <Sidebar />
       <div class="page">
         <TopBar />
-        <PastBar />
+        {isCoracle() && <PastBar />}
         <main id="main" tabIndex={-1}>
           <View />
         </main>

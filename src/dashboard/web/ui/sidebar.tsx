@@ -4,7 +4,7 @@ import { sections } from '../api/catalog.ts';
 import { type Kind, kindId, type Section, type SectionName } from '../model/kinds.ts';
 import { titleOf } from '../model/titles.ts';
 import { links, route } from '../router.ts';
-import { session } from '../session.ts';
+import { isCoracle, session } from '../session.ts';
 import { type TextKey, t } from '../text.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { isMenuOpen, isPaletteOpen } from './keys.ts';
@@ -28,7 +28,7 @@ export function Sidebar() {
         </button>
         <div class="nav-scroll">
           <ViewLink to={links.architecture()} page="architecture" icon="architecture" text="architecture" />
-          <ViewLink to={links.traffic()} page="traffic" icon="traffic" text="traffic" />
+          <ViewLink to={links.traffic()} page="traffic" icon="traffic" text="traffic" isOff={!isCoracle()} />
           <ViewLink to={links.top()} page="top" icon="chart" text="top" />
           <ViewLink to={links.whoCan()} page="who-can" icon="key" text="whoCan" />
           <ViewLink to={links.helm()} page="helm" icon="helm" text="helm" />
@@ -53,8 +53,24 @@ export const Logo = () => (
   </svg>
 );
 
-function ViewLink({ to, page, icon, text }: { to: string; page: string; icon: IconName; text: TextKey }) {
+interface ViewLinkProps {
+  readonly to: string;
+  readonly page: string;
+  readonly icon: IconName;
+  readonly text: TextKey;
+  /** The cluster is another Kubernetes, which has no such view. */
+  readonly isOff?: boolean;
+}
+
+function ViewLink({ to, page, icon, text, isOff = false }: ViewLinkProps) {
   const isHere = route.value.page === page;
+  if (isOff)
+    return (
+      <span class="nav-link view off" aria-disabled="true" title={t('onlyCoracle')}>
+        <Icon name={icon} />
+        {t(text)}
+      </span>
+    );
   return (
     <a class="nav-link view" href={to} aria-current={isHere ? 'page' : undefined}>
       <Icon name={icon} />
