@@ -11,6 +11,9 @@ const flagOf = ({ flag, argument }: Setting<unknown>) => `--${flag} ${argument}`
 const nodeSettings = [
   ...(['runtime', 'criEndpoint', 'ociRuntime', 'nodeIP', 'nodeName', 'nodeLabels', 'nodeTaints'] as const),
   ...(['network', 'proxyMode', 'evictionHard', 'cloudProvider', 'providerID'] as const),
+  ...(['kubeletConfig', 'systemReserved', 'reservedCpus', 'cpuManagerPolicy', 'cpuManagerPolicyOptions'] as const),
+  ...(['memoryManagerPolicy', 'reservedMemory', 'topologyManagerPolicy', 'topologyManagerScope'] as const),
+  'topologyManagerPolicyOptions' as const,
 ];
 
 export function withAgentOptions(command: Command): Command {

@@ -118,7 +118,16 @@ function checkConfig(config: ClusterConfig): void {
     );
   checkBackups(config);
   checkCloud(config);
+  checkManagers(config);
   checkRanges(config);
+}
+
+/** Each kubelet would give the same CPUs and memory away. */
+function checkManagers({ nodeNames, runtime, cpuManagerPolicy, memoryManagerPolicy }: ClusterConfig): void {
+  if (nodeNames.length > 1 && runtime !== 'simulated' && (cpuManagerPolicy ?? memoryManagerPolicy) !== undefined)
+    throw new SettingError(
+      '--cpu-manager-policy and --memory-manager-policy need one node on a machine: leave --nodes out',
+    );
 }
 
 function checkBackups({ backupSchedule, backupTo, backupRecipients }: ClusterConfig): void {

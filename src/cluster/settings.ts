@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { autoscalerSettings } from './autoscaler-settings.ts';
 import { cloudSettings } from './cloud-settings.ts';
+import { kubeletSettings } from './kubelet-settings.ts';
 import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
 import {
   addressRanges,
@@ -331,6 +332,12 @@ export const settings = {
     read: thresholds,
     format: (amounts) => pairs(amounts, '<'),
   }),
+  kubeletConfig: file({
+    flag: 'kubelet-config',
+    argument: '<file>',
+    help: 'KubeletConfiguration: policies of the resource managers, reserved resources, eviction and limits of the nodes',
+  }),
+  ...kubeletSettings,
   ...autoscalerSettings,
   backupSchedule: setting<string | undefined>({
     flag: 'backup-schedule',

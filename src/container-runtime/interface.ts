@@ -81,6 +81,10 @@ export interface ContainerResources {
   readonly oomScoreAdj?: number;
   /** Processes and threads; undefined: no limit. */
   readonly pidsLimit?: number;
+  /** CPUs on which it runs, such as 0-3,5; undefined: as its parent. */
+  readonly cpusetCpus?: string;
+  /** NUMA nodes of its memory, such as 0,1. */
+  readonly cpusetMems?: string;
   /** By page size, such as 2MB. */
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limitBytes: number }[];
 }

@@ -1,6 +1,7 @@
 // The kubelet's configuration. Names follow KubeletConfiguration (kubelet.config.k8s.io/v1beta1).
 
 import type { EvictionConfig } from './eviction/thresholds.ts';
+import type { ResourceManagersInput } from './resource-managers/settings.ts';
 
 export interface KubeletConfig {
   readonly nodeName: string;
@@ -28,6 +29,8 @@ export interface KubeletConfig {
   readonly maxPods: number;
   /** Eviction thresholds for memory, disk and processes; Kubernetes' defaults if omitted. */
   readonly eviction?: EvictionConfig;
+  /** Policies of the CPU, memory and topology managers; Kubernetes' defaults if omitted. */
+  readonly resourceManagers?: ResourceManagersInput;
   /** Processes and threads that one pod may have; no limit by default. */
   readonly podPidsLimit?: number;
   /** The machine's resources; `allocatable` is this minus the reserved amounts. */

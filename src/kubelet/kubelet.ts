@@ -19,6 +19,7 @@ import type { KubeletTools } from './tools.ts';
 import { podUids, unmountVolumes } from './volumes/volumes.ts';
 
 export type { KubeletConfig } from './config.ts';
+export { parseKubeletConfiguration } from './configuration.ts';
 
 export interface KubeletDependencies {
   readonly runtime: ContainerRuntime;
@@ -49,6 +50,7 @@ export async function startKubelet(
   await machine.hostPathVolumes?.start();
   await csi?.volumes.recover();
   await tools.devices?.start();
+  await tools.resources?.start();
   await tools.dynamicResources?.start();
   const podResources = await servePodResourcesOf(tools, workers);
   tools.cgroups?.start();
@@ -85,11 +87,11 @@ export async function startKubelet(
 }
 
 /** Simulated nodes have none. */
-function servePodResourcesOf({ config, devices, dynamicResources }: KubeletTools, workers: PodWorkers) {
-  if (!devices) return undefined;
+function servePodResourcesOf({ config, devices, dynamicResources, resources }: KubeletTools, workers: PodWorkers) {
+  if (!devices || !resources) return undefined;
   return servePodResources(config.rootDirectory, {
     activePods: () => workers.active(),
-    devices: devices.state,
+    ...{ devices: devices.state, resources },
     claimsOf: (pod, container) => dynamicResources?.claimsOf(pod, container) ?? [],
   });
 }

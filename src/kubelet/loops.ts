@@ -61,6 +61,7 @@ export function loopsOf(parts: LoopParts): Start {
     ...always(signal),
     ...(csi ? [csi.run(signal)] : []),
     ...(dynamicResources ? [dynamicResources.run(signal)] : []),
+    ...(tools.resources ? [tools.resources.run(signal)] : []),
     runPlugins(config.rootDirectory, handlers, tools, signal),
     rotateLogs(tools, signal),
     garbage.run(signal),

@@ -1,6 +1,6 @@
 // Makes the parts of a kubelet that its pods use, and the node's.
 
-import { ignoreNotFound, type Service } from '../api/api.ts';
+import { ignoreNotFound, type Pod, type Service } from '../api/api.ts';
 import { type ComponentContext, createEventRecorder, createInformer, type Informer } from '../client/client.ts';
 import type { Cgroups, ContainerRuntime } from '../container-runtime/container-runtime.ts';
 import type { KubeletConfig } from './config.ts';
@@ -17,6 +17,9 @@ import { refuse } from './pods/admission.ts';
 import { PodCache } from './pods/pod-cache.ts';
 import type { PodWorkers } from './pods/pod-workers.ts';
 import { ProbeManager } from './probes/probes.ts';
+import { machineLayout } from './resource-managers/machine-layout.ts';
+import { ResourceManagers } from './resource-managers/resource-managers.ts';
+import { resourceManagersConfig } from './resource-managers/settings.ts';
 import { PodCgroups } from './resources/pod-cgroups.ts';
 import { measured } from './stats/measured-runtime.ts';
 import { StatusManager } from './status/status-manager.ts';
@@ -65,23 +68,13 @@ export function makeTools(
         reportNode: () => keeper.refresh(),
       })
     : undefined;
-  const devices = config.usesFilesystem
-    ? new DevicePlugins({
-        ...{ clock, logger, metrics, rootDirectory: config.rootDirectory },
-        activePods: () => workers.active(),
-        reportNode: () => keeper.refresh(),
-        healthChanged: (uid) => workers.wake(uid),
-      })
+  const ofMachine = config.usesFilesystem
+    ? machineResources({ context, config, runtime, workers, keeper: () => keeper, cache })
     : undefined;
-  const dynamicResources = config.usesFilesystem
-    ? new DynamicResources({
-        ...{ client, clock, logger, metrics, nodeName: config.nodeName, rootDirectory: config.rootDirectory },
-        activePods: () => workers.active(),
-        wake: (uid) => workers.wake(uid),
-      })
-    : undefined;
+  const { devices, resources } = ofMachine ?? {};
   const pods = () => workers.counted();
-  const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods });
+  const hasOwnCpus = ({ metadata }: Pod) => resources?.hasOwnCpus(metadata.uid) ?? false;
+  const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods, hasOwnCpus });
   const machine = config.usesFilesystem
     ? realMachine({ config, clock, logger, runtime, ...(podCgroups && { cgroups: podCgroups }) })
     : simulatedMachine(config, runtime);
@@ -89,8 +82,7 @@ export function makeTools(
     ...{ config, client, clock, logger, runtime, machine, events, cache, services },
     ...(podCgroups && { cgroups: podCgroups }),
     ...(csi && { csi: csi.volumes }),
-    ...(devices && { devices }),
-    ...(dynamicResources && { dynamicResources }),
+    ...ofMachine,
     images: new ImageManager(runtime, clock),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger),
@@ -107,6 +99,35 @@ export function makeTools(
     readNode: () => keeper.read(),
   };
   return { tools, keeper, pressure, services, ...(csi && { csi }) };
+}
+
+interface MachineParts {
+  readonly context: ComponentContext;
+  readonly config: KubeletConfig;
+  readonly runtime: ContainerRuntime;
+  readonly workers: PodWorkers;
+  readonly keeper: () => NodeKeeper;
+  readonly cache: PodCache;
+}
+
+/** Devices, claims, CPUs and memory, which simulated nodes do not have. */
+function machineResources({ context, config, runtime, workers, keeper, cache }: MachineParts) {
+  const { client, clock, logger, metrics } = context;
+  const { nodeName, rootDirectory, reserved } = config;
+  const activePods = () => workers.active();
+  const wake = (uid: string) => workers.wake(uid);
+  const devices = new DevicePlugins({
+    ...{ clock, logger, metrics, rootDirectory, activePods, healthChanged: wake },
+    reportNode: () => keeper().refresh(),
+  });
+  const dynamicResources = new DynamicResources({
+    ...{ client, clock, logger, metrics, nodeName, rootDirectory, activePods, wake },
+  });
+  const resources = new ResourceManagers(resourceManagersConfig(config.resourceManagers ?? {}), {
+    ...{ layout: machineLayout(), reserved, rootDirectory, clock, logger, runtime, activePods, devices },
+    containersOf: (uid) => cache.get(uid).containers,
+  });
+  return { devices, dynamicResources, resources };
 }
 
 function podStarts({ metrics }: ComponentContext): (seconds: number) => void {

@@ -13,6 +13,7 @@ import type { ImageManager } from './images/images.ts';
 import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
 import type { ProbeManager } from './probes/probes.ts';
+import type { ResourceManagers } from './resource-managers/resource-managers.ts';
 import type { PodCgroups } from './resources/pod-cgroups.ts';
 import type { StatusManager } from './status/status-manager.ts';
 import type { PodToken } from './volumes/tokens.ts';
@@ -28,6 +29,8 @@ export interface KubeletTools {
   readonly cgroups?: PodCgroups;
   /** Absent on simulated nodes. */
   readonly devices?: DevicePlugins;
+  /** CPUs, memory and devices by NUMA node; absent on simulated nodes. */
+  readonly resources?: ResourceManagers;
   /** Claims of pods; absent on simulated nodes. */
   readonly dynamicResources?: DynamicResources;
   /** Volumes of CSI drivers; absent on simulated nodes. */

@@ -10,6 +10,7 @@ import { firstAddresses } from '../addresses.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
+import { chosenConfig } from '../kubelet-config.ts';
 import type { NodeHandle, NodePartContext } from '../node-part.ts';
 import { kubeletRoot, openRuntime } from '../runtime.ts';
 
@@ -84,14 +85,10 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
     labels: config.nodeLabels ?? {},
     taints: config.nodeTaints,
     ...cloudOf(config),
-    maxPods: 110,
     capacity: simulated ? simulatedCapacity : await machineCapacity(directory.root),
-    reserved: { cpuMillis: 0, memoryBytes: 100 * 2 ** 20 },
     nodeInfo: simulated ? simulatedInfo : await machineInfo(),
-    containerLogMaxSize: 10 * 2 ** 20,
-    containerLogMaxFiles: 5,
     usesFilesystem: !simulated,
-    ...(config.evictionHard && { eviction: { evictionHard: config.evictionHard } }),
+    ...(await chosenConfig(config)),
   };
 }
 

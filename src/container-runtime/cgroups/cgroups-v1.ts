@@ -3,7 +3,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerResources } from '../interface.ts';
-import { fields, read, wholePages, write } from './files.ts';
+import { fields, read, setSets, wholePages, write } from './files.ts';
 import { Hierarchies } from './hierarchies.ts';
 import type { Cgroups, Limits, Usage } from './interface.ts';
 
@@ -48,6 +48,10 @@ export class CgroupsV1 extends Hierarchies implements Cgroups {
     const memory = this.#controllers.get('memory');
     if (memory && memoryLimitBytes !== undefined) limitMemory(join(memory, path), memoryLimitBytes);
     if (pidsLimit) set('pids', 'pids.max', pidsLimit);
+    setSets(resources, (file, value) => {
+      const root = this.#controllers.get('cpuset');
+      if (root) write(join(root, path), file, value);
+    });
     for (const { pageSize, limitBytes } of hugepageLimits)
       set('hugetlb', `hugetlb.${pageSize}.limit_in_bytes`, limitBytes);
   }

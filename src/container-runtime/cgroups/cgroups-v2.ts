@@ -3,7 +3,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerResources } from '../interface.ts';
-import { fields, read, wholePages, write } from './files.ts';
+import { fields, read, setSets, wholePages, write } from './files.ts';
 import { Hierarchies } from './hierarchies.ts';
 import type { Cgroups, Limits, Usage } from './interface.ts';
 
@@ -53,6 +53,7 @@ export class CgroupsV2 extends Hierarchies implements Cgroups {
     if (cpuQuota !== undefined) set('cpu.max', `${orMax(cpuQuota)} ${cpuPeriod}`);
     if (memoryLimitBytes !== undefined) set('memory.max', orMax(memoryLimitBytes));
     if (pidsLimit) set('pids.max', pidsLimit);
+    setSets(resources, set);
     for (const { pageSize, limitBytes } of resources.hugepageLimits ?? []) set(`hugetlb.${pageSize}.max`, limitBytes);
   }
 

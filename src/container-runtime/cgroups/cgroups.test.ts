@@ -61,6 +61,17 @@ test.each(['v1', 'hybrid'] as const)(
   },
 );
 
+test.each([
+  ['v1' as const, 'cpuset'],
+  ['v2' as const, ''],
+])('%s: a cgroup has the CPUs and memory nodes that it is given', (layout, at) => {
+  const cgroups = open(layout, [...controllers, 'cpuset']);
+  cgroups.create(path, {});
+  fs.mkdirSync(join(root, at, path), { recursive: true });
+  cgroups.update(path, { cpusetCpus: '0-3,5', cpusetMems: '1' });
+  expect(['cpuset.cpus', 'cpuset.mems'].map((file) => content(at, path, file))).toEqual(['0-3,5', '1']);
+});
+
 test('v2: a new cgroup has its limits, and its parents pass the controllers on', () => {
   const cgroups = open('v2');
   cgroups.create(path, full);

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import type { ContainerResources } from '../interface.ts';
 import { signal } from '../processes/process.ts';
 
 export function read(directory: string, name: string): string | undefined {
@@ -21,6 +22,15 @@ export function write(directory: string, name: string, value: string): void {
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'EBUSY' && code !== 'EOPNOTSUPP')
       throw new Error(`cannot set ${join(directory, name)} to ${value}: ${(error as Error).message}`);
   }
+}
+
+/** CPUs and memory nodes have the same files in v1 and v2. */
+export function setSets(
+  { cpusetCpus, cpusetMems }: Pick<ContainerResources, 'cpusetCpus' | 'cpusetMems'>,
+  set: (file: string, value: string) => void,
+): void {
+  if (cpusetCpus) set('cpuset.cpus', cpusetCpus);
+  if (cpusetMems) set('cpuset.mems', cpusetMems);
 }
 
 const pageBytes = 4096;

@@ -138,6 +138,8 @@ export const limitsMessage = (resources: ContainerResources): Message => ({
   cpuPeriod: resources.cpuPeriod ?? 0,
   memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
   oomScoreAdj: resources.oomScoreAdj ?? 0,
+  cpusetCpus: resources.cpusetCpus ?? '',
+  cpusetMems: resources.cpusetMems ?? '',
   hugepageLimits: (resources.hugepageLimits ?? []).map(({ pageSize, limitBytes }) => ({ pageSize, limit: limitBytes })),
 });
 

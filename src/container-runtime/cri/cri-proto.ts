@@ -143,6 +143,8 @@ message LinuxContainerResources {
   int64 cpu_shares = 3;
   int64 memory_limit_in_bytes = 4;
   int64 oom_score_adj = 5;
+  string cpuset_cpus = 6;
+  string cpuset_mems = 7;
   repeated HugepageLimit hugepage_limits = 8;
   map<string, string> unified = 9;
 }

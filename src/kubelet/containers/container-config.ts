@@ -93,7 +93,7 @@ function dnsOf(pod: Pod, clusterDNS: readonly string[], domain: string): Sandbox
   };
 }
 
-type ConfigTools = Pick<KubeletTools, 'config' | 'logger' | 'cgroups' | 'machine'> & {
+type ConfigTools = Pick<KubeletTools, 'config' | 'logger' | 'cgroups' | 'machine' | 'resources'> & {
   readonly runtime: Pick<ContainerRuntime, 'features'>;
 };
 
@@ -127,10 +127,14 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
-    resources: containerResources(pod, container, {
-      memoryBytes: tools.config.capacity.memoryBytes,
-      hugePageSizes: tools.cgroups?.hugePageSizes,
-    }),
+    resources: {
+      ...containerResources(pod, container, {
+        memoryBytes: tools.config.capacity.memoryBytes,
+        hugePageSizes: tools.cgroups?.hugePageSizes,
+        hasOwnCpus: tools.resources?.hasOwnCpus(pod.metadata.uid, container.name),
+      }),
+      ...inputs.placement,
+    },
     security: securityOf(pod, container, inputs.image, path.join(tools.config.rootDirectory, 'seccomp')),
   };
 }

@@ -1,5 +1,5 @@
 import type { Container, Pod } from '../../api/api.ts';
-import type { Image } from '../../container-runtime/container-runtime.ts';
+import type { ContainerResources, Image } from '../../container-runtime/container-runtime.ts';
 import type { Allocation } from '../device-plugins/device-state.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
 import type { Variable } from './environment.ts';
@@ -16,6 +16,8 @@ export interface ContainerInputs {
   readonly podIPs: readonly string[];
   /** Devices of plugins. */
   readonly allocations?: readonly Allocation[];
+  /** Its CPUs and NUMA nodes. */
+  readonly placement?: Pick<ContainerResources, 'cpusetCpus' | 'cpusetMems'>;
   /** CDI devices of its resource claims. */
   readonly claimDevices?: readonly string[];
   /** The container whose processes an ephemeral container sees. */

@@ -73,7 +73,7 @@ const podOf = (uid: string, containers = [container('c')], initContainers: Pod['
   ({ metadata: { name: uid, namespace: 'default', uid }, spec: { containers, initContainers } }) as Pod;
 
 async function run(pod: Pod): Promise<readonly string[]> {
-  await devices.allocate(pod);
+  await devices.allocatePod(pod);
   active.push(pod);
   return devices.state.of(pod.metadata.uid).flatMap(({ container: name, ids }) => ids.map((id) => `${name}:${id}`));
 }

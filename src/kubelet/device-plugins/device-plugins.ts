@@ -3,7 +3,7 @@
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Container, type ContainerStatus, isExtendedResource, isSidecar, type Pod } from '../../api/api.ts';
+import { type Container, type ContainerStatus, isExtendedResource, type Pod, podLimits } from '../../api/api.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { wholeValue } from '../../machinery/quantity.ts';
@@ -12,7 +12,10 @@ import { onNode } from '../plugins/kubelet-directory.ts';
 import type { PluginHandler } from '../plugins/plugin-registry.ts';
 import { type Message, RpcClient } from '../plugins/rpc.ts';
 import { type RpcServer, serveRpc } from '../plugins/rpc-server.ts';
+import { type Hint, type Hints, maskOf, type NumaMask } from '../resource-managers/numa.ts';
+import { containersOf, isOrdinaryInit } from '../resource-managers/requests.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { deviceHints } from './device-hints.ts';
 import {
   type AllocatedContainer,
   type PluginDevice,
@@ -21,7 +24,7 @@ import {
   registrationService,
   supportedVersion,
 } from './device-plugin-proto.ts';
-import { type Allocation, AllocationError, DeviceState, pick } from './device-state.ts';
+import { type Allocation, AllocationError, type Choice, DeviceState, pick, preferable } from './device-state.ts';
 
 const rpcTimeoutMs = 30_000;
 /** A plugin that is gone may come again within this time: its resource stays in node.status until then. */
@@ -229,32 +232,64 @@ export class DevicePlugins implements PluginHandler {
   }
 
   /** Gives devices to all containers of a pod. Rejects with an Error if that is not possible. */
-  allocate(pod: Pod): Promise<void> {
-    const result = this.#last.catch(() => {}).then(() => this.#allocatePod(pod));
+  async allocatePod(pod: Pod): Promise<void> {
+    for (const container of containersOf(pod)) await this.allocate(pod, container, { isPreferred: false });
+  }
+
+  /** Gives devices to a container. Rejects with an Error if that is not possible. */
+  allocate(pod: Pod, container: Container, { affinity }: Hint): Promise<boolean> {
+    if (this.#wants(container).length === 0) return Promise.resolve(false);
+    const result = this.#last.catch(() => {}).then(() => this.#allocateNow(pod, container, affinity));
     this.#last = result;
     return result;
   }
 
-  async #allocatePod(pod: Pod): Promise<void> {
-    const { initContainers = [], containers } = pod.spec;
-    if (![...initContainers, ...containers].some((each) => this.#wants(each).length > 0)) return;
+  async #allocateNow(pod: Pod, container: Container, affinity: NumaMask | undefined): Promise<boolean> {
     this.#freeUnused(pod);
-    // An init container that ends leaves its devices to the containers after it.
-    const reusable = new Map<string, Set<string>>();
-    let isChanged = false;
-    for (const container of [...initContainers, ...containers]) {
-      const given = await this.#allocateContainer(pod, container, reusable);
-      isChanged ||= given;
-      const ends = initContainers.includes(container) && !isSidecar(container);
-      for (const { resource, ids } of this.state.of(pod.metadata.uid, container.name)) {
-        const left = reusable.get(resource) ?? new Set<string>();
-        reusable.set(resource, left);
-        for (const id of ids)
-          if (ends) left.add(id);
-          else left.delete(id);
-      }
-    }
+    const isChanged = await this.#allocateContainer(pod, container, affinity);
     if (isChanged) await this.#save();
+    return isChanged;
+  }
+
+  hints(pod: Pod, container: Container): Hints {
+    return this.#hintsFor(pod, new Map(this.#wants(container)), container);
+  }
+
+  podHints(pod: Pod): Hints {
+    const limits = Object.entries(podLimits(pod)).filter(([name]) => this.state.isManaged(name));
+    return this.#hintsFor(pod, new Map(limits.map(([name, amount]) => [name, wholeValue(String(amount))])));
+  }
+
+  #hintsFor(pod: Pod, requested: ReadonlyMap<string, number>, container?: Container): Hints {
+    this.#freeUnused(pod);
+    const { uid } = pod.metadata;
+    return new Map(
+      [...requested].map(([resource, count]) => {
+        if (!this.state.hasTopology(resource)) return [resource, undefined];
+        const own = this.state.of(uid, container?.name).filter((each) => each.resource === resource);
+        const masksOf = (ids: Iterable<string>) =>
+          [...ids].map((id) => maskOf((this.state.device(resource, id)?.topology?.nodes ?? []).map(({ ID }) => ID)));
+        const ids = new Set(own.flatMap((each) => each.ids));
+        if (ids.size > 0 && ids.size !== count) return [resource, []];
+        const { all, free } = this.state.numaNodes(resource);
+        const reusable = container ? masksOf(this.#reusable(pod, container, resource)) : [];
+        const available = ids.size > 0 ? masksOf(ids) : free;
+        return [resource, deviceHints({ all, available, reusable: ids.size > 0 ? [] : reusable, count })];
+      }),
+    );
+  }
+
+  /** An init container that ends leaves its devices to the containers after it. */
+  #reusable(pod: Pod, container: Container, resource: string): ReadonlySet<string> {
+    const reusable = new Set<string>();
+    for (const earlier of containersOf(pod)) {
+      if (earlier.name === container.name) break;
+      const own = this.state.of(pod.metadata.uid, earlier.name).filter((each) => each.resource === resource);
+      for (const id of own.flatMap(({ ids }) => ids))
+        if (isOrdinaryInit(pod, earlier)) reusable.add(id);
+        else reusable.delete(id);
+    }
+    return reusable;
   }
 
   /** Resources of plugins that the container requests, with their numbers. */
@@ -269,15 +304,11 @@ export class DevicePlugins implements PluginHandler {
     this.state.keepPods(new Set([...uids, pod.metadata.uid]));
   }
 
-  async #allocateContainer(
-    pod: Pod,
-    container: Container,
-    reusable: ReadonlyMap<string, ReadonlySet<string>>,
-  ): Promise<boolean> {
+  async #allocateContainer(pod: Pod, container: Container, affinity: NumaMask | undefined): Promise<boolean> {
     let isChanged = false;
     for (const [resource, count] of this.#wants(container)) {
       const place = { podUid: pod.metadata.uid, container: container.name, resource };
-      const choice = this.state.choose(place, count, reusable.get(resource) ?? new Set());
+      const choice = this.state.choose(place, count, this.#reusable(pod, container, resource), affinity);
       if (!choice) continue;
       const plugin = this.#plugins.get(resource);
       if (!plugin) throw new AllocationError(`unknown Device Plugin ${resource}`);
@@ -294,15 +325,11 @@ export class DevicePlugins implements PluginHandler {
     return isChanged;
   }
 
-  async #preferred(
-    { client, options }: Plugin,
-    { available, reused }: { readonly available: readonly string[]; readonly reused: readonly string[] },
-    allocationSize: number,
-  ): Promise<readonly string[]> {
+  async #preferred({ client, options }: Plugin, choice: Choice, allocationSize: number): Promise<readonly string[]> {
     if (!options.getPreferredAllocationAvailable) return [];
     const request = {
-      availableDeviceIDs: [...available, ...reused],
-      mustIncludeDeviceIDs: reused,
+      availableDeviceIDs: [...preferable(choice), ...choice.reused],
+      mustIncludeDeviceIDs: choice.reused,
       allocationSize,
     };
     type Preferred = { containerResponses: readonly { deviceIDs: readonly string[] }[] } & Message;
@@ -345,7 +372,7 @@ export class DevicePlugins implements PluginHandler {
     const wanted = this.#wants(container).filter(([, count]) => count > 0);
     if (wanted.length === 0) return [];
     const own = () => this.state.of(uid, container.name);
-    if (wanted.some(([resource]) => !own().some((each) => each.resource === resource))) await this.allocate(pod);
+    if (wanted.some(([resource]) => !own().some((each) => each.resource === resource))) await this.allocatePod(pod);
     for (const { resource, ids } of own()) {
       const plugin = this.#plugins.get(resource);
       if (!plugin?.options.preStartRequired) continue;

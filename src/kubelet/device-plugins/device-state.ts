@@ -1,5 +1,6 @@
 // The devices of this node's plugins, and the containers that have them. No I/O.
 
+import { has, maskOf, mostNumaNodes, type NumaMask } from '../resource-managers/numa.ts';
 import type { AllocatedContainer, PluginDevice } from './device-plugin-proto.ts';
 
 const healthy = 'Healthy';
@@ -27,8 +28,10 @@ export class AllocationError extends Error {
 export interface Choice {
   /** Already chosen: of an init container that ended. */
   readonly reused: readonly string[];
-  /** Of which the rest is to be chosen. */
+  /** Of which the rest is to be chosen: those of the wanted NUMA nodes first, those without a node last. */
   readonly available: readonly string[];
+  /** Number of the available devices that belong to the wanted NUMA nodes. */
+  readonly aligned: number;
   /** Number of devices of the rest. */
   readonly needed: number;
 }
@@ -127,6 +130,7 @@ export class DeviceState {
     { podUid, container, resource }: Pick<Allocation, 'podUid' | 'container' | 'resource'>,
     required: number,
     reusable: ReadonlySet<string>,
+    affinity?: NumaMask,
   ): Choice | undefined {
     const own = this.of(podUid, container).find((each) => each.resource === resource);
     if (own && own.ids.length !== required)
@@ -150,7 +154,34 @@ export class DeviceState {
       throw new AllocationError(
         `requested number of devices unavailable for ${resource}. Requested: ${needed}, Available: ${available.length}`,
       );
-    return { reused, available, needed };
+    return { reused, needed, ...this.#byAffinity(resource, available, affinity) };
+  }
+
+  #byAffinity(resource: string, available: readonly string[], affinity: NumaMask | undefined) {
+    if (affinity === undefined || !this.hasTopology(resource)) return { available, aligned: 0 };
+    const nodesOf = (id: string) => numaNodesOf(this.device(resource, id));
+    const near = available.filter((id) => nodesOf(id).some((node) => has(affinity, node)));
+    const far = available.filter((id) => nodesOf(id).length > 0 && !near.includes(id));
+    const without = available.filter((id) => nodesOf(id).length === 0);
+    return { available: [...near, ...far, ...without], aligned: near.length };
+  }
+
+  /** A device of the resource belongs to a NUMA node. */
+  hasTopology(resource: string): boolean {
+    return [...(this.#resources.get(resource)?.devices.values() ?? [])].some(
+      (device) => numaNodesOf(device).length > 0,
+    );
+  }
+
+  /** For hints: all devices, and the healthy ones that no container has. */
+  numaNodes(resource: string): { readonly all: readonly NumaMask[]; readonly free: readonly NumaMask[] } {
+    const taken = this.#taken(resource);
+    const maskOfDevice = (device: PluginDevice | undefined) => maskOf(numaNodesOf(device));
+    const free = [...this.#healthyIds(resource)].filter((id) => !taken.has(id));
+    return {
+      all: [...(this.#resources.get(resource)?.devices.values() ?? [])].map(maskOfDevice),
+      free: free.map((id) => maskOfDevice(this.device(resource, id))),
+    };
   }
 
   #taken(resource: string): Set<string> {
@@ -174,9 +205,20 @@ export class DeviceState {
   }
 }
 
-/** The plugin's preferred devices first, as far as they are available. */
-export const pick = ({ reused, available, needed }: Choice, preferred: readonly string[]): readonly string[] => {
-  const chosen = new Set(preferred.filter((id) => available.includes(id)).slice(0, needed));
-  for (const id of available) if (chosen.size < needed) chosen.add(id);
+/** The devices among which the plugin may prefer some: those of the wanted NUMA nodes, if they are enough. */
+export const preferable = ({ available, aligned, needed }: Choice): readonly string[] =>
+  needed < aligned ? available.slice(0, aligned) : available;
+
+/** All of the wanted NUMA nodes if they are too few, then the plugin's preferred devices, as far as they are available. */
+export const pick = (choice: Choice, preferred: readonly string[]): readonly string[] => {
+  const { reused, available, aligned, needed } = choice;
+  const among = preferable(choice);
+  const chosen = new Set(needed < aligned ? [] : available.slice(0, aligned));
+  for (const id of [...preferred.filter((each) => among.includes(each)), ...available])
+    if (chosen.size < needed) chosen.add(id);
   return [...reused, ...chosen];
 };
+
+/** Of larger numbers there is no hint. */
+const numaNodesOf = (device: PluginDevice | undefined): readonly number[] =>
+  (device?.topology?.nodes ?? []).map(({ ID }) => ID).filter((node) => node >= 0 && node < mostNumaNodes);

@@ -45,6 +45,11 @@ beforeEach(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'coracle-pod-resources-'));
   server = await servePodResources(directory, {
     ...{ devices, activePods: () => [pod] },
+    resources: {
+      ownCpus: (_uid, name) => new Set(name === 'c' ? [3, 2] : []),
+      ownMemory: (_uid, name) => (name === 'c' ? [{ numaAffinity: [1], type: 'memory', size: 2 ** 30 }] : []),
+      allocatable: { cpus: new Set([3, 1, 2]), memory: [{ numaAffinity: [0], type: 'hugepages-2Mi', size: 2 ** 21 }] },
+    },
     claimsOf: (_pod, { name }) => (name === 'c' ? [claim] : []),
   });
   client = new RpcClient(path.join(directory, 'pod-resources/kubelet.sock'), podResourcesService, systemClock);
@@ -64,7 +69,8 @@ const own = {
   containers: [
     { name: 'sidecar', ...nothing },
     {
-      ...{ name: 'c', ...nothing, devices: [device('a')] },
+      ...{ name: 'c', devices: [device('a')], cpuIds: [2, 3] },
+      memory: [{ memoryType: 'memory', size: 2 ** 30, topology: { nodes: [{ ID: 1 }] } }],
       dynamicResources: [
         {
           ...{ claimName: 'claim', claimNamespace: 'default' },
@@ -80,7 +86,7 @@ const own = {
   ],
 };
 
-test('containers have their devices and claims', async () => {
+test('containers have their devices, CPUs, memory and claims', async () => {
   expect(await client.call('List', {}, limits)).toEqual({ podResources: [own] });
   expect(await client.call('Get', { podName: 'u', podNamespace: 'default' }, limits)).toEqual({ podResources: own });
   await expect(client.call('Get', { podName: 'x', podNamespace: 'y' }, limits)).rejects.toThrow(
@@ -88,7 +94,10 @@ test('containers have their devices and claims', async () => {
   );
 });
 
-test('the node has its allocatable devices', async () => {
+test('the node has its allocatable devices, CPUs and memory', async () => {
   const found = await client.call('GetAllocatableResources', {}, limits);
-  expect(found).toMatchObject({ devices: [device('a'), device('b')] });
+  expect(found).toEqual({
+    ...{ devices: [device('a'), device('b')], cpuIds: [1, 2, 3] },
+    memory: [{ memoryType: 'hugepages-2Mi', size: 2 ** 21, topology: { nodes: [{ ID: 0 }] } }],
+  });
 });

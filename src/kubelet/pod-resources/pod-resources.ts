@@ -7,6 +7,9 @@ import type { DeviceState } from '../device-plugins/device-state.ts';
 import type { ClaimInfo } from '../dynamic-resources/claim-state.ts';
 import type { Message, Service } from '../plugins/rpc.ts';
 import { type RpcServer, serveRpc } from '../plugins/rpc-server.ts';
+import { sorted } from '../resource-managers/cpu-set.ts';
+import type { ResourceManagers } from '../resource-managers/resource-managers.ts';
+import type { MemoryBlock } from '../resource-managers/static-memory.ts';
 
 const podResourcesProto = `
 syntax = "proto3";
@@ -61,19 +64,22 @@ export const podResourcesService: Service = { name: 'v1.PodResourcesLister', pro
 export interface PodResourcesSources {
   readonly activePods: () => readonly Pod[];
   readonly devices: DeviceState;
+  readonly resources: Pick<ResourceManagers, 'ownCpus' | 'ownMemory' | 'allocatable'>;
   /** Prepared claims of a container. */
   readonly claimsOf: (pod: Pod, container: Container) => readonly ClaimInfo[];
 }
 
 /** Serves it at the socket below the kubelet's directory. */
 export function servePodResources(rootDirectory: string, sources: PodResourcesSources): Promise<RpcServer> {
-  const { activePods, devices: state } = sources;
+  const { activePods, devices: state, resources } = sources;
   return serveRpc(path.join(rootDirectory, 'pod-resources', 'kubelet.sock'), podResourcesService, {
     List: () => ({ podResources: activePods().map((pod) => resourcesOf(pod, sources)) }),
     GetAllocatableResources: () => ({
       devices: state.resources.flatMap((resource) =>
         state.allocatable(resource).map(({ ID }) => deviceMessage(resource, ID, state)),
       ),
+      cpuIds: sorted(resources.allocatable.cpus),
+      memory: resources.allocatable.memory.map(memoryMessage),
     }),
     Get({ podName, podNamespace }) {
       const pod = activePods().find(({ metadata }) => metadata.name === podName && metadata.namespace === podNamespace);
@@ -83,7 +89,7 @@ export function servePodResources(rootDirectory: string, sources: PodResourcesSo
   });
 }
 
-function resourcesOf(pod: Pod, { devices, claimsOf }: PodResourcesSources): Message {
+function resourcesOf(pod: Pod, { devices, resources, claimsOf }: PodResourcesSources): Message {
   const { name, namespace, uid } = pod.metadata;
   const containers = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
   return {
@@ -93,6 +99,8 @@ function resourcesOf(pod: Pod, { devices, claimsOf }: PodResourcesSources): Mess
       devices: devices
         .of(uid, container.name)
         .flatMap(({ resource, ids }) => ids.map((id) => deviceMessage(resource, id, devices))),
+      cpuIds: sorted(resources.ownCpus(uid, container.name)),
+      memory: resources.ownMemory(uid, container.name).map(memoryMessage),
       dynamicResources: claimsOf(pod, container).map(claimMessage),
     })),
   };
@@ -102,6 +110,11 @@ function deviceMessage(resourceName: string, id: string, state: DeviceState): Me
   const topology = state.device(resourceName, id)?.topology;
   return { resourceName, deviceIds: [id], ...(topology && { topology }) };
 }
+
+const memoryMessage = ({ type, size, numaAffinity }: MemoryBlock): Message => ({
+  ...{ memoryType: type, size },
+  topology: { nodes: numaAffinity.map((ID) => ({ ID })) },
+});
 
 const claimMessage = ({ name, namespace, drivers }: ClaimInfo): Message => ({
   claimName: name,

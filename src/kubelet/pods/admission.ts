@@ -5,6 +5,7 @@ import { hostPortsOf, matchesNode, type Node, type Pod, podRequests, portsConfli
 import type { KubeletConfig } from '../config.ts';
 import { needsAppArmor } from '../containers/security.ts';
 import { bytes, milli } from '../resources/resources.ts';
+import type { Refusal } from './refusal.ts';
 import { allocatableOf } from './start-container.ts';
 
 const isActive = (pod: Pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
@@ -91,11 +92,6 @@ const predicate = (name: string, why: string): Refusal => ({
   reason: name,
   message: `Predicate ${name} failed: ${why}`,
 });
-
-export interface Refusal {
-  readonly reason: string;
-  readonly message: string;
-}
 
 export interface NodeAbilities {
   readonly supplementalGroupsPolicy: boolean;

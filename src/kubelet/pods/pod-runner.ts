@@ -11,10 +11,10 @@ import { noResize, PodResize } from '../resources/pod-resize.ts';
 import { StatusCache } from '../status/status-cache.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
-import type { Refusal } from './admission.ts';
 import type { RuntimePod } from './pod-actions.ts';
 import { manyContainers } from './pod-cache.ts';
 import { type PreparedPod, preparePod } from './prepare-pod.ts';
+import type { Refusal } from './refusal.ts';
 import { clearPod, deletePod, releasePod } from './remove-pod.ts';
 import { reportPod } from './report-pod.ts';
 import { StartError, startContainer } from './start-container.ts';
@@ -266,24 +266,15 @@ export class PodRunner {
       const promised = await this.#resize.admit(this.pod, runtime);
       return { ...seen, promised, resize: this.#resize.actions(promised, runtime) };
     }
-    const refusal = await this.#allocateDevices(runtime);
+    const refusal = await this.#allocate(runtime);
     return { ...seen, promised: this.pod, resize: noResize, ...(refusal && { refusal }) };
   }
 
   /** Before the node admits the pod. */
-  async #allocateDevices({ sandboxes }: RuntimePod): Promise<Refusal | undefined> {
-    const { devices, refuse } = this.#tools;
-    if (!devices || this.#worker.state !== 'waiting' || sandboxes.length > 0 || refuse(this.pod)) return undefined;
-    try {
-      await devices.allocate(this.pod);
-      return undefined;
-    } catch (error) {
-      const why = (error as Error).message;
-      return {
-        reason: 'UnexpectedAdmissionError',
-        message: `Allocate failed due to ${why}, which is unexpected`,
-      };
-    }
+  async #allocate({ sandboxes }: RuntimePod): Promise<Refusal | undefined> {
+    const { resources, refuse } = this.#tools;
+    if (!resources || this.#worker.state !== 'waiting' || sandboxes.length > 0 || refuse(this.pod)) return undefined;
+    return resources.admit(this.pod);
   }
 
   async #prepare(task: TaskOf<'prepare'>): Promise<TaskEvent> {

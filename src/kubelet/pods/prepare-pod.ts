@@ -7,8 +7,8 @@ import { AttachLimitError } from '../csi/csi-volumes.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
-import type { Refusal } from './admission.ts';
 import type { RuntimePod } from './pod-actions.ts';
+import type { Refusal } from './refusal.ts';
 import { pullSecretsOf } from './start-container.ts';
 import { volumeRetryMs } from './worker/syncing.ts';
 

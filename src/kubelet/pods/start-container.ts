@@ -100,10 +100,11 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   }
 }
 
-/** Those of device plugins, and of the pod's resource claims. */
+/** Devices of plugins and of the pod's resource claims; CPUs and memory. */
 async function devicesOf(pod: Pod, container: Container, tools: KubeletTools) {
   const claimDevices = tools.dynamicResources?.cdiDevices(pod, container) ?? [];
-  return { claimDevices, allocations: (await tools.devices?.prepareStart(pod, container)) ?? [] };
+  const allocations = (await tools.devices?.prepareStart(pod, container)) ?? [];
+  return { claimDevices, allocations, placement: await tools.resources?.placement(pod, container) };
 }
 
 /** The target container of an ephemeral one; undefined without a target, null if the target does not run. */

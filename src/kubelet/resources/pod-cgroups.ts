@@ -24,6 +24,8 @@ export interface PodCgroupTools {
   readonly logger: Logger;
   /** Those that have their share of the node. */
   readonly pods: () => readonly Pod[];
+  /** One of the pod's containers has CPUs that no other container has. */
+  readonly hasOwnCpus?: (pod: Pod) => boolean;
 }
 
 export class PodCgroups {
@@ -65,7 +67,8 @@ export class PodCgroups {
 
   desired(pod: Pod): ContainerResources {
     const { podPidsLimit: pidsLimit } = this.#tools.config;
-    return podCgroupResources(pod, { hugePageSizes: this.hugePageSizes, ...(pidsLimit && { pidsLimit }) });
+    const hasOwnCpus = this.#tools.hasOwnCpus?.(pod) ?? false;
+    return podCgroupResources(pod, { hugePageSizes: this.hugePageSizes, hasOwnCpus, ...(pidsLimit && { pidsLimit }) });
   }
 
   /** Rounded as in the kernel. */

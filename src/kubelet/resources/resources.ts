@@ -14,6 +14,8 @@ export interface LimitFacts {
   readonly memoryBytes: number;
   /** Sizes of huge pages that can be limited, such as 2MB. */
   readonly hugePageSizes?: readonly string[];
+  /** CPUs that no other container has need no quota: it would only throttle. */
+  readonly hasOwnCpus?: boolean;
 }
 
 const quotaPeriodMicros = 100_000;
@@ -45,7 +47,7 @@ export function containerResources(pod: Pod, container: Container, node: LimitFa
   const limits = effectiveLimits(container.resources, pod.spec.resources);
   const memoryRequest = bytes(requests['memory'] ?? container.resources?.limits?.['memory']);
   return {
-    ...linuxResources(requests['cpu'] ?? limits['cpu'], limits['cpu'], limits['memory']),
+    ...linuxResources(requests['cpu'] ?? limits['cpu'], node.hasOwnCpus ? undefined : limits['cpu'], limits['memory']),
     oomScoreAdj: oomScoreAdjustment(pod, container, memoryRequest, node.memoryBytes),
     ...hugepageLimits(limits, node),
   };
@@ -87,7 +89,7 @@ export function podCgroupResources(
   };
   return {
     cpuShares: qosOf(pod) === 'BestEffort' ? minShares : sharesOf(milli(requests['cpu'])),
-    ...(hasLimit('cpu') && quotaOf(milli(limits['cpu']))),
+    ...(hasLimit('cpu') && !facts.hasOwnCpus && quotaOf(milli(limits['cpu']))),
     ...(hasLimit('memory') && { memoryLimitBytes: bytes(limits['memory']) }),
     ...(facts.pidsLimit && { pidsLimit: facts.pidsLimit }),
     ...hugepageLimits(requests, facts),

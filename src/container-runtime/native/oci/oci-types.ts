@@ -86,7 +86,13 @@ export interface OciDeviceRule {
 
 export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
-  readonly cpu?: { readonly shares?: number; readonly quota?: number; readonly period?: number };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
   readonly memory?: { readonly limit?: number; readonly swap?: number };
   readonly pids?: { readonly limit: number };
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];

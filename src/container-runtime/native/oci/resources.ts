@@ -17,6 +17,7 @@ export function resourcesOf(
   devices: readonly GivenDevice[] = [],
 ): OciResources {
   const { cpuShares, cpuQuota, cpuPeriod, memoryLimitBytes: limit = 0, pidsLimit = 0, hugepageLimits = [] } = resources;
+  const { cpusetCpus, cpusetMems } = resources;
   return {
     // The runtime itself adds the devices that every container has.
     devices: [
@@ -27,6 +28,8 @@ export function resourcesOf(
       ...(cpuShares && { shares: cpuShares }),
       ...(cpuQuota !== undefined && { quota: cpuQuota > 0 ? cpuQuota : -1 }),
       ...(cpuPeriod && { period: cpuPeriod }),
+      ...(cpusetCpus && { cpus: cpusetCpus }),
+      ...(cpusetMems && { mems: cpusetMems }),
     },
     // With equal limits, no memory is swapped (the kubelet's NoSwap).
     ...(limit > 0 && { memory: { limit, ...(node.countsSwap && { swap: limit }) } }),

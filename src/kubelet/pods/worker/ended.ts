@@ -2,8 +2,8 @@
 
 import { syncFrequencyMs } from '../../config.ts';
 import type { PodFailure } from '../../status/status-inputs.ts';
-import type { Refusal } from '../admission.ts';
 import { graceOf } from '../grace.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Effect, Ended, Interrupted, Report, Step, Syncing, Task, TaskEvent, Waiting } from './pod-worker.ts';
 import { doing, interrupt, look, rest, retryMs, unchanged } from './transitions.ts';
 

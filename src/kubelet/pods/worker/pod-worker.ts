@@ -7,9 +7,9 @@ import type { ContainerStatus } from '../../../container-runtime/container-runti
 import type { EvictionManner } from '../../eviction/local-storage.ts';
 import type { ResizeActions } from '../../resources/pod-resize.ts';
 import type { ContainerWait, Phase, PodFailure } from '../../status/status-inputs.ts';
-import type { Refusal } from '../admission.ts';
 import type { Delay } from '../backoff.ts';
 import type { KillContainer, ProbeResults, RuntimePod } from '../pod-actions.ts';
+import type { Refusal } from '../refusal.ts';
 
 export interface Now {
   /** Milliseconds since the epoch: for times that the API or the runtime has. */

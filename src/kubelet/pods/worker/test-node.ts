@@ -5,7 +5,7 @@ import type { ContainerStatus, Sandbox } from '../../../container-runtime/contai
 import { noResize, type ResizeActions } from '../../resources/pod-resize.ts';
 import { podStatus } from '../../status/pod-status.ts';
 import type { Phase } from '../../status/status-inputs.ts';
-import type { Refusal } from '../admission.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Report, Task } from './pod-worker.ts';
 import { type Effect, failureOf, type Now, newWorker, type PodEvent, type PodWorker } from './pod-worker.ts';
 import { step } from './step.ts';

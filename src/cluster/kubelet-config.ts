@@ -1,0 +1,59 @@
+// The part of a node's configuration that its administrator chooses: options, and the kubelet's configuration file.
+
+import { readFile } from 'node:fs/promises';
+import { type KubeletConfig, parseKubeletConfiguration } from '../kubelet/kubelet.ts';
+import { milliValue, wholeValue } from '../machinery/quantity.ts';
+import type { RunConfig } from './config.ts';
+import { managerFlags } from './kubelet-settings.ts';
+
+type Chosen = Pick<
+  KubeletConfig,
+  | 'maxPods'
+  | 'reserved'
+  | 'resourceManagers'
+  | 'eviction'
+  | 'podPidsLimit'
+  | 'containerLogMaxSize'
+  | 'containerLogMaxFiles'
+>;
+
+/** Kubernetes' hard threshold of eviction: pods cannot use this memory. */
+const evictionMemoryBytes = 100 * 2 ** 20;
+
+/** Options take precedence over the file. Rejects with the file and its fault. */
+export async function chosenConfig(config: RunConfig): Promise<Chosen> {
+  const { reserved: ofFile, resourceManagers, ...file } = await readFileConfig(config.kubeletConfig);
+  const managers = { ...resourceManagers, ...managerFlags(config) };
+  const { cpu, memory } = config.systemReserved ?? {};
+  const cpuMillis = cpu === undefined ? (ofFile?.cpuMillis ?? 0) : milliValue(cpu);
+  const memoryBytes = memory === undefined ? (ofFile?.memoryBytes ?? 0) : wholeValue(memory);
+  return {
+    ...{ maxPods: 110, containerLogMaxSize: 10 * 2 ** 20, containerLogMaxFiles: 5 },
+    ...file,
+    ...(config.evictionHard && { eviction: { ...file.eviction, evictionHard: config.evictionHard } }),
+    ...(Object.keys(managers).length > 0 && { resourceManagers: managers }),
+    reserved: {
+      cpuMillis: managers.reservedSystemCPUs ? countOf(managers.reservedSystemCPUs) * 1000 : cpuMillis,
+      memoryBytes: memoryBytes + evictionMemoryBytes,
+    },
+  };
+}
+
+/** Of a set such as 0-1,4, which is checked when it is used. */
+const countOf = (cpus: string): number =>
+  cpus.split(',').reduce((sum, part) => {
+    const [first, last = first] = part.split('-').map(Number);
+    return sum + (last - first + 1);
+  }, 0);
+
+async function readFileConfig(file: string | undefined): Promise<ReturnType<typeof parseKubeletConfiguration>> {
+  if (!file) return {};
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new Error(`--kubelet-config ${file} cannot be read: ${error.message}`);
+  });
+  try {
+    return parseKubeletConfiguration(text);
+  } catch (error) {
+    throw new Error(`--kubelet-config ${file} cannot be used: ${(error as Error).message}`);
+  }
+}
