@@ -37,6 +37,7 @@ const isDoor = (room: string, file: string) =>
 const lightDoors = [
   ...['config', 'control', 'data-directory', 'run', 'version'],
   ...['api-server/api-server', 'backup/backup', 'etcd-stand-in/etcd-stand-in', 'local-console/local-console'],
+  'upgrade/upgrade',
 ].map((name) => `cluster/${name}.ts`);
 
 const roomOf = (file: string) => file.split('/')[0];

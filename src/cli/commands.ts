@@ -25,6 +25,7 @@ export function addCommands(program: Command): void {
     ),
   ).action(async (options) => (await import('./status.ts')).status(options));
   addConsole(program);
+  addUpgrade(program);
   addBackup(program);
   addStore(program);
   addImage(program);
@@ -49,6 +50,10 @@ export function addCommands(program: Command): void {
     .option('-n, --namespace <namespace>', 'its namespace', 'default')
     .option('--from <address>', 'address of the client')
     .action(async (kind, name, options) => (await import('./trace.ts')).trace(kind, name, options));
+  addTests(program);
+}
+
+function addTests(program: Command): void {
   program
     .command('test')
     .description('install the test tools, and run all tests')
@@ -209,6 +214,12 @@ function addBackup(program: Command): void {
     .option('--etcd-certfile <file>', 'client certificate for etcd', absolute)
     .option('--etcd-keyfile <file>', 'key of --etcd-certfile', absolute)
     .action(async (file, options) => (await import('./restore.ts')).restore(file, options));
+}
+
+function addUpgrade(program: Command): void {
+  withOutput(withCluster(program.command('upgrade').description('check whether this program can take over a cluster')))
+    .option('--check', 'versions, certificates, stored objects, APIs in use; exit code 1: something stands against it')
+    .action(async (options) => (await import('./upgrade.ts')).upgrade(options));
 }
 
 function addStore(program: Command): void {

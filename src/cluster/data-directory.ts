@@ -9,7 +9,7 @@ import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './pro
 import { writeWhole } from './write-whole.ts';
 
 /** Raised when the meaning of its content changes. */
-const formatVersion = 1;
+export const formatVersion = 1;
 
 export interface DataDirectory {
   readonly root: string;

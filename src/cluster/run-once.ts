@@ -76,6 +76,7 @@ export async function runOnce(
     backup: (body) => backups.answer(body),
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     'console-link': () => cluster.consoleLink(),
+    metrics: async () => environment.metrics.text(),
     // From now on machines can join; the answer tells how.
     join: () => allowJoining(cluster),
     'renew-certificates': () => cluster.checkCertificates(),

@@ -2,8 +2,10 @@
 // in backups.
 
 import { readFile } from 'node:fs/promises';
+import { kubernetesVersion } from '../../api/api.ts';
 import { type RunConfig, type Setting, type Settings, settings } from '../config.ts';
 import type { DataDirectory } from '../data-directory.ts';
+import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
 
 export type Flags = Readonly<Record<string, string>>;
@@ -17,6 +19,8 @@ export interface SavedSettings {
   readonly isServer?: boolean;
   /** Those that differ from their defaults. */
   readonly flags: Flags;
+  /** Of the program that started last. */
+  readonly versions?: { readonly coracle: string; readonly kubernetes: string };
 }
 
 export function settingsToSave(config: RunConfig, server: string, isServer: boolean): SavedSettings {
@@ -28,7 +32,15 @@ export function settingsToSave(config: RunConfig, server: string, isServer: bool
     return isDefault ? [] : [[setting.flag, flagText(setting, value)] as const];
   });
   const store = isServer ? 'etcd' : config.store;
-  return { name: config.name, server, store, ...(isServer && { isServer }), flags: Object.fromEntries(flags) };
+  const versions = { coracle: version, kubernetes: kubernetesVersion.gitVersion };
+  return {
+    name: config.name,
+    server,
+    store,
+    ...(isServer && { isServer }),
+    flags: Object.fromEntries(flags),
+    versions,
+  };
 }
 
 function flagText({ format }: Setting<unknown>, value: unknown): string {
