@@ -124,10 +124,9 @@ function checkConfig(config: ClusterConfig): void {
 
 /** Each kubelet would give the same CPUs and memory away. */
 function checkManagers({ nodeNames, runtime, cpuManagerPolicy, memoryManagerPolicy }: ClusterConfig): void {
-  if (nodeNames.length > 1 && runtime !== 'simulated' && (cpuManagerPolicy ?? memoryManagerPolicy) !== undefined)
-    throw new SettingError(
-      '--cpu-manager-policy and --memory-manager-policy need one node on a machine: leave --nodes out',
-    );
+  const isStatic = cpuManagerPolicy === 'static' || memoryManagerPolicy === 'Static';
+  if (nodeNames.length > 1 && runtime !== 'simulated' && isStatic)
+    throw new SettingError('the static policies of CPUs and memory need one node on a machine: leave --nodes out');
 }
 
 function checkBackups({ backupSchedule, backupTo, backupRecipients }: ClusterConfig): void {

@@ -24,6 +24,9 @@ const evictionMemoryBytes = 100 * 2 ** 20;
 export async function chosenConfig(config: RunConfig): Promise<Chosen> {
   const { reserved: ofFile, resourceManagers, ...file } = await readFileConfig(config.kubeletConfig);
   const managers = { ...resourceManagers, ...managerFlags(config) };
+  const isStatic = managers.cpuManagerPolicy === 'static' || managers.memoryManagerPolicy === 'Static';
+  if (isStatic && config.nodeNames.length > 1)
+    throw new Error('the static policies of CPUs and memory need one node on a machine: leave --nodes out');
   const { cpu, memory } = config.systemReserved ?? {};
   const cpuMillis = cpu === undefined ? (ofFile?.cpuMillis ?? 0) : milliValue(cpu);
   const memoryBytes = memory === undefined ? (ofFile?.memoryBytes ?? 0) : wholeValue(memory);

@@ -38,6 +38,8 @@ export interface KubeletConfig {
     readonly cpuMillis: number;
     readonly memoryBytes: number;
     readonly ephemeralStorageBytes: number;
+    /** Huge pages, as a part of the memory: bytes by resource, such as hugepages-2Mi. */
+    readonly hugePages?: Readonly<Record<string, number>>;
   };
   readonly reserved: { readonly cpuMillis: number; readonly memoryBytes: number };
   readonly nodeInfo: {

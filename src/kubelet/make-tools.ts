@@ -57,6 +57,7 @@ export function makeTools(
     ...{ client, clock, logger, runtime, events },
     pressure: () => pressure.conditions,
     plegError: () => cache.error,
+    storageError: () => csi?.problem(),
     volumesInUse: () => csi?.volumes.volumesInUse() ?? [],
     devices: () => devices?.amounts(),
   });

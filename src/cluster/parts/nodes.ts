@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { kubernetesVersion, simulatedVolumeDirectory } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
-import { type KubeletConfig, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
+import { type KubeletConfig, machineHugePages, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
@@ -141,5 +141,6 @@ async function machineCapacity(directory: string): Promise<KubeletConfig['capaci
     cpuMillis: os.availableParallelism() * 1000,
     memoryBytes: os.totalmem(),
     ephemeralStorageBytes: blocks * bsize,
+    hugePages: Object.fromEntries(machineHugePages().map(({ resource, bytes }) => [resource, bytes])),
   };
 }

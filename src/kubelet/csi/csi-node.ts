@@ -21,10 +21,14 @@ interface CsiNodeTools {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly nodeName: string;
+  /** CSINode is there now. */
+  ready?(): void;
 }
 
 export class CsiNodeKeeper implements NodeObjects {
   readonly #tools: CsiNodeTools;
+  /** Why CSINode is not there yet: the scheduler counts the volumes of drivers by it. */
+  problem: string | undefined = 'CSINode is not yet initialized';
   /** Writes one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -38,8 +42,11 @@ export class CsiNodeKeeper implements NodeObjects {
     for (let waitMs = firstRetryMs; !signal.aborted; waitMs = Math.min(waitMs * 2, longestRetryMs))
       try {
         await this.#inTurn(() => this.#own());
+        this.problem = undefined;
+        this.#tools.ready?.();
         return;
       } catch (error) {
+        this.problem = `failed to initialize CSINode: ${(error as Error).message}`;
         logger.warn('cannot write CSINode', { error: String(error) });
         await clock.sleep(waitMs, signal).catch(() => {});
       }

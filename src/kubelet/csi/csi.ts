@@ -15,6 +15,8 @@ export interface Csi {
   readonly volumes: CsiVolumes;
   /** Of plugins of type CSIPlugin. */
   readonly handler: PluginHandler;
+  /** Why the node is not ready for volumes of drivers. */
+  problem(): string | undefined;
   /** Runs until `signal` aborts. The node must be registered. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -28,7 +30,9 @@ interface CsiParts extends Pick<KubeletTools, 'config' | 'secret' | 'token' | 'n
 export function makeCsi({ context, config, events, secret, token, node, reportNode }: CsiParts): Csi {
   const { client, clock, logger, metrics } = context;
   const { nodeName, rootDirectory } = config;
-  const keeper = new CsiNodeKeeper({ client, clock, logger, nodeName });
+  const ready = () =>
+    void reportNode().catch((error) => logger.warn('node status not reported', { error: String(error) }));
+  const keeper = new CsiNodeKeeper({ client, clock, logger, nodeName, ready });
   const limits = new LimitUpdates();
   const drivers = new CsiDrivers({
     clock,
@@ -48,6 +52,7 @@ export function makeCsi({ context, config, events, secret, token, node, reportNo
   return {
     volumes,
     handler: drivers,
+    problem: () => keeper.problem,
     async run(signal) {
       const informer = createInformer(context, 'csidrivers');
       objects = informer;

@@ -47,7 +47,7 @@ export function overStorageLimit({ spec }: Pod, usage: StorageUsage): string | u
     const limit = c.resources?.limits?.[storage];
     return limit === undefined ? [] : [{ name: c.name, limit }];
   });
-  const inMemory = new Set((spec.volumes ?? []).filter((v) => v.emptyDir?.medium === 'Memory').map((v) => v.name));
+  const inMemory = new Set((spec.volumes ?? []).filter((v) => v.emptyDir?.medium).map((v) => v.name));
   const onDisk = [...usage.emptyDirs].filter(([name]) => !inMemory.has(name)).map(([, used]) => used);
   const total = [...onDisk, ...usage.containers.values()].reduce((sum, used) => sum + used, 0);
   const podLimit = podLimits({ spec })[storage];

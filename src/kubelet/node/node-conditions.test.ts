@@ -43,6 +43,10 @@ describe('Ready', () => {
       'KubeletNotReady',
       'container runtime not ready: RuntimeReady=false reason:RuntimeNotReady message:no cgroups',
     ],
+    [
+      { storage: 'CSINode is not yet initialized' },
+      ...(['False', 'KubeletNotReady', 'CSINode is not yet initialized'] as const),
+    ],
     [{ pleg: 'relist failed' }, 'False', 'KubeletNotReady', 'PLEG is not healthy: relist failed'],
     [
       { network: 'no CIDR', down: 'connect ENOENT', pleg: 'late' },

@@ -13,6 +13,8 @@ export interface ConditionInputs {
   readonly network?: string;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly pleg?: string;
+  /** Why volumes of drivers cannot be used. */
+  readonly storage?: string;
   /** Types of the pressures. */
   readonly pressure: ReadonlySet<string>;
   /** Milliseconds since the epoch. */
@@ -38,13 +40,14 @@ export function nodeConditions(inputs: ConditionInputs): NodeCondition[] {
 }
 
 /** Several errors are a list in brackets, as in Kubernetes. */
-function problemOf({ down, pleg, runtime, network }: ConditionInputs): string | undefined {
+function problemOf({ down, pleg, runtime, network, storage }: ConditionInputs): string | undefined {
   const problems = [
     down && `container runtime is down: ${down}`,
     pleg && `PLEG is not healthy: ${pleg}`,
     runtime && `container runtime not ready: RuntimeReady=false reason:RuntimeNotReady message:${runtime}`,
     network &&
       `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network}`,
+    storage,
   ].filter(Boolean);
   return problems.length > 1 ? `[${problems.join(', ')}]` : problems[0];
 }

@@ -94,6 +94,22 @@ describe('registration', () => {
     expect((await lease()).metadata.ownerReferences).toMatchObject([{ kind: 'Node', name: 'n', uid: metadata.uid }]);
   });
 
+  test('has the huge pages of the machine, which are no memory of pods', async () => {
+    const hugePages = { 'hugepages-1Gi': 2 ** 30, 'hugepages-2Mi': 3 * 2 ** 21 };
+    const { keeper, node } = start({ capacity: { ...config.capacity, hugePages } });
+    await keeper.register(10_250);
+    const { status } = await node();
+    const shown = { 'hugepages-1Gi': '1Gi', 'hugepages-2Mi': '6Mi' };
+    expect(status).toMatchObject({ capacity: { memory: '8388608Ki', ...shown }, allocatable: shown });
+    expect(status?.allocatable?.['memory']).toBe(`${6 * 2 ** 20 - 6 * 1024}Ki`);
+  });
+
+  test('without huge pages has none to allocate', async () => {
+    const { keeper, node } = start({ capacity: { ...config.capacity, hugePages: { 'hugepages-2Mi': 0 } } });
+    await keeper.register(10_250);
+    expect((await node()).status?.allocatable).toMatchObject({ 'hugepages-2Mi': '0', memory: '7340032Ki' });
+  });
+
   test.each([
     ['other labels', { 'kubernetes.io/arch': 'arm64', own: 'x' }],
     ['no labels', {}],

@@ -16,7 +16,7 @@ import type { ContainerRuntime, Image } from '../../container-runtime/container-
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import { must } from '../../machinery/must.ts';
-import { canonicalQuantity } from '../../machinery/quantity.ts';
+import { canonicalQuantity, formatQuantity } from '../../machinery/quantity.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import {
   type KubeletConfig,
@@ -53,6 +53,8 @@ interface NodeTools {
   readonly pressure: () => ReadonlySet<string>;
   /** Why the pod lifecycle event generator is not healthy. */
   readonly plegError: () => string | undefined;
+  /** Why volumes of drivers cannot be used. */
+  readonly storageError?: () => string | undefined;
   /** Resources of device plugins. */
   readonly devices: () => DeviceAmounts | undefined;
   /** Unique names of attachable volumes that the node has or wants. */
@@ -266,7 +268,7 @@ export class NodeKeeper {
     const capacity = (cpu: number, memory: number, storage: number) => ({
       cpu: cpu % 1000 === 0 ? String(cpu / 1000) : `${cpu}m`,
       'ephemeral-storage': `${Math.floor(storage / 1024)}Ki`,
-      'hugepages-2Mi': '0',
+      ...hugePagesOf(config),
       memory: `${Math.floor(memory / 1024)}Ki`,
       pods: String(config.maxPods),
     });
@@ -292,11 +294,21 @@ export class NodeKeeper {
   }
 
   async #conditions(current: Node | undefined): Promise<NodeCondition[]> {
-    const { runtime, pressure, plegError, clock } = this.#tools;
+    const { runtime, pressure, plegError, storageError, clock } = this.#tools;
     const status = await runtime.status().catch((error: Error) => ({ down: error.message }));
-    return nodeConditions({ current, ...status, pleg: plegError(), pressure: pressure(), now: clock.now() });
+    const problems = { ...status, pleg: plegError(), storage: storageError?.() };
+    return nodeConditions({ current, ...problems, pressure: pressure(), now: clock.now() });
   }
 }
+
+/** All of them are allocatable. */
+const hugePagesOf = ({ capacity: { hugePages = { 'hugepages-2Mi': 0 } } }: KubeletConfig): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(hugePages).map(([name, amount]) => [
+      name,
+      formatQuantity({ nanos: BigInt(amount) * 1_000_000_000n, format: 'BinarySI' }),
+    ]),
+  );
 
 /** The runtime's features, for the scheduler and users. */
 const runtimeStatus = ({ features }: ContainerRuntime): Pick<NodeStatus, 'features' | 'runtimeHandlers'> => {

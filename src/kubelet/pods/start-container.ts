@@ -2,6 +2,7 @@
 
 import type { Container, Pod, Secret } from '../../api/api.ts';
 import { RuntimeError, type Sandbox, type SandboxConfig } from '../../container-runtime/container-runtime.ts';
+import type { KubeletConfig } from '../config.ts';
 import { containerConfig } from '../containers/container-config.ts';
 import { ConfigError, type EnvironmentSources, makeEnvironment } from '../containers/environment.ts';
 import { ImageError } from '../images/images.ts';
@@ -135,9 +136,13 @@ function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletT
   };
 }
 
+/** Other pods cannot use this memory. */
+const hugePagesBytes = ({ hugePages = {} }: KubeletConfig['capacity']): number =>
+  Object.values(hugePages).reduce((sum, amount) => sum + amount, 0);
+
 export const allocatableOf = ({ config }: Pick<KubeletTools, 'config'>) => ({
   cpuMillis: config.capacity.cpuMillis - config.reserved.cpuMillis,
-  memoryBytes: config.capacity.memoryBytes - config.reserved.memoryBytes,
+  memoryBytes: config.capacity.memoryBytes - config.reserved.memoryBytes - hugePagesBytes(config.capacity),
   ephemeralStorageBytes: config.capacity.ephemeralStorageBytes,
 });
 

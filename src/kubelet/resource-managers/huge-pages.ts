@@ -11,6 +11,9 @@ export type HugePages = readonly {
   readonly bytes: number;
 }[];
 
+/** Of this machine. The number of its pages is that of the kubelet's start. */
+export const machineHugePages = (): HugePages => huge('/sys/kernel/mm/hugepages');
+
 /** The resource of pages of this size. */
 const hugePagesResource = (pageBytes: number): string =>
   `hugepages-${formatQuantity({ nanos: BigInt(pageBytes) * 1_000_000_000n, format: 'BinarySI' })}`;

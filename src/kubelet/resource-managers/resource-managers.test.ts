@@ -124,6 +124,18 @@ describe('a pod', () => {
   });
 });
 
+test.each<[ResourceManagersInput, Pod, Pod, string | undefined]>([
+  [{}, podWith('u', '2'), podWith('u', '1'), undefined],
+  [all, podWith('u', '2'), podWith('u', '2'), undefined],
+  [all, podWith('u', '2'), podWith('u', '1'), 'CPU Manager policy "static"'],
+  [all, podWith('u', '1', '2Gi'), podWith('u', '1'), 'Memory Manager policy "Static"'],
+  [all, podOf('u', podWith('u', '2').spec.containers, [], { status: {} }), podWith('u', '1'), undefined],
+])('a resize with %j', async (input, wanted, allocated, policy) => {
+  const managers = await start(input);
+  const fault = policy && `Resize is infeasible for Guaranteed Pods alongside ${policy}`;
+  expect(managers.resizeFault(wanted, allocated)).toBe(fault);
+});
+
 test('CPUs of running containers follow at once, and failures are repeated', async () => {
   const managers = await start();
   await run(managers, podWith('shared', '500m'));

@@ -10,6 +10,7 @@ import type {
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { Refusal } from '../pods/refusal.ts';
+import { bytes, milli, qosOf } from '../resources/resources.ts';
 import { refusalOf, topologyAffinityError } from './admission-error.ts';
 import { type CpuSet, formatCpuSet, noCpus, parseCpuSet } from './cpu-set.ts';
 import type { MachineLayout } from './machine-layout.ts';
@@ -175,6 +176,20 @@ export class ResourceManagers {
     return container === undefined
       ? (this.#cpus?.hasOwn(podUid) ?? false)
       : this.#cpus?.own(podUid, container) !== undefined;
+  }
+
+  /** Why the resources of a pod cannot change while it runs. `allocated` has those that the node promised. */
+  resizeFault(pod: Pod, allocated: Pod): string | undefined {
+    if (qosOf(pod) !== 'Guaranteed') return undefined;
+    const changes = (resource: 'cpu' | 'memory', amountOf: (text: string | undefined) => number) =>
+      containersOf(pod).some(({ name, resources }) => {
+        const former = containersOf(allocated).find((each) => each.name === name);
+        return amountOf(resources?.requests?.[resource]) !== amountOf(former?.resources?.requests?.[resource]);
+      });
+    const fault = (policy: string) => `Resize is infeasible for Guaranteed Pods alongside ${policy}`;
+    if (this.#cpus && changes('cpu', milli)) return fault('CPU Manager policy "static"');
+    if (this.#memory && changes('memory', bytes)) return fault('Memory Manager policy "Static"');
+    return undefined;
   }
 
   /** For the pod resources API. */

@@ -58,7 +58,7 @@ export class PodResize {
 
   /** Whether the node lacks the requested resources now; retried when other pods end. */
   get isDeferred(): boolean {
-    return this.#pending !== undefined;
+    return this.#pending?.reason === 'Deferred';
   }
 
   get #allocated(): Allocated | undefined {
@@ -92,8 +92,10 @@ export class PodResize {
       this.#pending = undefined;
       return this.promised(pod);
     }
-    const refusal = this.#tools.refuse(pod);
-    if (refusal) this.#defer(pod, refusal.message);
+    const fault = this.#tools.resources?.resizeFault(pod, withAllocated(pod, allocated));
+    const refusal = fault === undefined ? this.#tools.refuse(pod) : undefined;
+    if (fault !== undefined) this.#wait(pod, 'Infeasible', fault);
+    else if (refusal) this.#wait(pod, 'Deferred', refusal.message);
     else {
       const actualPod = this.#record?.actualPod ?? allocated.pod;
       await this.#save({ ...recordOf(pod), actual: this.#record?.actual ?? {}, ...(actualPod && { actualPod }) });
@@ -110,10 +112,10 @@ export class PodResize {
     return !this.#record && !this.#inProgress && !this.#pending && (metadata.generation ?? 1) <= 1;
   }
 
-  #defer(pod: Pod, message: string): void {
+  #wait(pod: Pod, reason: 'Deferred' | 'Infeasible', message: string): void {
     if (this.#pending?.message === message) return;
-    this.#pending = { reason: 'Deferred', message };
-    this.#event(pod, 'Warning', 'ResizeDeferred', 'Pod resize Deferred', message);
+    this.#pending = { reason, message };
+    this.#event(pod, 'Warning', `Resize${reason}`, `Pod resize ${reason}`, message);
   }
 
   /** The actions that give the pod and every running container their allocated resources. */

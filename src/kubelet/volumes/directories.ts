@@ -7,7 +7,8 @@ import path from 'node:path';
 import { type Pod, podLimits } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { bytes } from '../resources/resources.ts';
-import { isMountPoint, mountMemory } from './mounts.ts';
+import { isHugePages, pageSizeOf } from './huge-page-volumes.ts';
+import { isMountPoint, mountHugePages, mountMemory } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
 import { VolumeError, type VolumePlugin } from './volume.ts';
 
@@ -15,14 +16,15 @@ export const emptyDir: VolumePlugin = {
   source: 'emptyDir',
   async setUp(volume, { directory, pod, podDirectory, fields }) {
     const { medium, sizeLimit } = must(volume.emptyDir, 'emptyDir');
-    if (medium?.startsWith('HugePages')) throw new VolumeError(`emptyDir medium ${medium} is not supported`);
     const ready = path.join(podDirectory, 'plugins', 'kubernetes.io~empty-dir', volume.name, 'ready');
-    const inMemory = medium === 'Memory';
+    const isHuge = isHugePages(medium);
+    const inMemory = medium === 'Memory' || isHuge;
     // After creation, containers control its mode. Volumes in memory are lost when the machine restarts.
     if ((await exists(ready)) && (!inMemory || (await isMountPoint(directory)))) return directory;
     await mkdir(directory, { recursive: true, mode: 0o750 });
     if (inMemory && !(await isMountPoint(directory)))
-      await mountMemory(directory, 0o777, memorySize(pod, sizeLimit, fields.allocatable.memoryBytes));
+      if (isHuge) await mountHuge(directory, pageSizeOf(medium, pod));
+      else await mountMemory(directory, 0o777, memorySize(pod, sizeLimit, fields.allocatable.memoryBytes));
     const group = pod.spec.securityContext?.fsGroup;
     if (group !== undefined) await chown(directory, -1, group);
     await chmod(directory, group === undefined ? 0o777 : 0o2777);
@@ -33,6 +35,12 @@ export const emptyDir: VolumePlugin = {
   // Containers may leave any number of files at any depth.
   tearDown: removeTree,
 };
+
+async function mountHuge(directory: string, pageBytes: number): Promise<void> {
+  await mountHugePages(directory, pageBytes).catch((error: Error) => {
+    throw new VolumeError(`the machine has no huge pages of ${pageBytes} bytes: ${error.message}`);
+  });
+}
 
 /** The minimum of the node's, the pod's and the volume's limits. */
 export function memorySize(pod: Pod, sizeLimit: string | undefined, nodeBytes: number): number {

@@ -61,6 +61,11 @@ export async function mountMemory(target: string, mode: number, sizeBytes = 0): 
   await mount(['noswap']).catch(() => mount([])); // noswap requires Linux 6.3
 }
 
+/** Rejects if the machine has no huge pages of this size. */
+export async function mountHugePages(target: string, pageBytes: number): Promise<void> {
+  await run('mount', ['-n', '-t', 'hugetlbfs', '-o', `pagesize=${pageBytes}`, 'nodev', target]);
+}
+
 /** Unmounts all mounts below `directory`; mounts in use are detached. */
 export async function unmountBelow(directory: string): Promise<void> {
   const mounts = await mountsBelow(directory);

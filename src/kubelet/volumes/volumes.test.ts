@@ -112,6 +112,25 @@ const setUp = async (volume: Omit<Volume, 'name'>, spec: object = {}) => {
   return (await setUpVolumes(pod, directories(), context)).get('v')!.path;
 };
 
+describe.skipIf(process.getuid?.() !== 0)('huge pages', () => {
+  const spec = (name: string) => ({ containers: [{ name: 'c', resources: { requests: { [name]: '2Mi' } } }] });
+  test('are a file system with pages of the requested size', async () => {
+    const at = await setUp({ emptyDir: { medium: 'HugePages' } }, spec('hugepages-2Mi'));
+    const [line] = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((each) => each.includes(at));
+    expect(line).toMatch(/hugetlbfs .*pagesize=2M/);
+    expect(statSync(at).mode & 0o777).toBe(0o777);
+    await tearDownVolumes(directories());
+    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(at);
+  });
+
+  test('of a size that the machine does not have are refused', async () => {
+    const volume = setUp({ emptyDir: { medium: 'HugePages-3Mi' } }, spec('hugepages-3Mi'));
+    await expect(volume).rejects.toThrow(`the machine has no huge pages of ${3 * 2 ** 20} bytes`);
+  });
+});
+
 test("a hostPath below the kubelet's standard directory is one of this kubelet's", async () => {
   const hostPath = { path: '/var/lib/kubelet/plugins/disk', type: 'DirectoryOrCreate' };
   const pod = {
@@ -175,6 +194,11 @@ describe('volumes', () => {
       'no such Secret',
       { secret: { secretName: 'none' } },
       'MountVolume.SetUp failed for volume "v" : secret "none" not found',
+    ],
+    [
+      'huge pages without a request for them',
+      { emptyDir: { medium: 'HugePages' } },
+      'MountVolume.SetUp failed for volume "v" : medium HugePages: hugePages storage requested, but there is no resource request for huge pages',
     ],
     [
       'no such key',
