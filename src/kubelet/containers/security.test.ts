@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
 import type { KubeletConfig } from '../config.ts';
 import { refuse } from '../pods/admission.ts';
-import { securityOf } from './security.ts';
+import { securityOf, usesSELinux } from './security.ts';
 import { userNamespaceOf } from './user-namespaces.ts';
 
 type Spec = Record<string, unknown>;
@@ -184,4 +184,14 @@ describe('user namespaces', () => {
       rmSync(root, { recursive: true, force: true });
     }
   });
+});
+
+test.each([
+  [{ containers: [{ name: 'c' }] }, false],
+  [{ containers: [{ name: 'c', securityContext: { privileged: true } }], securityContext: {} }, false],
+  [{ containers: [], securityContext: { seLinuxOptions: { level: 's0' } } }, true],
+  [{ containers: [{ name: 'c', securityContext: { seLinuxOptions: { type: 't' } } }] }, true],
+  [{ containers: [], initContainers: [{ name: 'i', securityContext: { seLinuxOptions: {} } }] }, true],
+])('a pod with %j uses SELinux: %j', (spec, expected) => {
+  expect(usesSELinux({ spec } as unknown as Pod)).toBe(expected);
 });

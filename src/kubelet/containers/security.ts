@@ -105,3 +105,7 @@ export const hasAppArmor = (): boolean => {
   const enabled = '/sys/module/apparmor/parameters/enabled';
   return existsSync(enabled) && readFileSync(enabled, 'utf8').trim() === 'Y';
 };
+
+/** Neither the runtime's labels nor the mount options of volumes are supported. */
+export const usesSELinux = ({ spec }: Pod): boolean =>
+  [spec, ...spec.containers, ...(spec.initContainers ?? [])].some((each) => each.securityContext?.seLinuxOptions);

@@ -3,6 +3,7 @@
 import type { Pod, Secret } from '../../api/api.ts';
 import type { Sandbox, SandboxConfig } from '../../container-runtime/container-runtime.ts';
 import { sandboxConfig } from '../containers/container-config.ts';
+import { usesSELinux } from '../containers/security.ts';
 import { AttachLimitError } from '../csi/csi-volumes.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
@@ -58,6 +59,8 @@ export async function preparePod(
   } catch (error) {
     return fail('FailedCreatePodContainer', `unable to ensure pod container exists: ${(error as Error).message}`);
   }
+  if (createsSandbox && usesSELinux(pod))
+    tools.logger.warn('SELinux options have no effect', { pod: pod.metadata.name, namespace: pod.metadata.namespace });
   try {
     if (createsSandbox) await tools.dynamicResources?.prepare(pod, signal);
   } catch (error) {
