@@ -17,6 +17,7 @@ export type Route =
       readonly tab: Tab;
     }
   | { readonly page: 'changes' }
+  | { readonly page: 'map' }
   | { readonly page: 'create' }
   | { readonly page: 'top' | 'who-can' }
   | { readonly page: 'helm'; readonly namespace?: string; readonly name?: string }
@@ -40,6 +41,7 @@ function parseRoute(path: string): Route {
     return { page, ...(namespace && name && { namespace, name }) };
   }
   if (page === 'create' || page === 'top' || page === 'who-can' || page === 'changes') return { page };
+  if (page === 'map') return { page };
   const [kind, namespace, name, tab = 'overview'] = words;
   if (page === 'list' && kind) return { page, kind };
   if (page === 'object' && kind && namespace && name && tabs.includes(tab))
@@ -65,6 +67,7 @@ export const links = {
   whoCan: () => join('who-can'),
   helm: (namespace = '', name = '') => (name ? join('helm', namespace, name) : join('helm')),
   changes: () => join('changes'),
+  map: () => join('map'),
   list: (kind: string, search: Readonly<Record<string, string>> = {}) => {
     const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
     return join('list', kind) + (text ? `?${text}` : '');

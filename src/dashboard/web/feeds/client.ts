@@ -1,7 +1,7 @@
 // The page's side of the feeds: opens them in the worker, and keeps their rows as signals.
 
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
-import type { Column, Row } from '../model/rows.ts';
+import type { Column, Row, RowChange } from '../model/rows.ts';
 import { base, checkSession, expire, session } from '../session.ts';
 import { after, every } from '../system.ts';
 import { trustedScript } from '../trusted.ts';
@@ -15,8 +15,12 @@ export interface OpenFeed {
   readonly phase: ReadonlySignal<FeedPhase>;
   /** Counts the updates: read it to be called again after the next one. */
   readonly version: ReadonlySignal<number>;
+  /** Calls it with the changes of each update; undefined: all rows are new. Returns a function that ends it. */
+  onRows(listener: RowListener): () => void;
   close(): void;
 }
+
+export type RowListener = (changes: readonly RowChange[] | undefined) => void;
 
 interface Receiver {
   readonly target: FeedTarget;
@@ -39,9 +43,14 @@ export function openFeed(target: FeedTarget): OpenFeed {
   const columns = signal<readonly Column[]>([]);
   const phase = signal<FeedPhase>({ name: 'loading' });
   const version = signal(0);
+  const listeners = new Set<RowListener>();
   receivers.set(id, {
     target,
     take(update) {
+      if (listeners.size > 0) {
+        const changes = update.reset ? undefined : changesOf(rows, update);
+        for (const listener of listeners) listener(changes);
+      }
       if (update.reset) {
         rows.clear();
         objects.clear();
@@ -61,6 +70,10 @@ export function openFeed(target: FeedTarget): OpenFeed {
   worker()({ type: 'open', feed: id, target });
   return {
     ...{ rows, objects, columns, phase, version },
+    onRows(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     close() {
       receivers.delete(id);
       cutOff.delete(id);
@@ -68,6 +81,11 @@ export function openFeed(target: FeedTarget): OpenFeed {
     },
   };
 }
+
+const changesOf = (rows: ReadonlyMap<string, Row>, update: Update): RowChange[] => [
+  ...update.removed.map((key) => ({ before: rows.get(key), after: undefined })),
+  ...update.rows.map((row) => ({ before: rows.get(row.key), after: row })),
+];
 
 function receive(message: FromWorker): void {
   hasHeard = true;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { age } from './age.ts';
-import { arrange, type Column, gridColumns, type Row, windowOf } from './rows.ts';
+import { arrange, type Column, gridColumns, type Row, rearrange, windowOf } from './rows.ts';
 
 const column = (name: string): Column => ({ name, type: 'string', format: '', description: '', priority: 0 });
 const columns = [column('Name'), column('Restarts'), column('Age')];
@@ -53,3 +53,33 @@ test.each([
   [63_072_000_000, '2y'],
   [66_000_000_000, '2y33d'],
 ])('age of %d ms', (ms, text) => expect(age(ms)).toBe(text));
+
+test('rows of which few have changed are arranged as all of them', () => {
+  const rowOf = (key: string, number: number): Row => ({
+    ...{ key, namespace: number % 2 ? 'a' : 'b', name: `pod-${key}`, cells: [key, number, 'x'], created: number },
+    isDeleting: false,
+  });
+  for (const order of [
+    { column: -1, isDescending: false },
+    { column: 1, isDescending: true },
+  ])
+    for (const names of [[], ['7']]) {
+      const rows = new Map(Array.from({ length: 300 }, (_, i) => [String(i), rowOf(String(i), (i * 37) % 100)]));
+      let shown: readonly Row[] | undefined = arrange(rows.values(), columns, names, order);
+      for (let round = 1; round < 30; round++) {
+        const changes: { before: Row | undefined; after: Row | undefined }[] = [];
+        const put = (key: string, after: Row | undefined) => {
+          changes.push({ before: rows.get(key), after });
+          if (after) rows.set(key, after);
+          else rows.delete(key);
+        };
+        put(`new-${round}7`, rowOf(`new-${round}7`, round * 3));
+        for (let i = round; i < 300; i += 29) put(String(i), i % 5 ? rowOf(String(i), (i * round) % 90) : undefined);
+        shown = rearrange(shown ?? [], changes, columns, names, order);
+        expect(shown).toEqual(arrange(rows.values(), columns, names, order));
+      }
+    }
+  expect(
+    rearrange([], [{ before: rowOf('1', 1), after: undefined }], columns, [], { column: -1, isDescending: false }),
+  ).toBe(undefined);
+});

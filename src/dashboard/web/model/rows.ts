@@ -35,13 +35,90 @@ export function arrange(
   order: Order,
 ): readonly Row[] {
   const shown: Row[] = [];
-  for (const row of rows) {
-    const name = names.length > 0 ? row.name.toLowerCase() : '';
-    if (names.every((part) => name.includes(part))) shown.push(row);
+  for (const row of rows) if (isNamed(row, names)) shown.push(row);
+  return shown.sort(orderOf(columns, order));
+}
+
+export interface RowChange {
+  /** Undefined: the row is new. */
+  readonly before: Row | undefined;
+  /** Undefined: the row is gone. */
+  readonly after: Row | undefined;
+}
+
+/**
+ * Rows that `arrange` has arranged, with some of them changed: the cost of sorting is that of the changes alone. Undefined
+ * when a row is not found in its place.
+ */
+export function rearrange(
+  rows: readonly Row[],
+  changes: Iterable<RowChange>,
+  columns: readonly Column[],
+  names: readonly string[],
+  order: Order,
+): readonly Row[] | undefined {
+  const compare = orderOf(columns, order);
+  const gone: number[] = [];
+  const fresh: Row[] = [];
+  for (const { before, after } of changes) {
+    if (before && isNamed(before, names)) {
+      const index = indexOf(rows, before, compare);
+      if (index < 0) return undefined;
+      gone.push(index);
+    }
+    if (after && isNamed(after, names)) fresh.push(after);
   }
-  const compare = comparison(columns[order.column], order.column);
-  const sign = order.isDescending ? -1 : 1;
-  return shown.sort((a, b) => sign * compare(a, b) || byName(a, b));
+  gone.sort((a, b) => a - b);
+  let begin = 0;
+  const kept: Row[][] = [];
+  for (const index of gone) {
+    kept.push(rows.slice(begin, index));
+    begin = index + 1;
+  }
+  kept.push(rows.slice(begin));
+  return merged(kept.flat(), fresh.sort(compare), compare);
+}
+
+/** Rows of one name, of a former object and its successor, are neighbours. */
+function indexOf(rows: readonly Row[], row: Row, compare: Compare): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(rows[middle], row) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (; low < rows.length && compare(rows[low], row) === 0; low++) if (rows[low] === row) return low;
+  return -1;
+}
+
+function merged(a: readonly Row[], b: readonly Row[], compare: Compare): readonly Row[] {
+  const parts: (readonly Row[])[] = [];
+  let begin = 0;
+  for (const row of b) {
+    let low = begin;
+    let high = a.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(a[middle], row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    parts.push(a.slice(begin, low), [row]);
+    begin = low;
+  }
+  parts.push(a.slice(begin));
+  return parts.flat();
+}
+
+function isNamed(row: Row, names: readonly string[]): boolean {
+  const name = names.length > 0 ? row.name.toLowerCase() : '';
+  return names.every((part) => name.includes(part));
+}
+
+function orderOf(columns: readonly Column[], { column, isDescending }: Order): Compare {
+  const compare = comparison(columns[column], column);
+  const sign = isDescending ? -1 : 1;
+  return (a, b) => sign * compare(a, b) || byName(a, b);
 }
 
 type Compare = (a: Row, b: Row) => number;

@@ -27,6 +27,8 @@ function placeOfView(): PastPlace | undefined {
   switch (current.page) {
     case 'architecture':
       return placeOf('pods', '');
+    case 'map':
+      return placeOf('pods', namespace.value);
     case 'traffic':
       return placeOf('endpointslices.discovery.k8s.io', current.namespace ?? namespace.value);
     case 'list':

@@ -24,6 +24,7 @@ import { TopBar } from './top-bar.tsx';
 
 const TopPage = lazy(async () => (await import('../pages/top.tsx')).TopPage);
 const WhoCanPage = lazy(async () => (await import('../pages/who-can.tsx')).WhoCanPage);
+const MapPage = lazy(async () => (await import('../map/map-page.tsx')).MapPage);
 const HelmPage = lazy(async () => (await import('../pages/helm.tsx')).HelmPage);
 
 /** New kinds appear in the navigation after this time. */
@@ -71,6 +72,8 @@ function View() {
       return <ArchitecturePage />;
     case 'traffic':
       return <TrafficPage place={current.namespace} name={current.name} />;
+    case 'map':
+      return <MapPage />;
     case 'changes':
       return <ChangesPage />;
     case 'create':

@@ -28,6 +28,7 @@ export function Sidebar() {
         </button>
         <div class="nav-scroll">
           <ViewLink to={links.architecture()} page="architecture" icon="architecture" text="architecture" />
+          <ViewLink to={links.map()} page="map" icon="map" text="map" />
           <ViewLink to={links.traffic()} page="traffic" icon="traffic" text="traffic" isOff={!isCoracle()} />
           <ViewLink to={links.top()} page="top" icon="chart" text="top" />
           <ViewLink to={links.whoCan()} page="who-can" icon="key" text="whoCan" />

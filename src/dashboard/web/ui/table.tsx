@@ -1,9 +1,11 @@
 // A grid of any number of rows: only those in view are drawn. One row is active, and moves with the keys.
 
 import { type Signal, useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import type { VNode } from 'preact';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { type Column, gridColumns, type Order, type Row, windowOf } from '../model/rows.ts';
 import { go } from '../router.ts';
+import { now } from '../system.ts';
 import { t } from '../text.ts';
 import { cellText, StatusText } from './cells.tsx';
 import { isTyping } from './keys.ts';
@@ -44,15 +46,9 @@ export function Table(props: TableProps) {
   }, [view]);
   useRowKeys(props, box, active);
   const { first, end } = windowOf(rows.length, rowHeight, view.value.top, view.value.height);
-  const texts = rows
-    .slice(0, 200)
-    .map((row) => [
-      ...(withNamespace ? [row.namespace] : []),
-      ...columns.map((column) => cellText(column, row, nowMs)),
-    ]);
-  const heads = [...(withNamespace ? [{ name: t('namespace') }] : []), ...columns];
-  const grid = { gridTemplateColumns: `28px ${gridColumns(heads, texts)}` };
+  const grid = useGrid(columns, rows, withNamespace);
   const activeKey = rows[active.value]?.key;
+  const drawn = useDrawnRows();
   return (
     <div
       ref={box}
@@ -69,19 +65,61 @@ export function Table(props: TableProps) {
     >
       <Head {...props} style={grid} />
       <div class="table-body" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
-        {rows.slice(first, end).map((row, offset) => (
-          <TableRow
-            key={row.key}
-            {...{ row, columns, withNamespace, nowMs, selected }}
-            index={first + offset}
-            isActive={first + offset === active.value}
-            link={props.linkOf(row)}
-            style={{ ...grid, top: `${(first + offset) * rowHeight}px` }}
-          />
-        ))}
+        {rows.slice(first, end).map((row, offset) => {
+          const index = first + offset;
+          const isActive = index === active.value;
+          return drawn.node(row.key, [row, index, isActive, nowMs, grid], () => (
+            <TableRow
+              key={row.key}
+              {...{ row, columns, withNamespace, nowMs, selected, index, isActive }}
+              link={props.linkOf(row)}
+              style={{ ...grid, top: `${index * rowHeight}px` }}
+            />
+          ));
+        })}
       </div>
     </div>
   );
+}
+
+interface DrawnRow {
+  readonly inputs: readonly unknown[];
+  readonly node: VNode;
+}
+
+/** Rows of the last drawing with the same inputs are used again: scrolling draws the rows that appear. */
+function useDrawnRows() {
+  const before = useRef(new Map<string, DrawnRow>());
+  const drawn = new Map<string, DrawnRow>();
+  const former = before.current;
+  before.current = drawn;
+  return {
+    node(key: string, inputs: readonly unknown[], draw: () => VNode): VNode {
+      const found = former.get(key);
+      const isSame = found?.inputs.every((input, index) => input === inputs[index]);
+      const row = found && isSame ? found : { inputs, node: draw() };
+      drawn.set(key, row);
+      return row.node;
+    },
+  };
+}
+
+/** Rows whose texts decide the widths. */
+const sampled = 200;
+
+/** Scrolling does not change the widths. */
+function useGrid(columns: readonly ShownColumn[], rows: readonly Row[], withNamespace: boolean) {
+  const names = columns.map(({ index }) => index).join();
+  return useMemo(() => {
+    const texts = rows
+      .slice(0, sampled)
+      .map((row) => [
+        ...(withNamespace ? [row.namespace] : []),
+        ...columns.map((column) => cellText(column, row, now())),
+      ]);
+    const heads = [...(withNamespace ? [{ name: t('namespace') }] : []), ...columns];
+    return { gridTemplateColumns: `28px ${gridColumns(heads, texts)}` };
+  }, [names, rows, withNamespace]);
 }
 
 function Head({ columns, withNamespace, order, onSort, style }: TableProps & { style: Record<string, string> }) {
