@@ -14,6 +14,7 @@ export {
   type Tools,
   type Watch,
 } from './controller.ts';
+export { cutClient, Link } from './cut-client.ts';
 export { createEventRecorder, type EventRecorder, type EventSource, microTimestamp, timestamp } from './events.ts';
 export { fencedClient } from './fenced.ts';
 export { type HttpsOptions, type HttpsTransport, httpsTransport } from './https.ts';

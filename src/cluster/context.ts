@@ -9,6 +9,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { RunConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Server } from './joining/types.ts';
+import type { Lab } from './lab.ts';
 
 export interface Environment {
   readonly clock: Clock;
@@ -27,6 +28,8 @@ export interface PartContext extends Environment {
   readonly localUsage: Map<string, () => Promise<string>>;
   /** Behaviour of simulated containers, for tests. */
   readonly behaviour?: SimulatedBehaviour;
+  /** Of a simulated cluster whose time and nodes the console may change. */
+  readonly lab?: Lab;
 }
 
 /** The context of a component, with a client for its identity. */

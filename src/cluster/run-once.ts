@@ -5,7 +5,7 @@ import { createInformer, type Informer } from '../client/client.ts';
 import { fieldsIn, textIn } from '../machinery/parsed.ts';
 import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
-import type { Environment } from './context.ts';
+import type { Environment, PartContext } from './context.ts';
 import { type ControlHandlers, serveControl } from './control.ts';
 import type { EtcdMember } from './etcd-member/etcd-member.ts';
 import { allowJoining, publishServer } from './joining/allow-joining.ts';
@@ -58,7 +58,7 @@ export interface RunHooks {
 /** Resolves when the cluster is usable. `handlers` are more commands of the control socket. */
 export async function runOnce(
   config: ClusterConfig,
-  environment: Environment,
+  environment: Environment & Pick<PartContext, 'lab'>,
   nodeCommand: readonly string[],
   hooks: RunHooks,
   handlers: ControlHandlers,

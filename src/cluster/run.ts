@@ -5,6 +5,7 @@ import { Metrics } from '../machinery/metrics.ts';
 import { type ClusterConfig, serverConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { type CopiedStore, copyToMember } from './joining/migrate-running.ts';
+import { Lab } from './lab.ts';
 import { type RunHooks, type RunningCluster, runOnce } from './run-once.ts';
 
 export type { ClusterStatus, RunningCluster } from './run-once.ts';
@@ -12,10 +13,12 @@ export type { ClusterStatus, RunningCluster } from './run-once.ts';
 /** Resolves when the cluster is usable: every node is Ready, or, without nodes, the API server. */
 export async function runCluster(
   config: ClusterConfig,
-  environment: Environment,
+  given: Environment,
   nodeCommand: readonly string[],
   hooks: RunHooks,
 ): Promise<Pick<RunningCluster, 'stop'>> {
+  const lab = config.runtime === 'simulated' ? new Lab(given.clock) : undefined;
+  const environment = { ...given, ...(lab && { clock: lab.clock, lab }) };
   const { clock, logger } = environment;
   let isMoving = false;
   let restarting: Promise<void> = Promise.resolve();

@@ -85,7 +85,7 @@ const nodeComponents: readonly ComponentName[] = ['kubelet', 'cluster-dns', 'kub
  */
 export async function startCluster(
   config: ClusterConfig,
-  environment: Environment,
+  environment: Environment & Pick<PartContext, 'lab'>,
   nodeCommand: readonly string[],
   hooks: StartHooks = {},
 ): Promise<Cluster> {
@@ -136,7 +136,7 @@ export const startParts = (
 
 async function start(
   config: RunConfig,
-  environment: Environment & Pick<PartContext, 'behaviour' | 'server'>,
+  environment: Environment & Pick<PartContext, 'behaviour' | 'server' | 'lab'>,
   hooks: StartHooks,
   startNodes: (context: PartContext, api: ApiServerPart) => Promise<Nodes>,
 ): Promise<Cluster> {
@@ -156,6 +156,7 @@ async function start(
     const made = await startControlPlane(context, sequence);
     const { store, 'kube-apiserver': api, 'kube-scheduler': scheduler } = made;
     const nodes = await startNodes(context, api);
+    context.lab?.useNodes(nodes.handles);
     return {
       config,
       directory: context.directory,
@@ -179,6 +180,7 @@ async function start(
       explainPod: (pod) => scheduler?.current?.explain(pod),
       consoleLink: async () => made.console?.createLink(),
       async stop() {
+        context.lab?.setPace(1);
         await nodes.stop();
         await sequence.stop();
       },

@@ -17,12 +17,14 @@ import {
   setCookie,
 } from './http.ts';
 import { type Insights, insight } from './insights.ts';
+import { answerLab, type LabControl } from './lab.ts';
 import { Previews } from './previews.ts';
 import { newSecret } from './secrets.ts';
 import { type Identity, type OpenedSession, type Session, Sessions, type User } from './sessions.ts';
 
 export type { Page } from './http.ts';
 export type { Insights } from './insights.ts';
+export type { LabControl, LabNode } from './lab.ts';
 
 export interface DashboardOptions {
   readonly clock: Clock;
@@ -42,6 +44,8 @@ export interface DashboardOptions {
   clientFor(user: User): Client;
   /** Answers that the API does not have; undefined: the cluster has none. */
   readonly insights?: Insights;
+  /** Of a simulated cluster. */
+  readonly lab?: LabControl;
 }
 
 /** A request that continues in the API at `path`. */
@@ -104,6 +108,7 @@ async function answer(context: Context, request: PageRequest): Promise<Page | Fo
   if (path === '') return page(308, 'text/plain', '', { Location: `${prefix}/` });
   if (path.startsWith('/api/')) return forward(context, request, path.slice('/api'.length));
   if (path === '/session') return answerSession(context, request);
+  if (path === '/insights/lab') return openLab(context, request);
   if (path === '/previews' && method === 'POST') return openPreview(context, request);
   if (path.startsWith('/preview/')) return preview(context, request, path.slice('/preview/'.length));
   if (path.startsWith('/insights/')) {
@@ -133,6 +138,16 @@ function forward(context: Context, request: PageRequest, path: string): Page | F
     ...{ type: 'forward', path, as: identity, ends: ended },
     ...(protocols.length > 0 && { protocols: protocols.join(', ') }),
   };
+}
+
+async function openLab(context: Context, request: PageRequest): Promise<Page> {
+  const session = sessionOf(context, request);
+  if (!session) return signIn;
+  if (!context.lab) return failure(404, 'NotFound', 'only a cluster with simulated nodes has a lab');
+  const client = context.clientFor(await userOf(context, session));
+  if (request.method === 'GET') return answerLab(context.lab, client);
+  const change = request.method === 'POST' ? await bodyOf(request) : undefined;
+  return change ? answerLab(context.lab, client, change) : failure(400, 'BadRequest', 'a change is an object in JSON');
 }
 
 async function openPreview(context: Context, request: PageRequest): Promise<Page> {
@@ -183,10 +198,10 @@ async function answerSession(context: Context, request: PageRequest): Promise<Pa
   return json(200, shown(context, session));
 }
 
-const shown = ({ cluster }: Context, { userName, expiresMs }: Session): object => ({
+const shown = ({ cluster, lab }: Context, { userName, expiresMs }: Session): object => ({
   user: userName,
   expires: expiresMs,
-  cluster,
+  cluster: { ...cluster, hasLab: lab !== undefined },
 });
 
 /** Another site cannot send JSON without asking first, and gets no answer then. */

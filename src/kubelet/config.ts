@@ -55,6 +55,8 @@ export interface KubeletConfig {
   /** Maximum size of a container's log file before rotation, and the number of files. */
   readonly containerLogMaxSize: number;
   readonly containerLogMaxFiles: number;
+  /** Of a simulated node: bytes of its disk that are in use; without it, its disk is not watched. */
+  readonly usedStorageBytes?: () => number;
   /** False for simulated nodes: no file is written, so volumes need no directories. */
   readonly usesFilesystem: boolean;
 }

@@ -4,7 +4,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { checkout, Machine, whyNot } from './machine.ts';
+import { checkout, Machine, type Result, whyNot } from './machine.ts';
 
 const program = '/usr/bin/chromium';
 /** Pictures of each run, for a look at failures. */
@@ -29,6 +29,11 @@ export class ConsoleCluster {
 
   async down(): Promise<void> {
     await this.machine.coracle('down', ...this.#cluster());
+  }
+
+  /** A command of this cluster. */
+  coracle(command: readonly string[], ...words: readonly string[]): Promise<Result> {
+    return this.machine.coracle(...command, ...this.#cluster(), ...words);
   }
 
   async link(): Promise<string> {

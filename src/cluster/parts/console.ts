@@ -22,7 +22,7 @@ export interface ConsolePart extends RunningComponent {
 }
 
 export function startConsolePart(
-  { config, clock }: PartContext,
+  { config, clock, lab }: PartContext,
   api: ApiServerPart,
   insights: Omit<Insights, 'trace' | 'history'>,
 ): ConsolePart {
@@ -31,7 +31,9 @@ export function startConsolePart(
   const loadDashboard = async () => {
     const { createDashboard } = await import('../../dashboard/dashboard.ts');
     return createDashboard({
-      clock,
+      // Sessions last in the time of the user.
+      clock: lab?.realClock ?? clock,
+      ...(lab && { lab }),
       assets: assetsDirectory(),
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion, isCoracle: true },
       userOfToken: (token) => api.userOfToken(token),

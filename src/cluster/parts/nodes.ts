@@ -4,7 +4,7 @@ import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { kubernetesVersion, simulatedVolumeDirectory } from '../../api/api.ts';
-import type { RunningComponent } from '../../client/client.ts';
+import { cutClient, type RunningComponent } from '../../client/client.ts';
 import { type KubeletConfig, machineHugePages, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { firstAddresses } from '../addresses.ts';
 import type { RunConfig } from '../config.ts';
@@ -56,7 +56,9 @@ function makeNode(context: NodePartContext, name: string, index: number): NodeHa
 async function startNode(parts: NodePartContext, name: string, index: number): Promise<RunningKubelet> {
   const { config, directory } = parts;
   const runtime = await openRuntime(config, directory.node(name), parts);
-  const context = componentContext(parts, 'kubelet', parts.clientFor(identities.kubelet(name)));
+  const client = parts.clientFor(identities.kubelet(name));
+  const link = parts.lab?.linkOf(name);
+  const context = componentContext(parts, 'kubelet', link ? cutClient(client, link) : client);
   // Another cluster on this machine may use the default port: then any free one is used.
   const kubelet = {
     ...(await kubeletConfig(parts, name)),
@@ -69,7 +71,7 @@ async function startNode(parts: NodePartContext, name: string, index: number): P
   });
 }
 
-async function kubeletConfig({ config, directory }: NodePartContext, name: string): Promise<KubeletConfig> {
+async function kubeletConfig({ config, directory, lab }: NodePartContext, name: string): Promise<KubeletConfig> {
   const root = directory.node(name);
   const simulated = config.runtime === 'simulated';
   return {
@@ -89,6 +91,7 @@ async function kubeletConfig({ config, directory }: NodePartContext, name: strin
     nodeInfo: simulated ? simulatedInfo : await machineInfo(),
     usesFilesystem: !simulated,
     ...(await chosenConfig(config)),
+    ...(lab && { usedStorageBytes: () => (lab.isFull(name) ? simulatedCapacity.ephemeralStorageBytes * 0.99 : 0) }),
   };
 }
 

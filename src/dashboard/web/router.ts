@@ -20,6 +20,7 @@ export type Route =
   | { readonly page: 'map' }
   | { readonly page: 'create' }
   | { readonly page: 'top' | 'who-can' }
+  | { readonly page: 'lab'; readonly lesson?: string }
   | { readonly page: 'helm'; readonly namespace?: string; readonly name?: string }
   | { readonly page: 'missing' };
 
@@ -40,6 +41,7 @@ function parseRoute(path: string): Route {
     const [namespace, name] = words;
     return { page, ...(namespace && name && { namespace, name }) };
   }
+  if (page === 'lab') return { page, ...(words[0] && { lesson: words[0] }) };
   if (page === 'create' || page === 'top' || page === 'who-can' || page === 'changes') return { page };
   if (page === 'map') return { page };
   const [kind, namespace, name, tab = 'overview'] = words;
@@ -64,6 +66,7 @@ export const links = {
   traffic: (namespace = '', name = '') => (name ? join('traffic', namespace, name) : join('traffic')),
   create: () => join('create'),
   top: () => join('top'),
+  lab: (lesson = '') => (lesson ? join('lab', lesson) : join('lab')),
   whoCan: () => join('who-can'),
   helm: (namespace = '', name = '') => (name ? join('helm', namespace, name) : join('helm')),
   changes: () => join('changes'),

@@ -15,6 +15,8 @@ export interface SignedIn {
     readonly kubernetesVersion: string;
     /** False: another Kubernetes, of which the console knows its API alone. */
     readonly isCoracle: boolean;
+    /** Its nodes are simulated: time and failures can be changed. */
+    readonly hasLab: boolean;
   };
 }
 
@@ -25,6 +27,7 @@ export type SessionState =
 
 export const session = signal<SessionState>({ phase: 'checking' });
 export const isCoracle = (): boolean => session.value.phase !== 'signed-in' || session.value.session.cluster.isCoracle;
+export const hasLab = (): boolean => session.value.phase === 'signed-in' && session.value.session.cluster.hasLab;
 export const base = '/console';
 const place = 'coracle.key';
 
@@ -101,7 +104,7 @@ async function persistent(send: () => Promise<Response>): Promise<Response> {
 
 function enter(answer: unknown): void {
   const { user, key, expires, cluster } = fieldsIn(answer);
-  const { name, version, kubernetesVersion, isCoracle } = fieldsIn(cluster);
+  const { name, version, kubernetesVersion, isCoracle, hasLab } = fieldsIn(cluster);
   localStorage.setItem(place, textIn(key));
   session.value = {
     phase: 'signed-in',
@@ -114,6 +117,7 @@ function enter(answer: unknown): void {
         version: textIn(version),
         kubernetesVersion: textIn(kubernetesVersion),
         isCoracle: isCoracle === true,
+        hasLab: hasLab === true,
       },
     },
   };

@@ -9,7 +9,7 @@ import type { Machine, NodeMeter, PodFiles, TerminationReader, VolumeSources } f
 
 /** A simulated node has all features that a real one may have. */
 export const simulatedMachine = (
-  config: Pick<KubeletConfig, 'capacity'>,
+  config: Pick<KubeletConfig, 'capacity' | 'usedStorageBytes'>,
   runtime: Pick<ContainerRuntime, 'memoryUsageBytes'>,
 ): Machine => ({ files, meter: simulatedMeter(config, runtime), hasAppArmor: true });
 
@@ -55,7 +55,10 @@ async function missingSource(volume: Volume, sources: VolumeSources): Promise<st
 }
 
 function simulatedMeter(
-  { capacity: { memoryBytes } }: Pick<KubeletConfig, 'capacity'>,
+  {
+    capacity: { memoryBytes, ephemeralStorageBytes },
+    usedStorageBytes,
+  }: Pick<KubeletConfig, 'capacity' | 'usedStorageBytes'>,
   runtime: Pick<ContainerRuntime, 'memoryUsageBytes'>,
 ): NodeMeter {
   const sum = (containers: readonly ContainerStats[], amount: 'cpuNanoseconds' | 'memoryWorkingSetBytes') =>
@@ -71,7 +74,10 @@ function simulatedMeter(
     fileSystem: async () => undefined,
     async observe() {
       const memory = { available: memoryBytes - (runtime.memoryUsageBytes?.() ?? 0), capacity: memoryBytes };
-      return { 'memory.available': memory, 'allocatableMemory.available': memory };
+      const disk = usedStorageBytes && {
+        'nodefs.available': { available: ephemeralStorageBytes - usedStorageBytes(), capacity: ephemeralStorageBytes },
+      };
+      return { 'memory.available': memory, 'allocatableMemory.available': memory, ...disk };
     },
     hasImageFileSystem: async () => false,
     storage: async () => undefined,

@@ -51,6 +51,11 @@ export const getJson = async (path: string, options: ApiOptions = {}): Promise<u
 export const getInsight = async (name: string, query: Readonly<Record<string, string>>): Promise<unknown> =>
   (await send(`${base}/insights/${name}`, { query })).json();
 
+/** The lab of a simulated cluster. */
+export const readLab = async (): Promise<unknown> => (await send(`${base}/insights/lab`, {})).json();
+export const writeLab = async (change: object): Promise<unknown> =>
+  (await send(`${base}/insights/lab`, { method: 'POST', body: JSON.stringify(change) })).json();
+
 export interface PreviewTarget {
   readonly resource: 'pods' | 'services';
   readonly scheme: 'http' | 'https';

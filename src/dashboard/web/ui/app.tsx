@@ -2,6 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import { loadCatalog } from '../api/catalog.ts';
+import { followLab } from '../lab/lab-state.ts';
 import { ArchitecturePage } from '../pages/architecture.tsx';
 import { CreatePage } from '../pages/create.tsx';
 import { ListPage } from '../pages/list.tsx';
@@ -11,7 +12,7 @@ import { TrafficPage } from '../pages/traffic.tsx';
 import { ChangesPage } from '../past/changes-page.tsx';
 import { PastBar } from '../past/past-bar.tsx';
 import { route } from '../router.ts';
-import { isCoracle, session } from '../session.ts';
+import { hasLab, isCoracle, session } from '../session.ts';
 import { every } from '../system.ts';
 import { t } from '../text.ts';
 import { Dialogs } from './dialogs.tsx';
@@ -25,6 +26,7 @@ import { TopBar } from './top-bar.tsx';
 const TopPage = lazy(async () => (await import('../pages/top.tsx')).TopPage);
 const WhoCanPage = lazy(async () => (await import('../pages/who-can.tsx')).WhoCanPage);
 const MapPage = lazy(async () => (await import('../map/map-page.tsx')).MapPage);
+const LabPage = lazy(async () => (await import('../pages/lab.tsx')).LabPage);
 const HelmPage = lazy(async () => (await import('../pages/helm.tsx')).HelmPage);
 
 /** New kinds appear in the navigation after this time. */
@@ -45,6 +47,7 @@ function Frame() {
     });
   }, []);
   useEffect(listenForKeys, []);
+  useEffect(() => (hasLab() ? followLab() : undefined), []);
   return (
     <div class="frame">
       <a class="skip" href="#main">
@@ -82,6 +85,8 @@ function View() {
       return <TopPage />;
     case 'who-can':
       return <WhoCanPage />;
+    case 'lab':
+      return <LabPage lesson={current.lesson} />;
     case 'helm':
       return <HelmPage place={current.namespace} name={current.name} />;
     case 'list':
