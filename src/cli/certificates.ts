@@ -49,7 +49,7 @@ export async function renew(options: ClusterOptions): Promise<void> {
   const isRunning = (await runningProcess(directory)) !== undefined;
   if (!isRunning && (await readMembership(directory)))
     throw new CliError('the machine asks its cluster for certificates: start it with "./coracle agent" first', 3);
-  const files = await discardCertificates(directory);
+  const files = await discardCertificates(directory, { isRunning });
   if (files.length === 0) throw new CliError(`${directory.root} has no certificates to renew`, 3);
   if (isRunning)
     await askControl(directory.controlSocket, 'renew-certificates', undefined, renewTimeoutMs).catch((error) => {
@@ -60,6 +60,6 @@ export async function renew(options: ClusterOptions): Promise<void> {
   if (!isRunning) return print(`${files.length} certificates are removed: the next start makes new ones.`);
   const kubeconfig = 'The kubeconfig is new; copies of the former one stay valid until they expire.';
   print(
-    `${files.length} certificates are renewed and in use.${files.includes('pki/admin.crt') ? ` ${kubeconfig}` : ''}`,
+    `${files.length} certificates are renewed, with new keys, and in use.${files.includes('pki/admin.crt') ? ` ${kubeconfig}` : ''}`,
   );
 }

@@ -29,15 +29,20 @@ test('certificates are listed with subject and life, also those beside a key in 
   expect(found[0].notAfter - now).toBe(365 * 86_400_000);
 });
 
-test('those that can be made again are removed, and no authority', async () => {
+test.each([
+  [true, 'etcd keeps its files'],
+  [false, 'also those of etcd'],
+])('certificates that can be made again are removed, and no authority (running: %s): %s', async (isRunning) => {
   await ensureCertificates(path.join(root, 'pki'), [admin], now);
   mkdirSync(path.join(root, 'etcd/pki'), { recursive: true });
   const ca = await makeAuthority(now);
   const { cert } = await issue(ca, { name: 'm', commonName: 'member', usage: 'both' }, now);
   writeFileSync(path.join(root, 'etcd/pki/server.crt'), cert);
-  expect(await discardCertificates({ root })).toEqual(['pki/admin.crt']);
-  expect(existsSync(path.join(root, 'pki/ca.crt'))).toBe(true);
-  expect(existsSync(path.join(root, 'etcd/pki/server.crt'))).toBe(true);
+  writeFileSync(path.join(root, 'etcd/pki/ca.crt'), ca.cert);
+  expect(await discardCertificates({ root }, { isRunning })).toEqual(['pki/admin.crt', 'etcd/pki/server.crt']);
+  expect(existsSync(path.join(root, 'pki/admin.crt'))).toBe(false);
+  for (const file of ['pki/ca.crt', 'etcd/pki/ca.crt']) expect(existsSync(path.join(root, file))).toBe(true);
+  expect(existsSync(path.join(root, 'etcd/pki/server.crt'))).toBe(isRunning);
 });
 
 test('a directory without certificates has none', async () => expect(await listCertificates({ root })).toEqual([]));

@@ -47,12 +47,19 @@ function parse(text: string): X509Certificate | undefined {
   }
 }
 
-/** Certificates that this directory's process makes again when they are missing: all but authorities and etcd's. */
-const isRenewable = ({ file, isAuthority }: CertificateFile): boolean => !isAuthority && file.startsWith('pki/');
+/** Certificates that this directory's process makes again when they are missing, with new keys, as kubeadm does. */
+const isRenewable = ({ isAuthority }: CertificateFile): boolean => !isAuthority;
 
-/** Removes certificates, so that the next check makes new ones. Resolves with their files. */
-export async function discardCertificates(directory: Pick<DataDirectory, 'root'>): Promise<string[]> {
+/**
+ * Removes certificates, so that the next check makes new ones. Resolves with all that are due then: a running etcd
+ * needs its files, and its supervisor replaces them.
+ */
+export async function discardCertificates(
+  directory: Pick<DataDirectory, 'root'>,
+  { isRunning }: { readonly isRunning: boolean },
+): Promise<string[]> {
   const files = (await listCertificates(directory)).filter(isRenewable).map(({ file }) => file);
-  for (const file of files) await rm(path.join(directory.root, file), { force: true });
+  for (const file of files)
+    if (!isRunning || !file.startsWith('etcd/')) await rm(path.join(directory.root, file), { force: true });
   return files;
 }

@@ -79,7 +79,10 @@ export async function runOnce(
     metrics: async () => environment.metrics.text(),
     // From now on machines can join; the answer tells how.
     join: () => allowJoining(cluster),
-    'renew-certificates': () => cluster.checkCertificates(),
+    async 'renew-certificates'() {
+      await cluster.etcd?.renewCertificates();
+      await cluster.checkCertificates();
+    },
     ...(cluster.etcd && etcdHandlers(cluster.etcd)),
     ...(cluster.leaveAtStop && { leave: cluster.leaveAtStop }),
     ...handlers,

@@ -149,7 +149,20 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     expect(await missing(servers[2])).toEqual([]);
   }, 60_000);
 
-  test('a machine without the right key does not join, and leaves nothing', async () => {
+  test('a server does not take the name of another one at a later start', async () => {
+    await must(servers[2], 'down');
+    const start = (name: string) =>
+      servers[2].coracle('server', '--node-name', name, '--node-ip', servers[2].address, ...place(servers[2]));
+    expect((await start('server-1')).stderr).toMatch(/this server is the node server-3, and a server keeps its name/);
+    expect(await start('server-3')).toMatchObject({ code: 0 });
+    expect(await must(servers[2], 'certificates', 'renew')).toMatch(
+      /\d+ certificates are renewed, with new keys, and in use/,
+    );
+    expect(await write(servers[2], 'renewed', 3)).toBe(0);
+    await must(servers[2], 'status');
+  }, 90_000);
+
+  test('a machine without the right key, or with the name of a server, does not join, and leaves nothing', async () => {
     const stranger = networks.machine('one');
     try {
       const command = JSON.parse(await must(servers[0], 'token', 'create', '--server', '-o', 'json'));
@@ -169,6 +182,9 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
       const wrong = await attempt('--certificate-key', '0'.repeat(64));
       expect(wrong).toMatchObject({ code: 1 });
       expect(wrong.stderr).toMatch(/--certificate-key is not that of this cluster/);
+      const taken = await attempt('--certificate-key', command.certificateKey, '--node-name', 'server-2');
+      expect(taken).toMatchObject({ code: 1 });
+      expect(taken.stderr).toMatch(/the cluster has a node server-2 that is Ready: choose another name/);
       expect((await stranger.run('ls', [path.join(stranger.directory, 'data')])).stdout).not.toMatch(/pki|etcd|server/);
       expect((await servers[0].kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')).toHaveLength(4);
     } finally {

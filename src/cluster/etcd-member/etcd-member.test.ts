@@ -221,6 +221,28 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       }
     }, 30_000);
 
+    test('renewed certificates have new keys, and an open store uses them for its next connection', async () => {
+      const member = await machines.start('one');
+      const store = await openAt(member);
+      await store.commit([{ key: '/registry/a', value: bytes('before') }]);
+      const { pki } = memberLayout(await machines.options('one'));
+      const keys = () =>
+        ['server', 'peer', 'client'].map((name) => readFileSync(path.join(pki, `${name}.key`), 'utf8'));
+      const [before, former] = [keys(), { ...member.tls }];
+      await member.renewCertificates();
+      for (const [index, key] of keys().entries()) expect(key).not.toBe(before[index]);
+      expect(member.tls.key).toBe(keys()[2]);
+      expect(await store.get('/registry/a')).toBeDefined();
+      await member.members();
+      // A certificate of another CA: only a new connection shows it.
+      const stranger = await makeAuthority(systemClock.now(), 'stranger');
+      Object.assign(member.tls, stranger);
+      await expect(store.get('/registry/a')).rejects.toMatchObject({ reason: 'unreachable' });
+      Object.assign(member.tls, former);
+      expect(await store.get('/registry/a')).toBeDefined();
+      await store.close();
+    }, 30_000);
+
     test('its process, which outlived the main one, is ended', async () => {
       const options = await machines.options('one');
       const main = startInProcess(options);

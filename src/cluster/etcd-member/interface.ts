@@ -48,12 +48,14 @@ export interface EtcdMemberStatus {
 export interface EtcdMember {
   /** Client URLs of all members, this one's first. They follow the cluster. */
   readonly endpoints: readonly string[];
-  /** For the store's client. */
+  /** For the store's client. A renewal changes its fields. */
   readonly tls: Required<EtcdTls>;
   /** The current problem, undefined if healthy. */
   health(): string | undefined;
   status(): Promise<EtcdMemberStatus & { readonly pid?: number; readonly restarts: number }>;
   members(): Promise<readonly EtcdMemberStatus[]>;
+  /** Makes new certificates with new keys. etcd and the clients of this process use them for their next connections. */
+  renewCertificates(): Promise<void>;
   /** Removes another member, which does not come back. False: there is none of this name. Throws EtcdMemberError. */
   remove(name: string): Promise<boolean>;
   /** Ends etcd; its data stays. A leader hands over first. */

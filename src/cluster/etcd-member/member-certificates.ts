@@ -1,6 +1,6 @@
 // The certificates of an etcd member. etcd reads the files for each connection, so a renewal needs no restart.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type CertificateRequest, ensureCertificate, type KeyPair } from '../certificates.ts';
 import { writeWhole } from '../write-whole.ts';
@@ -23,4 +23,9 @@ export async function ensureMemberCertificates(
   ];
   const pairs = await Promise.all(requests.map((request) => ensureCertificate(directory, ca, request, nowMs)));
   return pairs[2];
+}
+
+/** The next check makes new ones. */
+export async function discardMemberCertificates(directory: string): Promise<void> {
+  for (const name of ['server', 'peer', 'client']) await rm(path.join(directory, `${name}.crt`), { force: true });
 }

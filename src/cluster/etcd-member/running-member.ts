@@ -16,7 +16,7 @@ import { removeMember } from './changes.ts';
 import type { EtcdProcess } from './etcd-process.ts';
 import { type EtcdMember, EtcdMemberError, type EtcdMemberOptions, type EtcdMemberStatus } from './interface.ts';
 import { type MemberLayout, memberLayout } from './layout.ts';
-import { ensureMemberCertificates } from './member-certificates.ts';
+import { discardMemberCertificates, ensureMemberCertificates } from './member-certificates.ts';
 import { type MemberState, removeState, writeState } from './member-state.ts';
 import { replacedBy } from './replaced-cluster.ts';
 import { alarmText, maintain, type SeenMember } from './upkeep.ts';
@@ -170,7 +170,7 @@ export class RunningMember implements EtcdMember {
   async #look(): Promise<void> {
     const { restarts } = this.#process;
     try {
-      await this.#renewCertificates();
+      if (this.#environment.clock.monotonic() >= this.#nextRenewalMs) await this.#ensureCertificates();
       if (await this.#isReplaced()) return;
       const { members } = await this.#cluster.members();
       if (this.#isRemoved(members)) return;
@@ -241,11 +241,16 @@ export class RunningMember implements EtcdMember {
     if (defragmented.length > 0) this.#defragmentedMs = clock.monotonic();
   }
 
-  async #renewCertificates(): Promise<void> {
+  async renewCertificates(): Promise<void> {
+    await discardMemberCertificates(this.#layout.pki);
+    await this.#ensureCertificates();
+  }
+
+  async #ensureCertificates(): Promise<void> {
     const { clock } = this.#environment;
-    if (clock.monotonic() < this.#nextRenewalMs) return;
+    const { pki } = this.#layout;
     this.#nextRenewalMs = clock.monotonic() + renewEveryMs;
-    await ensureMemberCertificates(this.#layout.pki, this.#options.ca, this.#options, clock.now());
+    Object.assign(this.tls, await ensureMemberCertificates(pki, this.#options.ca, this.#options, clock.now()));
   }
 
   async #seen(): Promise<readonly SeenMember[]> {

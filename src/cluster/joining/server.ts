@@ -1,6 +1,7 @@
 // A machine of a control plane of several: it shares the keys and the etcd cluster of the others. `startCluster` runs it.
 
 import { readFile, rm } from 'node:fs/promises';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { ensureAuthority } from '../certificates.ts';
 import { type ClusterConfig, defaultRanges, type Ranges } from '../config.ts';
@@ -25,7 +26,7 @@ export async function enterControlPlane(
   directory: DataDirectory,
   clock: Clock,
 ): Promise<Server | undefined> {
-  const existing = await readServer(directory);
+  const existing = await readServer(directory, config.nodeNames[0]);
   const server = existing ? config.server : await requestedServer(config, directory);
   await checkServerDirectory(server ? { server } : {}, directory, existing !== undefined);
   if (!existing && !server) return undefined;
@@ -57,7 +58,7 @@ export async function enterControlPlane(
         return isConfirmed;
       },
       async confirm() {
-        await writeWhole(serverFile(directory), `${JSON.stringify(settings)}\n`);
+        await writeWhole(serverFile(directory), `${JSON.stringify({ ...settings, node: config.nodeNames[0] })}\n`);
         isConfirmed = true;
       },
       undo,
@@ -113,7 +114,8 @@ export function checkCloud(settings: SharedSettings, { cloudProvider = 'local' }
     );
 }
 
-async function readServer(directory: DataDirectory): Promise<SharedSettings | undefined> {
+/** Rejects for another node name: it may be that of another server, whose node this one would take over. */
+async function readServer(directory: DataDirectory, nodeName: string): Promise<SharedSettings | undefined> {
   const file = serverFile(directory);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -121,6 +123,12 @@ async function readServer(directory: DataDirectory): Promise<SharedSettings | un
   });
   if (text === undefined) return undefined;
   const settings = parseSettings(text);
+  // Servers of earlier versions have not recorded it.
+  const node = settings && textIn(fieldsIn(JSON.parse(text))['node']);
+  if (node && node !== nodeName)
+    throw new JoinError(
+      `this server is the node ${node}, and a server keeps its name: start it with --node-name ${node}; for the name ${nodeName}, let it leave ("coracle down --delete") and join again`,
+    );
   if (settings) return settings;
   throw new DataDirectoryError(`${file} is damaged: restore it from a backup of ${directory.root}`);
 }

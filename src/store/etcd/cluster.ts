@@ -36,10 +36,12 @@ export interface EtcdClusterOptions {
 }
 
 export function openEtcdCluster({ clock, endpoints, tls }: EtcdClusterOptions): EtcdCluster {
+  /** By URL and certificate: a renewal changes the fields of `tls`. */
   const connections = new Map<string, Endpoint>();
   const connectionTo = (url: string): Endpoint => {
-    const connection = connections.get(url) ?? connect(url, tls);
-    connections.set(url, connection);
+    const id = `${url} ${tls.cert ?? ''}`;
+    const connection = connections.get(id) ?? connect(url, tls);
+    connections.set(id, connection);
     return connection;
   };
   const callOne = <Response>(url: string, method: Method<Response>, request: object, timeoutMs: number) =>

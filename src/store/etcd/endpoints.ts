@@ -8,6 +8,7 @@ export interface EndpointsOptions {
   readonly clock: Clock;
   /** Client URLs. A function is asked whenever a member is left: members come and go. */
   readonly urls: readonly string[] | (() => readonly string[]);
+  /** Read for each new connection: a renewal changes its fields. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
 }
 
@@ -29,6 +30,9 @@ export class Endpoints {
   readonly #urls: () => readonly string[];
   readonly #tls: EndpointsOptions['tls'];
   readonly #connections = new Map<string, Endpoint>();
+  /** With the former certificate: their calls go on. */
+  readonly #former: Endpoint[] = [];
+  #cert: string | undefined;
   #current: Link;
   #leave = new AbortController();
   #timer: Timer | undefined;
@@ -38,6 +42,7 @@ export class Endpoints {
     this.#clock = clock;
     this.#urls = typeof urls === 'function' ? urls : () => urls;
     this.#tls = tls;
+    this.#cert = tls?.cert;
     this.#current = this.#linkTo(this.#urls()[0]);
     this.#schedule();
   }
@@ -47,6 +52,12 @@ export class Endpoints {
   }
 
   get current(): Link {
+    if (this.#tls?.cert !== this.#cert && !this.#closed) {
+      this.#cert = this.#tls?.cert;
+      this.#former.push(...this.#connections.values());
+      this.#connections.clear();
+      this.#current = this.#linkTo(this.#current.endpoint.address);
+    }
     return this.#current;
   }
 
@@ -78,7 +89,7 @@ export class Endpoints {
     this.#closed = true;
     this.#timer?.cancel();
     this.#leave.abort();
-    for (const { client } of this.#connections.values()) client.close();
+    for (const { client } of [...this.#connections.values(), ...this.#former]) client.close();
   }
 
   #linkTo(url: string): Link {
@@ -103,7 +114,7 @@ export class Endpoints {
 
   /** A read with the consent of a quorum. With one member there is no other to go to. */
   async #probe(): Promise<void> {
-    const link = this.#current;
+    const link = this.current;
     if (this.count > 1) {
       const options = { deadlineMs: this.#clock.now() + probeTimeoutMs, needsLeader: true };
       await unary(link.endpoint, methods.range, probe, options).catch(() => this.leave(link));
