@@ -28,7 +28,13 @@ const dashboard = createDashboard({
   clientFor: () => {
     throw new Error('unused');
   },
-  insights: { decision: () => undefined, trace: () => [], history: async () => undefined, usage: () => [] },
+  insights: {
+    decision: () => undefined,
+    trace: () => [],
+    history: async () => undefined,
+    usage: () => [],
+    refusals: () => [],
+  },
 });
 
 const host = '192.0.2.1:6443';

@@ -4,6 +4,24 @@ import { expect, test } from 'vitest';
 import type { Client } from '../client/client.ts';
 import { insight } from './insights.ts';
 
+test.each([true, false])('refused writes are for users who may get their path: %j', async (allowed) => {
+  const insights: any = { refusals: (place: object) => [place] };
+  const create = async (_: string, { spec }: any) => {
+    expect(spec.nonResourceAttributes).toEqual({ verb: 'get', path: '/console/insights/refusals' });
+    return { status: { allowed } };
+  };
+  const clientFor = () => ({ create }) as unknown as Client;
+  const query = new URLSearchParams('group=apps&namespace=a&name=');
+  const { code, body } = await insight(
+    { clientFor, insights },
+    { name: 'jane', groups: [] },
+    '/insights/refusals',
+    query,
+  );
+  expect(code).toBe(allowed ? 200 : 403);
+  if (allowed) expect(JSON.parse(String(body))).toEqual({ refusals: [{ group: 'apps', namespace: 'a', name: '' }] });
+});
+
 const asked: { place: object; atMs: number | undefined }[] = [];
 const answer = (
   allowed: (attributes: any) => boolean,
@@ -23,6 +41,7 @@ const answer = (
       insights: {
         decision: () => undefined,
         trace: () => [],
+        refusals: (place) => [place],
         usage: () => [{ name: 'n1' }],
         async history(place, atMs) {
           asked.push({ place, atMs });

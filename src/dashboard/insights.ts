@@ -14,6 +14,8 @@ export interface Insights {
   usage(resource: 'nodes' | 'pods', namespace: string): readonly object[];
   /** When the resource changed; undefined if its past is not kept. `atMs`: also the revision of that time. */
   history(place: Place, atMs?: number): Promise<object | undefined>;
+  /** Writes that the API server refused lately. */
+  refusals(place: Partial<Place>): readonly object[];
 }
 
 interface Place {
@@ -47,6 +49,7 @@ export async function insight(context: Context, user: User, path: string, query:
   if (path === '/insights/usage') return usage(context.insights, client, query);
   const [namespace, name] = [query.get('namespace') ?? '', query.get('name') ?? ''];
   try {
+    if (path === '/insights/refusals') return await refusals(context.insights, client, query);
     if (path === '/insights/history') return await history(context.insights, client, query);
     if (!namespace || !name) return failure(400, 'BadRequest', 'namespace and name are required');
     switch (path) {
@@ -90,6 +93,19 @@ interface ReviewedAccess extends Partial<Place> {
 async function may(client: Client, resourceAttributes: ReviewedAccess): Promise<boolean> {
   const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { resourceAttributes } });
   return review.status?.allowed === true;
+}
+
+/** They name other users: for those who may get this path, as administrators may. */
+async function refusals({ refusals }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
+  const nonResourceAttributes = { verb: 'get', path: '/console/insights/refusals' };
+  const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { nonResourceAttributes } });
+  if (review.status?.allowed !== true)
+    return failure(403, 'Forbidden', `you may not get ${nonResourceAttributes.path}`);
+  const wanted = (['group', 'resource', 'namespace', 'name'] as const).flatMap((name) => {
+    const value = query.get(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+  return json(200, { refusals: refusals(Object.fromEntries(wanted)) });
 }
 
 /** Users who may list and watch can see the same through the API. */

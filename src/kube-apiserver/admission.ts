@@ -3,6 +3,7 @@
 import type { ApiObject, FieldError, Kind } from '../api/api.ts';
 import type { Environment } from './environment.ts';
 import { type AdmissionPhase, admissionMetrics } from './metrics/admission-metrics.ts';
+import { refusedBy } from './refusals.ts';
 import type { Reinvocation } from './reinvocation.ts';
 import { inSpan, noAttributes } from './tracing/tracing.ts';
 import type { UserInfo } from './user.ts';
@@ -108,6 +109,9 @@ async function inPhase(
     }
     running = undefined;
     isRejected = false;
+  } catch (error) {
+    if (running) refusedBy(error, running.name, attributes.name);
+    throw error;
   } finally {
     if (running) ended(running, true);
     metrics.step(operation, phase, from - began, isRejected);
@@ -131,6 +135,18 @@ export async function admitWhole(plugins: Plugins, attributes: AdmissionAttribut
 
 /** At most one plugin charges: ResourceQuota. */
 export function charge(plugins: Plugins, attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
-  for (const plugin of plugins) if (plugin.charge) return plugin.charge(attributes);
+  for (const plugin of plugins) if (plugin.charge) return charged(plugin, attributes);
   return undefined;
+}
+
+function charged(plugin: AdmissionPlugin, attributes: AdmissionAttributes): Promise<Charge | undefined> | undefined {
+  const noted = (error: unknown): never => {
+    refusedBy(error, plugin.name, attributes.name);
+    throw error;
+  };
+  try {
+    return plugin.charge?.(attributes)?.catch(noted);
+  } catch (error) {
+    return noted(error);
+  }
 }

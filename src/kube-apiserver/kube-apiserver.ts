@@ -22,6 +22,7 @@ import { type Listener, type ListenOptions, listen } from './http/http-server.ts
 import { inProcess } from './in-process/transport.ts';
 import { collectMetrics } from './metrics/collected.ts';
 import { storageSeries } from './metrics/storage-metrics.ts';
+import { type Refusal, Refusals, type RefusedPlace } from './refusals.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
 import type { Site } from './site.ts';
@@ -98,6 +99,8 @@ export interface ApiServer {
   readonly userOfToken: (token: string) => Promise<UserInfo>;
   /** The recent past of a resource; `atMs`: also the revision of that time. The caller checks the reader's rights. */
   readonly history: (place: HistoryPlace, atMs?: number) => Promise<History | undefined>;
+  /** The last refused writes, oldest first. The caller checks the reader's rights. */
+  readonly refusals: (place: RefusedPlace) => readonly Refusal[];
   /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
   drain(ms: number): Promise<void>;
   /** Ends watches, closes sockets. The store stays open: its opener closes it. */
@@ -161,6 +164,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     userOfToken: (token) => userOfToken(server, token),
     history: (place, atMs) => historyOf(server, place, atMs),
+    refusals: (place) => server.refusals.find(place),
     async drain(ms) {
       isDraining = true;
       await clock.sleep(ms);
@@ -216,6 +220,7 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
       }),
     }),
     health: new HealthChecks(),
+    refusals: new Refusals(),
     site: {},
     startedMs: clock.now(),
   };

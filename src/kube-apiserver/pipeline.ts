@@ -13,6 +13,7 @@ import { identify } from './stages/identify.ts';
 import { impersonate } from './stages/impersonation.ts';
 import { limit } from './stages/limit.ts';
 import { measure } from './stages/measure.ts';
+import { noteRefusals } from './stages/note-refusals.ts';
 import { plain } from './stages/plain.ts';
 import { receive } from './stages/receive.ts';
 import { resource } from './stages/resource.ts';
@@ -22,6 +23,7 @@ const pipeline: readonly Stage[] = [
   audit, // around everything, to see every answer
   measure, // counts errors too
   answerErrors, // converts every error to a Status
+  noteRefusals, // sees the errors themselves
   deadline, // before identify: an authenticator may wait for another server
   identify,
   auditReceived,

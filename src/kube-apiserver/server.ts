@@ -8,6 +8,7 @@ import type { Auditor } from './audit/auditor.ts';
 import type { ComputedResources } from './computed/computed-resources.ts';
 import type { Environment } from './environment.ts';
 import type { Fairness } from './fairness/fairness.ts';
+import type { Refusals } from './refusals.ts';
 import type { SiteSlot } from './site.ts';
 import type { HealthChecks } from './stages/health.ts';
 
@@ -25,6 +26,8 @@ export interface Server extends Environment {
   readonly computed: ComputedResources;
   /** Undefined: no auditing. */
   readonly auditor?: Auditor;
+  /** The last writes that were refused. */
+  readonly refusals: Refusals;
   /** Pages beside the API. */
   readonly site: SiteSlot;
 }

@@ -111,6 +111,11 @@ describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`,
     await kubectl('label', 'namespace', 'default', 'team=blue');
     await button('Read again').click();
     await kind('Namespaces').locator('.changed-object', { hasText: 'metadata.labels.team' }).waitFor();
+    expect((await cluster.machine.tryKubectl(['delete', 'deployment', 'web', '--as=jane'])).code).toBe(1);
+    const refused = page().locator('.changed-kind', { has: page().getByRole('heading', { name: 'Refused writes' }) });
+    await button('Read again').click();
+    await refused.getByText('jane', { exact: true }).waitFor();
+    await refused.getByText('Refused by authorization').waitFor();
     await admin.picture('past-changes');
     expect(await admin.barriers()).toEqual([]);
     // From the end on, nothing has changed.
@@ -134,6 +139,7 @@ describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`,
     await admin.go('/object/deployments.apps/default/web/why');
     await moment('0 replicas are wanted instead of 2').getByText('kubectl').waitFor();
     await moment('ScalingReplicaSet').first().waitFor();
+    await moment('Refused by authorization').getByText('jane · delete').waitFor();
     await admin.picture('past-timeline');
     expect(await admin.barriers()).toEqual([]);
   });

@@ -44,7 +44,13 @@ export class ConsoleSource {
       clientFor: () => {
         throw new Error('there is no API');
       },
-      insights: { decision: () => undefined, trace: () => [], history: async () => undefined, usage: () => [] },
+      insights: {
+        decision: () => undefined,
+        trace: () => [],
+        history: async () => undefined,
+        usage: () => [],
+        refusals: () => [],
+      },
     });
   }
 

@@ -55,6 +55,7 @@ export interface ApiServerPart extends RunningComponent {
   /** The user of a bearer token. Rejects when it is wrong. */
   userOfToken(token: string): Promise<UserInfo>;
   readonly history: ApiServer['history'];
+  readonly refusals: ApiServer['refusals'];
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
   checkCertificates(): Promise<void>;
   /** Calls it whenever certificates were renewed, with their names. */
@@ -129,6 +130,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ...(pki && { pki }),
     ...{ names: serverNames(config), clientFor, signSecretToken, reportHealth },
     ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken, history: apiServer.history },
+    refusals: apiServer.refusals,
     serveComputed: (resources) => apiServer.server.computed.add(resources),
     checkCertificates: async () => rotation?.check(),
     onRenewal: (renewal) => void renewals.add(renewal),

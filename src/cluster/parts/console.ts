@@ -24,7 +24,7 @@ export interface ConsolePart extends RunningComponent {
 export function startConsolePart(
   { config, clock, lab }: PartContext,
   api: ApiServerPart,
-  insights: Omit<Insights, 'trace' | 'history'>,
+  insights: Omit<Insights, 'trace' | 'history' | 'refusals'>,
 ): ConsolePart {
   let loaded: Promise<Dashboard> | undefined;
   const load = () => (loaded ??= loadDashboard());
@@ -38,7 +38,7 @@ export function startConsolePart(
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion, isCoracle: true },
       userOfToken: (token) => api.userOfToken(token),
       clientFor: (user) => api.clientFor(user),
-      insights: { ...insights, trace: traceService, history: api.history },
+      insights: { ...insights, trace: traceService, history: api.history, refusals: api.refusals },
     });
   };
   api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });

@@ -6,6 +6,7 @@ import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import { type Attributes, type Decision, decide, refusal } from '../access/authorization.ts';
 import { type AuthorizationResult, accessMetrics } from '../metrics/access-metrics.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
+import { refusedBy } from '../refusals.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import type { Server } from '../server.ts';
 import { inSpan, noAttributes } from '../tracing/tracing.ts';
@@ -17,7 +18,9 @@ export const authorize: Stage = async (request, next) => {
   request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
   request.audit?.annotate('authorization.k8s.io/reason', reason ?? '');
   if (decision === 'allow') return next();
-  throw refusal(attributes, reason);
+  const refused = refusal(attributes, reason);
+  refusedBy(refused, 'authorization');
+  throw refused;
 };
 
 async function judged(server: Server, attributes: Attributes): Promise<Decision> {

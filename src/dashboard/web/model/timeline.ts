@@ -5,6 +5,7 @@ import { fieldsIn, isFields, listIn, textIn } from '../../../machinery/parsed.ts
 import { type FieldChange, fieldChanges } from './diff.ts';
 import type { LogMark } from './log-marks.ts';
 import { type Reason, reasonsOf } from './reasons.ts';
+import type { Refusal } from './refusals.ts';
 
 export type Moment =
   | {
@@ -33,6 +34,7 @@ export type Moment =
       readonly owner: Owner | undefined;
     }
   | { readonly kind: 'decision'; readonly key: string; readonly timeMs: number; readonly decision: Decision }
+  | { readonly kind: 'refusal'; readonly key: string; readonly timeMs: number; readonly refusal: Refusal }
   | { readonly kind: 'log'; readonly key: string; readonly timeMs: number; readonly mark: LogMark }
   | {
       readonly kind: 'write';

@@ -15,6 +15,7 @@ import { ChangedKind } from './changed-kind.tsx';
 import { Marks } from './marks.tsx';
 import { moment } from './moment.ts';
 import { timeText } from './past-bar.tsx';
+import { refuserText, useRefusals } from './use-refusals.tsx';
 
 export interface KindHistory {
   readonly kind: Kind;
@@ -115,8 +116,37 @@ function Changes({ histories, chosen }: { histories: readonly KindHistory[]; cho
           count={sizeOf(inRange)}
         />
       ))}
+      <Refused fromMs={fromMs} toMs={toMs} />
       <p class="muted small pad-sides">{t('pastLeftOut')}</p>
     </>
+  );
+}
+
+function Refused({ fromMs, toMs }: Range) {
+  const place = namespace.value;
+  const all = useRefusals(place ? { namespace: place } : {}).value ?? [];
+  const shown = all.filter(({ timeMs }) => timeMs > fromMs && timeMs <= toMs).reverse();
+  if (shown.length === 0) return null;
+  return (
+    <details class="changed-kind" open>
+      <summary>
+        <h2>{t('refusedWrites')}</h2>
+        <span class="change-count">{shown.length}</span>
+      </summary>
+      <ul class="changed-objects">
+        {shown.map(({ key, timeMs, user, verb, resource, name, message, by }) => (
+          <li key={key} class="changed-object">
+            <p>
+              <span class="muted">{timeText(timeMs)}</span>
+              <strong>{user}</strong>
+              <span>{`${verb} ${resource} ${name}`}</span>
+              <span class="muted">{refuserText(by)}</span>
+            </p>
+            <p class="event-message">{message}</p>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

@@ -7,6 +7,7 @@ import type { KubeObject } from '../api/api.ts';
 import { kindOfObject } from '../api/catalog.ts';
 import { age } from '../model/age.ts';
 import type { FieldChange } from '../model/diff.ts';
+import { placeOf } from '../model/history.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { changesOf, type Decision, type Moment, type Owner, writesOf } from '../model/timeline.ts';
 import { useEvents } from '../pages/events-tab.tsx';
@@ -23,6 +24,7 @@ import { timeText } from './past-bar.tsx';
 import { show } from './past-feed.ts';
 import { listAt } from './read-changes.ts';
 import { useLogMarks } from './use-log-marks.ts';
+import { refuserText, useRefusals } from './use-refusals.tsx';
 
 interface Props {
   readonly kind: Kind;
@@ -38,6 +40,8 @@ interface Props {
 export function Timeline({ kind, namespace, name, object, versions, decision }: Props) {
   const past = useObjectPast(kind, namespace, name).value;
   const events = useEvents({ kind: kind.kind, metadata: { name, namespace } });
+  const place = placeOf(kindId(kind), namespace, name);
+  const refusals = useRefusals({ ...place, namespace, name }).value ?? [];
   const logs = useLogMarks(kindId(kind) === 'pods' ? object : undefined).value;
   const changes = useMemo(() => changeMoments(past, versions), [past, versions]);
   const first = past?.versions[0]?.object ?? versions[0]?.object ?? object;
@@ -49,6 +53,9 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
       }),
     ),
     ...changes,
+    ...refusals.map((refusal): Moment => {
+      return { kind: 'refusal', key: `refusal ${refusal.key}`, timeMs: refusal.timeMs, refusal };
+    }),
     ...logs.map((mark): Moment => {
       return { kind: 'log', key: `log ${mark.container} ${mark.isError} ${mark.timeMs}`, timeMs: mark.timeMs, mark };
     }),
@@ -74,7 +81,14 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
 }
 
 /** Of one time: the decision, the change that it led to, and the events about it. */
-const rank: Readonly<Record<Moment['kind'], number>> = { write: 0, decision: 1, change: 2, event: 3, log: 4 };
+const rank: Readonly<Record<Moment['kind'], number>> = {
+  write: 0,
+  decision: 1,
+  change: 2,
+  refusal: 3,
+  event: 4,
+  log: 5,
+};
 
 const changeMoments = (past: ObjectPast | undefined, versions: readonly Version[]): Moment[] =>
   changesOf(past ? past.versions : versions);
@@ -110,6 +124,7 @@ function MomentItem(props: ItemProps) {
 
 function classOf(one: Moment): string {
   if (one.kind === 'event') return one.isWarning ? 'report bad' : 'report';
+  if (one.kind === 'refusal') return 'report bad';
   if (one.kind === 'log') return one.mark.isError ? 'log bad' : 'log';
   return one.kind;
 }
@@ -155,6 +170,13 @@ function Head({ moment: one }: ItemProps) {
       );
     case 'log':
       return <strong>{t(one.mark.isError ? 'logErrors' : 'logWarnings', { count: one.mark.count })}</strong>;
+    case 'refusal':
+      return (
+        <>
+          <strong>{t('refused')}</strong>
+          <span class="muted">{`${one.refusal.user} · ${one.refusal.verb}`}</span>
+        </>
+      );
     case 'write':
       return (
         <>
@@ -190,6 +212,13 @@ function Body({ moment: one, kind, namespace, name }: ItemProps) {
         <p class="mono log-mark">
           <a href={links.object(kindId(kind), namespace, name, 'logs')}>{one.mark.text}</a>
         </p>
+      );
+    case 'refusal':
+      return (
+        <>
+          <p class="reason bad">{refuserText(one.refusal.by)}</p>
+          <p class="event-message">{one.refusal.message}</p>
+        </>
       );
     case 'write':
       return <p class="muted mono">{one.fields.join(', ')}</p>;
