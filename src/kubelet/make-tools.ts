@@ -125,7 +125,7 @@ function machineResources({ context, config, runtime, workers, keeper, cache }: 
     ...{ client, clock, logger, metrics, nodeName, rootDirectory, activePods, wake },
   });
   const resources = new ResourceManagers(resourceManagersConfig(config.resourceManagers ?? {}), {
-    ...{ layout: machineLayout(), reserved, rootDirectory, clock, logger, runtime, activePods, devices },
+    ...{ layout: machineLayout(), reserved, rootDirectory, clock, logger, metrics, runtime, activePods, devices },
     containersOf: (uid) => cache.get(uid).containers,
   });
   return { devices, dynamicResources, resources };

@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
@@ -263,6 +264,34 @@ describe('a driver', () => {
     await expect(hanging).rejects.toThrow();
     await resources.unprepare('u');
     expect(driver.calls).toEqual(['prepare a', 'unprepare a']);
+  });
+
+  test('that dies during a call has that reported, and another one frees its claims', async () => {
+    const driver = await startDriver();
+    await claim('a');
+    driver.faults.set('NodePrepareResources', 'hang');
+    const hanging = prepare(podOf('u', ['a']));
+    const failed = expect(hanging).rejects.toThrow(/NodePrepareResources: rpc error: code = (Canceled|Unavailable)/);
+    await eventually(() => expect(driver.calls).toEqual(['prepare a']));
+    driver.stop();
+    await failed;
+    await expect(resources.unprepare('u')).rejects.toThrow('NodeUnprepareResources: rpc error: code = Unavailable');
+    await resources.handler.deregister(driverName, socketOf(driverName));
+    const another = await startDriver();
+    const freed = resources.unprepare('u');
+    await clock.advance(10_000);
+    await freed;
+    expect(another.calls).toEqual(['unprepare a']);
+  });
+
+  test('that speaks another protocol is an error', async () => {
+    const nonsense = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nno gRPC')).listen(socketOf('x'));
+    await resources.handler.register('x', socketOf('x'), ['v1.DRAPlugin']);
+    await claim('a', { drivers: ['x'] });
+    await expect(prepare(podOf('u', ['a']))).rejects.toThrow(
+      'prepare dynamic resources: NodePrepareResources: rpc error',
+    );
+    nonsense.close();
   });
 
   test('that hangs is given up after 45 seconds', async () => {

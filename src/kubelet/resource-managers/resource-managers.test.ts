@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Container, Pod } from '../../api/api.ts';
 import { silentLogger } from '../../machinery/logger.ts';
+import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { deviceHints } from '../device-plugins/device-hints.ts';
 import { maskOf, nodesIn } from './numa.ts';
@@ -26,6 +27,7 @@ const all: ResourceManagersInput = {
 
 let directory: string;
 let clock: VirtualClock;
+let metrics: Metrics;
 let active: Pod[];
 let updates: string[];
 /** Running containers have the id POD/CONTAINER. */
@@ -35,6 +37,7 @@ const ends: (() => Promise<void>)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'coracle-managers-'));
   clock = new VirtualClock();
+  metrics = new Metrics();
   [active, updates, running] = [[], [], []];
 });
 afterEach(async () => {
@@ -44,7 +47,7 @@ afterEach(async () => {
 
 async function start(input: ResourceManagersInput = all, devices?: HintProvider): Promise<ResourceManagers> {
   const managers = new ResourceManagers(resourceManagersConfig(input), {
-    ...{ layout, reserved, rootDirectory: directory, clock, logger: silentLogger },
+    ...{ layout, reserved, rootDirectory: directory, clock, logger: silentLogger, metrics },
     ...(devices && { devices }),
     activePods: () => active,
     runtime: {
@@ -212,9 +215,25 @@ describe('topology', () => {
     expect(devices.given).toEqual(['c 0', 'c 1']);
   });
 
+  test('admissions and allocations are counted', async () => {
+    const managers = await start(topology('restricted'), devicesOn(0, 1));
+    await run(managers, withDevices('u', ['2'], ['1']));
+    await run(managers, withDevices('v', ['2'], ['2']));
+    const shown = metrics.text();
+    for (const line of [
+      'kubelet_topology_manager_admission_requests_total 2',
+      'kubelet_topology_manager_admission_errors_total 1',
+      'kubelet_cpu_manager_pinning_requests_total 1',
+      'kubelet_memory_manager_pinning_requests_total 1',
+      'kubelet_cpu_manager_exclusive_cpu_allocation_count 2',
+      'kubelet_cpu_manager_shared_pool_size_millicores 5000',
+    ])
+      expect(shown).toContain(`${line}\n`);
+  });
+
   test('a machine with many NUMA nodes is refused', () => {
     const nodes = Array.from({ length: 9 }, (_, node) => node);
-    const tools = { layout: { ...layout, numa: { nodes, distances: new Map() } }, reserved } as never;
+    const tools = { layout: { ...layout, numa: { nodes, distances: new Map() } }, reserved, metrics } as never;
     const make = (input: ResourceManagersInput) => new ResourceManagers(resourceManagersConfig(input), tools);
     expect(() => make({ topologyManagerPolicy: 'restricted' })).toThrow(
       'unsupported on machines with more than 8 NUMA Nodes',

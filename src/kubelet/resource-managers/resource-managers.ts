@@ -8,12 +8,14 @@ import type {
   ContainerStatus,
 } from '../../container-runtime/container-runtime.ts';
 import type { Logger } from '../../machinery/logger.ts';
+import type { Metrics } from '../../machinery/metrics.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { Refusal } from '../pods/refusal.ts';
 import { bytes, milli, qosOf } from '../resources/resources.ts';
 import { refusalOf, topologyAffinityError } from './admission-error.ts';
 import { type CpuSet, formatCpuSet, noCpus, parseCpuSet } from './cpu-set.ts';
 import type { MachineLayout } from './machine-layout.ts';
+import { type ManagerMetrics, managerMetrics } from './manager-metrics.ts';
 import { reservedMemoryOf } from './memory-reservation.ts';
 import { type Hint, type Hints, maskOf, nodesIn } from './numa.ts';
 import { staticCpuOptions, topologyOptions } from './policy-options.ts';
@@ -41,6 +43,7 @@ export interface ResourceManagersTools {
   readonly rootDirectory: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly runtime: Pick<ContainerRuntime, 'updateContainerResources'>;
   readonly activePods: () => readonly Pod[];
   readonly containersOf: (podUid: string) => readonly ContainerStatus[];
@@ -57,6 +60,7 @@ export class ResourceManagers {
   readonly #cpus: StaticCpus | undefined;
   readonly #memory: StaticMemory | undefined;
   readonly #providers: readonly HintProvider[];
+  readonly #metrics: ManagerMetrics;
   /** The CPUs that running containers have, by container id. */
   readonly #applied = new Map<string, string>();
   #last: Promise<unknown> = Promise.resolve();
@@ -78,6 +82,7 @@ export class ResourceManagers {
         layout.memory,
         reservedMemoryOf(config.reservedMemory, layout.numa.nodes, reserved.memoryBytes),
       );
+    this.#metrics = managerMetrics(tools.metrics, this.#cpus);
     this.#providers = [tools.devices, this.#cpus, this.#memory].filter((each) => each !== undefined);
   }
 
@@ -106,14 +111,28 @@ export class ResourceManagers {
       for (const container of containersOf(pod)) {
         const hint = common ?? this.#hintOf(pod, container);
         for (const provider of this.#providers)
-          isChanged = (await provider.allocate(pod, container, hint)) || isChanged;
+          isChanged = (await this.#allocate(provider, pod, container, hint)) || isChanged;
       }
+      if (this.#merging.policy !== 'none') this.#metrics.aligned(true);
       return undefined;
     } catch (error) {
       isChanged = this.#release(pod.metadata.uid) || isChanged;
+      if (this.#merging.policy !== 'none') this.#metrics.aligned(false);
       return refusalOf(error as Error);
     } finally {
       if (isChanged) await this.#changed();
+    }
+  }
+
+  async #allocate(provider: HintProvider, pod: Pod, container: Container, hint: Hint): Promise<boolean> {
+    const resource = provider === this.#cpus ? 'cpu' : provider === this.#memory ? 'memory' : undefined;
+    try {
+      const isNew = await provider.allocate(pod, container, hint);
+      if (isNew && resource) this.#metrics.pinned(resource, true);
+      return isNew;
+    } catch (error) {
+      if (resource) this.#metrics.pinned(resource, false);
+      throw error;
     }
   }
 

@@ -105,6 +105,11 @@ export class StaticCpus {
     return this.#shared.difference(this.#reserved);
   }
 
+  counts(): { readonly exclusive: number; readonly free: number } {
+    const own = [...this.#own.values()].flatMap((containers) => [...containers.values()]);
+    return { exclusive: own.reduce((all, cpus) => all.union(cpus), noCpus).size, free: this.#available.size };
+  }
+
   own(podUid: string, container: string): CpuSet | undefined {
     return this.#own.get(podUid)?.get(container);
   }
