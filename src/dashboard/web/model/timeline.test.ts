@@ -42,6 +42,16 @@ test('two writes of a manager in one second', () => {
   expect(changesOf([first, second])).toMatchObject([{ managers: ['argo'] }]);
 });
 
+test('a manager that loses a field to another one has not written', () => {
+  const first = version('1', 1, 'argo', 10);
+  const [kubectl, argo] = first.object.metadata.managedFields;
+  const fieldsV1 = { 'f:spec': { 'f:replicas': {} } };
+  const hpa = { manager: 'hpa', operation: 'Update', time: '2026-01-01T00:00:09Z', fieldsV1 };
+  const metadata = { resourceVersion: '2', managedFields: [kubectl, { ...argo, fieldsV1: {} }, hpa] };
+  const object = { metadata, spec: { replicas: 4 } };
+  expect(changesOf([first, { ...first, object }])).toMatchObject([{ managers: ['hpa'] }]);
+});
+
 test('a creation in the past, and the owner of a deleted object', () => {
   const first = { ...version('1', 1, 'argo', 10), isCreated: true };
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'r', uid: 'u' };

@@ -122,10 +122,14 @@ const managedIn = (object: unknown): Managed[] =>
 const managerKey = ({ manager = '', operation = '', subresource = '' }: Managed): string =>
   `${manager} ${operation} ${subresource}`;
 
-/** Managers whose fields or time differ; all of them without a state before. */
+/** Managers whose time differs, or that own more; all of them without a state before. Others lose fields to a writer. */
 export function writersBetween(before: unknown, after: unknown): string[] {
-  const old = new Map(managedIn(before).map((entry) => [managerKey(entry), JSON.stringify(entry)]));
-  const writers = managedIn(after).filter((entry) => old.get(managerKey(entry)) !== JSON.stringify(entry));
+  const old = new Map(managedIn(before).map((entry) => [managerKey(entry), entry]));
+  const writers = managedIn(after).filter((entry) => {
+    const former = old.get(managerKey(entry));
+    const size = ({ fieldsV1 }: Managed) => JSON.stringify(fieldsV1 ?? {}).length;
+    return !former || former.time !== entry.time || size(former) < size(entry);
+  });
   return [...new Set(writers.map(({ manager = '' }) => manager))];
 }
 
