@@ -86,7 +86,8 @@ describe.skipIf(!isEtcdInstalled)('three processes (skipped where the command et
     await machines.end();
   }, 60_000);
 
-  const lasts = () => systemClock.sleep(isLong ? 5_000 + random.int(30_000) : 4_000);
+  /** Longer than a Lease: a paused leader is replaced. */
+  const lasts = () => systemClock.sleep(7_000 + random.int(isLong ? 30_000 : 1));
 
   async function inflict(fault: Fault): Promise<void> {
     const index = random.int(servers.length);
