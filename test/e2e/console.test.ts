@@ -194,8 +194,8 @@ metadata:
       '{"spec":{"replicas":3}}',
       '--field-manager=someone',
     );
-    await page().locator('.moment.change', { hasText: 'spec.replicas' }).waitFor();
-    await page().locator('.moment.change', { hasText: 'someone' }).waitFor();
+    await page().locator('.moment.change', { hasText: 'spec.replicas' }).first().waitFor();
+    await page().locator('.moment.change', { hasText: 'someone' }).first().waitFor();
     await admin.picture('why');
   });
 
