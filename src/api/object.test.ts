@@ -100,6 +100,22 @@ describe('refusals', () => {
       `${cannot}json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32`,
     ],
     [
+      '{"metadata":{"creationTimestamp":7}}',
+      `${cannot}json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string`,
+    ],
+    [
+      '{"spec":{"containers":[{"livenessProbe":{"httpGet":{"port":2147483648}}}]}}',
+      `${cannot}json: cannot unmarshal number 2147483648 into Go struct field HTTPGetAction.spec.containers.livenessProbe.ProbeHandler.httpGet.port of type int32`,
+    ],
+    [
+      '{"spec":{"containers":[{"livenessProbe":{"httpGet":{"port":{}}}}]}}',
+      `${cannot}json: cannot unmarshal object into Go struct field HTTPGetAction.spec.containers.livenessProbe.ProbeHandler.httpGet.port of type int32`,
+    ],
+    [
+      '{"spec":{"overhead":{"cpu":""}}}',
+      `${cannot}quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+    ],
+    [
       '{"metadata":"x"}',
       `${cannot}json: cannot unmarshal string into Go struct field Pod.metadata of type v1.ObjectMeta`,
     ],

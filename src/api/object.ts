@@ -198,7 +198,8 @@ class Walk {
 
   #string(schema: Schema, value: unknown): unknown {
     if (schema.format === 'quantity') {
-      if (typeof value === 'string') return value === '' ? '0' : canonicalQuantity(value.trim());
+      if (value === '' && !this.#checked) return '0';
+      if (typeof value === 'string') return canonicalQuantity(value.trim());
       return canonicalQuantity(typeof value === 'number' ? value : JSON.stringify(value));
     }
     if (schema.format === 'date-time' || schema.format === 'micro-time') return this.#time(schema.format, value);
@@ -208,8 +209,7 @@ class Walk {
   }
 
   #time(format: string, value: unknown): string {
-    if (typeof value !== 'string')
-      throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)} into Go value of type string`);
+    if (typeof value !== 'string') this.#fail(value, '', 'string');
     const micro = format === 'micro-time';
     const isExact = !micro || !this.#checked || /:\d\d\.\d{6}(Z|[-+]\d\d:\d\d)$/.test(value);
     const time = micro ? canonicalMicroTime(value) : canonicalTime(value);
@@ -232,9 +232,9 @@ class Walk {
 
   #intOrString(value: unknown): number | string {
     if (typeof value === 'string') return value;
-    if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 31) return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value < 2 ** 31 && value >= -(2 ** 31)) return value;
     const number = typeof value === 'number' ? ` ${goNumber(value)}` : typeof value === 'bigint' ? ` ${value}` : '';
-    throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${number} into Go value of type int32`);
+    return this.#fail(value, number, 'int32');
   }
 
   /** Raw values: a JSON object copied with sorted keys. */
@@ -252,13 +252,20 @@ class Walk {
   #union(schema: Schema, value: unknown): unknown {
     const inner = schemaNamed(jsonSchemaProps);
     if (typeof value === 'boolean' && schema.union === 'schema-or-bool') return value;
+    if (this.#checked && (typeof value !== 'object' || value === null)) {
+      if (schema.union === 'schema-or-bool') throw new DecodeError('boolean or JSON schema expected');
+      // Kubernetes ignores other values.
+      return null;
+    }
     if (Array.isArray(value) && schema.union === 'schema-or-array')
       return value.map((item) => (typeof item === 'string' ? item : this.value(inner, item)));
     return this.value(inner, value);
   }
 
-  #fail(value: unknown, detail = ''): never {
-    const goType = (this.#field?.goType ?? '').replace(new RegExp(`^(map\\[\\w+\\]|\\[\\]){0,${this.#depth}}`), '');
+  /** `type`: that which the field's own decoder expects. */
+  #fail(value: unknown, detail = '', type?: string): never {
+    const collections = new RegExp(`^(map\\[[\\w.]+\\]|\\[\\]){0,${this.#depth}}`);
+    const goType = type ?? (this.#field?.goType ?? '').replace(collections, '');
     const target = this.#path.length
       ? `Go struct field ${shortName(must(this.#holder, 'holder'))}.${this.#path.join('.')} of type ${goType}`
       : 'Go value of type map[string]interface {}';

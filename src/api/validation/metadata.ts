@@ -5,6 +5,7 @@ import {
   byteLength,
   dns1123SubdomainFaults,
   labelValueFaults,
+  pathSegmentFaults,
   qualifiedNameFaults,
 } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
@@ -186,8 +187,10 @@ export function validateObjectMetaUpdate(
   return [...errors, ...validateSharedFields(next, path), ...(plain ? [] : kubeFinalizers(next, path))];
 }
 
+const pathSegmentNames = nameRule(pathSegmentFaults);
+
 /** Checks of every update of any kind. */
 export const validateAnyUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [
-  ...validateObjectMeta(next, () => [], true),
+  ...validateObjectMeta(next, pathSegmentNames, true),
   ...validateObjectMetaUpdate(next, old, true),
 ];

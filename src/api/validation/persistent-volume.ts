@@ -51,7 +51,7 @@ export function validateVolumeSpec(spec: Spec, path: string, name: string, inlin
     );
   errors.push(...(inline ? inlineClass : ownClass)(spec, path));
   const attributes = spec.volumeAttributesClassName;
-  if (attributes === undefined) return errors;
+  if (inline || attributes === undefined) return errors;
   if (attributes === '') errors.push(required(`${path}.volumeAttributesClassName`, 'an empty string is disallowed'));
   else errors.push(...className(attributes, `${path}.volumeAttributesClassName`));
   if (!spec.csi) errors.push(required(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'));

@@ -61,7 +61,8 @@ function validateByType(spec: Spec): FieldError[] {
     errors.push(invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`));
   if (type !== 'ExternalName') return errors;
   for (const field of ['clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const)
-    if (!isEmpty(spec[field])) errors.push(forbiddenField(`spec.${field}`, 'may not be set for ExternalName services'));
+    if (field === 'ipFamilyPolicy' ? spec[field] !== undefined : !isEmpty(spec[field]))
+      errors.push(forbiddenField(`spec.${field}`, 'may not be set for ExternalName services'));
   const name = (spec.externalName ?? '').replace(/\.$/, '');
   const path = 'spec.externalName';
   return [...errors, ...(name ? invalidValues(path, name, dns1123SubdomainFaults(name)) : [required(path)])];

@@ -2,13 +2,17 @@ import { forbidden, isNotFound, type Pod, type RuntimeClass } from '../../api/ap
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
+import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import type { AdmissionPlugin } from '../admission.ts';
+import { plainError } from '../status.ts';
 
 /** Adds the overhead and the node selector of a pod's runtime class. https://kubernetes.io/docs/concepts/containers/runtime-class/ */
 export const runtimeClass = (client: () => Client): AdmissionPlugin => {
   const classOf = async ({ spec }: Pod): Promise<RuntimeClass | 'unknown' | undefined> => {
     const name = spec.runtimeClassName;
-    if (!name) return undefined;
+    if (name === undefined) return undefined;
+    const fault = name === '' ? 'resource name may not be empty' : resourceNameFault(name);
+    if (fault) throw plainError(fault);
     return client()
       .get('runtimeclasses', { name })
       .catch((error) => (isNotFound(error) ? 'unknown' : Promise.reject(error)));
@@ -43,6 +47,12 @@ export const runtimeClass = (client: () => Client): AdmissionPlugin => {
     },
   };
 };
+
+/** Kubernetes' client refuses such a name before it asks, so that the request fails without a reason. */
+function resourceNameFault(name: string): string | undefined {
+  const faults = pathSegmentFaults(name);
+  return faults.length > 0 ? `invalid resource name "${name}": [${faults.join(' ')}]` : undefined;
+}
 
 type Amounts = Readonly<Record<string, string>>;
 

@@ -8,6 +8,7 @@ import {
   type Volume,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
+import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { containerFault, enforcesSecrets, secretFault } from './mountable-secrets.ts';
 
@@ -80,7 +81,9 @@ async function accountOf(
     if (found || mayMiss) return found;
     if (tried < tries) await clock.sleep(waitMs);
   }
-  const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
+  const [fault] = pathSegmentFaults(account);
+  const cause = fault ? `invalid resource name "${account}": [${fault}]` : `serviceaccount "${account}" not found`;
+  const why = `error looking up service account ${namespace}/${account}: ${cause}`;
   throw forbidden(kind, name, why);
 }
 

@@ -48,7 +48,6 @@ export function keepMetadata(next: ApiObject, live: ApiObject): void {
   metadata.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds;
   if (old.namespace) metadata.namespace = old.namespace;
   else delete metadata.namespace;
-  delete metadata.selfLink;
 }
 
 export function countGeneration({ kind, subresource }: Operation, next: ApiObject, live: ApiObject): void {

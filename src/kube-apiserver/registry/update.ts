@@ -37,16 +37,18 @@ function createMissing(target: Target, object: ApiObject, options: WriteOptions)
   const { kind, name, subresource } = target;
   if (!kind.strategy.allowCreateOnUpdate || subresource) throw notFound(kind, name);
   const { uid, resourceVersion } = object.metadata;
-  if (uid) throw uidPrecondition(target, uid, '');
+  if (uid) throw uidPrecondition(target, options, uid, '');
   if (resourceVersion && resourceVersion !== '0') throw notFound(kind, name);
   return createObject(target, object, options);
 }
 
-const uidPrecondition = ({ kind, namespace, name }: Place, uid: string, found: string) =>
+const registryPrefix = '/registry';
+/** A dry run checks the precondition above the layer that adds the prefix to keys. */
+const uidPrecondition = ({ kind, namespace, name }: Place, { dryRun }: WriteOptions, uid: string, found: string) =>
   conflict(
     kind,
     name,
-    `StorageError: invalid object, Code: 4, Key: ${keyOf(kind, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
+    `StorageError: invalid object, Code: 4, Key: ${keyOf(kind, namespace, name).slice(dryRun ? registryPrefix.length : 0)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
   );
 
 interface Replacement {
@@ -92,7 +94,7 @@ async function replaceOnce(
   workOn(target.work, item.keptBytes);
   const live = served(kind, item);
   const object = await change.make(live, attempt);
-  checkPreconditions(target, object, live, change);
+  checkPreconditions({ target, options }, object, live, change);
   const unconditional = !object.metadata.resourceVersion || change.isPatched || change.unconditional;
   const isApplied = change.isApplied ?? false;
   const result = await runSteps({ target, options, isApplied, replaced: { live, item }, object }, steps);
@@ -100,11 +102,17 @@ async function replaceOnce(
   return result;
 }
 
-function checkPreconditions(target: Target, next: ApiObject, live: ApiObject, change: Replacement): void {
+interface Request {
+  readonly target: Target;
+  readonly options: WriteOptions;
+}
+
+function checkPreconditions({ target, options }: Request, next: ApiObject, live: ApiObject, change: Replacement): void {
   const { isPatched, unconditional } = change;
   const { kind, name } = target;
   const { uid, resourceVersion } = next.metadata;
-  if (uid && uid !== live.metadata.uid && !isPatched) throw uidPrecondition(target, uid, live.metadata.uid ?? '');
+  if (uid && uid !== live.metadata.uid && !isPatched)
+    throw uidPrecondition(target, options, uid, live.metadata.uid ?? '');
   if (!resourceVersion || resourceVersion === '0') {
     if (kind.strategy.allowUnconditionalUpdate === false && !isPatched && !unconditional) throw versionRequired(target);
     return;

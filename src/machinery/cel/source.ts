@@ -28,6 +28,8 @@ interface Place {
 
 function placeOf(source: string, at: number): Place {
   if (at < 0) return { line: -1, column: -1 };
+  // An empty source has no first column.
+  if (source === '') return { line: 1, column: -1 };
   const before = source.slice(0, at);
   const lineStart = before.lastIndexOf('\n') + 1;
   return { line: before.split('\n').length, column: [...before.slice(lineStart)].length };
@@ -40,7 +42,8 @@ function formatFaults(source: string, faults: readonly Fault[]): string {
     const { line, column } = placeOf(source, at);
     const text = `ERROR: <input>:${line}:${column + 1}: ${message}`;
     const snippet = lines[line - 1];
-    return snippet === undefined || byteLength(snippet) > longestSnippet ? text : text + marked(snippet, column);
+    if (source === '' || snippet === undefined || byteLength(snippet) > longestSnippet) return text;
+    return text + marked(snippet, column);
   });
   if (faults.length > mostFaults) shown.push(`${faults.length - mostFaults} more errors were truncated`);
   return shown.join('\n');

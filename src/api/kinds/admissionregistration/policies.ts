@@ -210,6 +210,7 @@ const policyStrategy = <T extends Policy>(validate: (policy: T) => FieldError[])
     defaultMatch(policy.spec.matchConstraints);
   },
   allowUnconditionalUpdate: false,
+  plainFinalizers: true,
   metadataOnUpdate: ['whole'],
   validate,
 });

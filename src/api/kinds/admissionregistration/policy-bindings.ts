@@ -62,6 +62,7 @@ const binding = (validating: boolean): KindBehaviour<Binding> => ({
   },
   strategy: {
     allowUnconditionalUpdate: false,
+    plainFinalizers: true,
     metadataOnUpdate: ['whole'],
     setDefaults: (b) => defaultMatch(b.spec?.matchResources),
     validate(b) {

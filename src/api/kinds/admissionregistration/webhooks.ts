@@ -20,6 +20,7 @@ const behaviour = (mutating: boolean): KindBehaviour<Configuration> => ({
   emptyFields: 'counted',
   cells: { Webhooks: (c: Configuration) => c.webhooks?.length ?? 0 },
   strategy: {
+    plainFinalizers: true,
     setDefaults(c: Configuration) {
       for (const webhook of (c.webhooks ?? []) as Webhook[]) {
         webhook.failurePolicy ??= 'Fail';

@@ -17,6 +17,7 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
   emptyFields: 'validated',
   strategy: {
     allowUnconditionalUpdate: false,
+    plainFinalizers: true,
     setDefaults(crd) {
       const { spec } = crd;
       if (!spec?.names) return;

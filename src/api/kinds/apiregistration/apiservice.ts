@@ -22,6 +22,7 @@ export const apiService: KindBehaviour<APIService> = {
     },
   },
   strategy: {
+    plainFinalizers: true,
     setDefaults(s) {
       if (s.spec?.service) s.spec.service.port ??= 443;
     },

@@ -5,6 +5,7 @@ import type { KindBehaviour } from '../../kind.ts';
 import { none } from '../cells.ts';
 
 export const controllerRevision: KindBehaviour<ControllerRevision> = {
+  emptyFields: 'validated',
   cells: {
     Controller: (r) => {
       const owner = r.metadata.ownerReferences?.find(({ controller }) => controller);

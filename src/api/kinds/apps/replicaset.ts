@@ -15,6 +15,7 @@ import {
 import { templateCells } from '../cells.ts';
 
 export const replicaSet: KindBehaviour<ReplicaSet> = {
+  emptyFields: 'validated',
   hasGeneration: true,
   cells: {
     Desired: (s) => s.spec?.replicas ?? 0,

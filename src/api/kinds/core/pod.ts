@@ -46,8 +46,7 @@ export const pod: KindBehaviour<Pod> = {
     },
     prepareForCreate(p, { now }) {
       dropDisabledFields(p.spec);
-      // Negative periods were once accepted and mean the shortest one.
-      if ((specOf(p).terminationGracePeriodSeconds ?? 0) < 0) specOf(p).terminationGracePeriodSeconds = 1;
+      levelGracePeriod(p);
       p.status = { phase: 'Pending', qosClass: qosClass(specOf(p)) };
       if (isSchedulingGated(p))
         p.status.conditions = [
@@ -63,6 +62,7 @@ export const pod: KindBehaviour<Pod> = {
     },
     prepareForUpdate(next, old) {
       dropDisabledFields(next.spec, old.spec);
+      levelGracePeriod(next);
       // Admission computed these on create.
       specOf(next).priority ??= old.spec?.priority;
       specOf(next).preemptionPolicy ??= old.spec?.preemptionPolicy;
@@ -147,4 +147,9 @@ function mergeLabelKeys(p: Pod): void {
       merge(term.labelSelector, term.matchLabelKeys, 'In');
       merge(term.labelSelector, term.mismatchLabelKeys, 'NotIn');
     }
+}
+
+/** Negative periods were once accepted and mean the shortest one. */
+function levelGracePeriod(pod: Pod): void {
+  if ((specOf(pod).terminationGracePeriodSeconds ?? 0) < 0) specOf(pod).terminationGracePeriodSeconds = 1;
 }

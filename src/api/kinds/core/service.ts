@@ -98,7 +98,7 @@ function keepAddresses(next: Service, old: Service): void {
   if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
     spec.clusterIP ||= before.clusterIP;
     if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
-    if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = before.ipFamilyPolicy;
+    spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
     if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies && [...before.ipFamilies];
   }
   if (getsNodePorts(spec) && getsNodePorts(before)) keepNodePorts(spec, before);

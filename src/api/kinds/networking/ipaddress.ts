@@ -1,5 +1,5 @@
 import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
-import { unchanged } from '../../fields.ts';
+import { required, unchanged } from '../../fields.ts';
 import type { IPAddress } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
@@ -33,6 +33,7 @@ const parent = struct({
   namespace: given(segment),
 });
 
-const validate = (a: IPAddress) => needed(parent)(a.spec?.parentRef, 'spec.parentRef');
+const validate = ({ spec }: IPAddress) =>
+  spec?.parentRef ? parent(spec.parentRef, 'spec.parentRef') : [required('spec.parentRef')];
 
 const internalParent = ({ spec }: IPAddress) => internal('*networking.ParentReference', spec?.parentRef);

@@ -1,3 +1,4 @@
+import { pathSegmentFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue } from '../../fields.ts';
 import type { PodDisruptionBudget } from '../../generated/types.ts';
@@ -5,6 +6,7 @@ import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { validateConditions } from '../../validation/conditions.ts';
 import { validateMaxUnavailable } from '../../validation/int-or-percent.ts';
+import { nameRule } from '../../validation/metadata.ts';
 import { notNegative, oneOfThese, set, struct } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 
@@ -19,6 +21,9 @@ export const podDisruptionBudget: KindBehaviour<PodDisruptionBudget> = {
   },
   strategy: {
     allowUnconditionalUpdate: false,
+    // Kubernetes has no more rules for its metadata.
+    nameRule: nameRule(pathSegmentFaults),
+    plainFinalizers: true,
     metadataOnUpdate: [],
     validate: (b) => validate(b.spec ?? {}),
     subresources: { status: { validateUpdate: (next) => status(next.status, 'status') } },

@@ -1,6 +1,7 @@
 // Dynamic resource allocation: device classes, claims, claim templates and slices.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
+import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import { canonical } from '../../decode.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, sameValue, unchanged, unchangedInternal } from '../../fields.ts';
@@ -26,6 +27,8 @@ import { isExtendedResource } from '../../validation/resource-names.ts';
 export const deviceClass: KindBehaviour<DeviceClass> = {
   hasGeneration: true,
   strategy: {
+    // Only the declared rule for the name itself holds.
+    nameRule: (name, prefix) => (prefix ? pathSegmentFaults(name) : dns1123SubdomainFaults(name)),
     metadataOnUpdate: ['whole', 'change'],
     validate: (c) => validateClass(c),
     validateUpdate: (next, old) => validateClass(next, old),
@@ -57,6 +60,7 @@ function defaultClaim(spec: ResourceClaimSpec | undefined): void {
 const claimSpec = ({ spec }: ResourceV1ResourceClaim) => internal('resource.ResourceClaimSpec', spec);
 
 export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
+  emptyFields: 'validated',
   cells: {
     State: (c) => {
       const states = [
