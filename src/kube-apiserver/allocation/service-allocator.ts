@@ -205,14 +205,15 @@ export class ServiceAllocator implements Allocators {
   #givePorts(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): void {
     const held = new Set(live ? portsOf(live) : []);
     const taken = new Set<number>();
+    // A dry run does not check the range, as in Kubernetes.
+    const isChecked = (port: number) => !dryRun || this.#inPortRange(port);
     const spec = specOf(next);
     if (isExposed(next)) {
       const ports: ServicePort[] = spec.ports ?? [];
       // Explicit ports come first, so that none of them is allocated to another.
       for (const [i, port] of ports.entries()) {
         if (!port.nodePort) continue;
-        // A dry run does not check the range, as in Kubernetes.
-        if (!held.has(port.nodePort) && !taken.has(port.nodePort) && !dryRun)
+        if (!held.has(port.nodePort) && !taken.has(port.nodePort) && isChecked(port.nodePort))
           this.#claimPort(next, `spec.ports[${i}].nodePort`, port.nodePort, undo);
         taken.add(port.nodePort);
       }
@@ -227,7 +228,7 @@ export class ServiceAllocator implements Allocators {
     if (!needsHealthPort(next)) return;
     const { healthCheckNodePort } = spec;
     if (!healthCheckNodePort) spec.healthCheckNodePort = this.#drawPort(next, undo);
-    else if (!held.has(healthCheckNodePort))
+    else if (!held.has(healthCheckNodePort) && isChecked(healthCheckNodePort))
       this.#claimPort(next, 'spec.healthCheckNodePort', healthCheckNodePort, undo);
   }
 

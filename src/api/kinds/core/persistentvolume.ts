@@ -135,7 +135,8 @@ function sameAffinity(spec: Spec, before: Spec): boolean {
       return (
         is.length === was.length &&
         was.every((requirement, i) => {
-          const isRenamed = newLabels[requirement.key] === is[i].key;
+          // Kubernetes also takes an empty key for the replacement of a label that has none.
+          const isRenamed = (newLabels[requirement.key] ?? '') === (is[i].key ?? '');
           return sameInternal(
             'core.NodeSelectorRequirement',
             isRenamed ? { ...requirement, key: is[i].key } : requirement,

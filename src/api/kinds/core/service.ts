@@ -36,10 +36,14 @@ export const service: KindBehaviour<Service> = {
     allowCreateOnUpdate: true,
     nameRule: nameRule(dns1123LabelFaults),
     setDefaults,
-    prepareForCreate: fillAddresses,
+    prepareForCreate(s) {
+      fillAddresses(s);
+      dropInternalPolicy(s);
+    },
     prepareForUpdate(next, old) {
       keepAddresses(next, old);
       fillAddresses(next);
+      dropInternalPolicy(next);
       if (next.spec?.type !== 'LoadBalancer' && next.status?.loadBalancer) next.status.loadBalancer = {};
     },
     validate: (s) => validateService(s),
@@ -78,7 +82,7 @@ function setDefaults(s: Service): void {
     port.protocol ??= 'TCP';
     if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
   }
-  if (isExposed(spec.type) || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
+  if (isAccessible(spec))
     spec.externalTrafficPolicy ??= 'Cluster';
   if (isExposed(spec.type) || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
@@ -89,6 +93,12 @@ function setDefaults(s: Service): void {
 /** Clients that only set the single address also mean the list. */
 function fillAddresses({ spec }: Service): void {
   if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+}
+
+/** A service that is only a name has no traffic; a policy that does not exist is left to validation. */
+function dropInternalPolicy({ spec }: Service): void {
+  if (spec?.type === 'ExternalName' && ['Cluster', 'Local'].includes(spec.internalTrafficPolicy ?? ''))
+    delete spec.internalTrafficPolicy;
 }
 
 /** An update without the allocated values keeps them; a change of type releases those that it cannot keep. */
@@ -148,7 +158,7 @@ function clearNodePorts(spec: Spec, before: Spec): void {
 function dropByType(spec: Spec, before: Spec): void {
   const same = (field: keyof Spec) => JSON.stringify(spec[field]) === JSON.stringify(before[field]);
   if (before.type !== spec.type) {
-    if (spec.type === 'ExternalName') {
+    if (getsAddresses(before) && !getsAddresses(spec)) {
       if (same('clusterIP') || same('clusterIPs')) {
         delete spec.clusterIP;
         delete spec.clusterIPs;
@@ -160,9 +170,14 @@ function dropByType(spec: Spec, before: Spec): void {
       for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
         if (same(field)) delete spec[field];
   }
-  const accessible = isExposed(spec.type) || (spec.externalIPs?.length ?? 0) > 0;
-  if (!accessible && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
+  if (isAccessible(before) && !isAccessible(spec) && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
 }
+
+const getsAddresses = ({ type }: Spec) => type === 'ClusterIP' || isExposed(type);
+
+/** From outside of the cluster. */
+const isAccessible = ({ type, externalIPs = [] }: Spec) =>
+  isExposed(type) || (type === 'ClusterIP' && externalIPs.length > 0);
 
 function warnings({ metadata, spec = {} }: Service): string[] {
   const { type, clusterIP, clusterIPs = [], externalIPs = [], loadBalancerIP } = spec;
