@@ -2,12 +2,19 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
     pool: 'forks',
     // As the launcher starts the program: nesting is bounded by the stack.
     execArgv: ['--stack-size=6000'],
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    projects: [
+      { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'] } },
+      // One process runs many files: loading the modules again for each one takes longer than most of these tests.
+      {
+        extends: true,
+        test: { name: 'rooms', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'], isolate: false },
+      },
+    ],
   },
 });

@@ -17,10 +17,11 @@ async function servers() {
   const start = async (ip: string) => {
     let isCut = false;
     const wire = new Proxy(store, {
-      get: (target, name) =>
-        isCut && name !== 'watch'
-          ? async () => Promise.reject(new Error('cut'))
-          : (target[name as keyof Store] as any).bind(target),
+      get(target, name) {
+        const value = target[name as keyof Store] as any;
+        if (typeof value !== 'function') return value;
+        return isCut && name !== 'watch' ? async () => Promise.reject(new Error('cut')) : value.bind(target);
+      },
     });
     const kept = await keepEndpoints({ store: wire, client, clock, logger: silentLogger }, { ip, port: 6443 });
     return {

@@ -18,7 +18,8 @@ let late: TestServer;
 const lagging = (inner: Store): Store =>
   new Proxy(inner, {
     get(target, name) {
-      if (name !== 'watch') return (target[name as keyof Store] as any).bind(target);
+      const value = target[name as keyof Store] as any;
+      if (name !== 'watch') return typeof value === 'function' ? value.bind(target) : value;
       return async function* (...args: Parameters<Store['watch']>) {
         for await (const batch of target.watch(...args)) {
           await systemClock.sleep(lateMs);

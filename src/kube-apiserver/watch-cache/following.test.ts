@@ -28,7 +28,8 @@ function interruptible(store: Store): { store: Store; cut(): void; resume(): voi
     },
     store: new Proxy(store, {
       get(target, name) {
-        if (name !== 'watch') return (target as any)[name].bind(target);
+        const value = (target as any)[name];
+        if (name !== 'watch') return typeof value === 'function' ? value.bind(target) : value;
         return async function* (...[keys, after, signal]: Parameters<Store['watch']>) {
           await gate.promise;
           yield* target.watch(keys, after, AbortSignal.any([signal, cutting.signal]));

@@ -245,7 +245,7 @@ describe('results are bounded', () => {
   ])('%s', (source) => {
     const started = performance.now();
     expect(faultOf(source)).toBe('operation cancelled: actual cost limit exceeded');
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   test.each([

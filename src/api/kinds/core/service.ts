@@ -82,8 +82,7 @@ function setDefaults(s: Service): void {
     port.protocol ??= 'TCP';
     if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
   }
-  if (isAccessible(spec))
-    spec.externalTrafficPolicy ??= 'Cluster';
+  if (isAccessible(spec)) spec.externalTrafficPolicy ??= 'Cluster';
   if (isExposed(spec.type) || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   if (spec.type === 'LoadBalancer')
