@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests of processes, files and networks of the machine: each file has its own process. */
+const system = ['src/{cluster,container-runtime,kubelet,kube-proxy,store}/**/*.test.ts', 'test/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -9,11 +12,16 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     projects: [
-      { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'] } },
+      { extends: true, test: { name: 'system', include: system } },
       // One process runs many files: loading the modules again for each one takes longer than most of these tests.
       {
         extends: true,
-        test: { name: 'rooms', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'], isolate: false },
+        test: {
+          name: 'rooms',
+          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          exclude: system,
+          isolate: false,
+        },
       },
     ],
   },
