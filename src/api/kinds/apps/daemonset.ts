@@ -24,7 +24,6 @@ import { labelsText, templateCells } from '../cells.ts';
 const templateGeneration = 'deprecated.daemonset.template.generation';
 
 export const daemonSet: KindBehaviour<DaemonSet> = {
-  emptyFields: 'validated',
   hasGeneration: true,
   cells: {
     Desired: (s) => s.status?.desiredNumberScheduled ?? 0,

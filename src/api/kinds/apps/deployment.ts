@@ -29,7 +29,6 @@ import { templateCells } from '../cells.ts';
 const progressSeconds = 600;
 
 export const deployment: KindBehaviour<Deployment> = {
-  emptyFields: 'validated',
   hasGeneration: true,
   cells: {
     Ready: (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,

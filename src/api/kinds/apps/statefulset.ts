@@ -25,7 +25,6 @@ import { templateCells } from '../cells.ts';
 type Spec = NonNullable<StatefulSet['spec']>;
 
 export const statefulSet: KindBehaviour<StatefulSet> = {
-  emptyFields: 'validated',
   hasGeneration: true,
   cells: { Ready: (s) => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}`, ...templateCells },
   strategy: {

@@ -14,7 +14,6 @@ const condition = (job: Job, type: string) =>
   job.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
 
 export const job: KindBehaviour<Job> = {
-  emptyFields: 'validated',
   hasGeneration: true,
   cells: {
     Status: (j) => {
