@@ -16,6 +16,8 @@ export class Lab implements LabControl {
   readonly #links = new Map<string, Link>();
   readonly #full = new Set<string>();
   readonly #stopped = new Set<string>();
+  /** The last change of each node. */
+  readonly #changes = new Map<string, Promise<void>>();
   #nodes: ReadonlyMap<string, StoppableNode> = new Map();
 
   constructor(realClock: Clock) {
@@ -56,13 +58,21 @@ export class Lab implements LabControl {
     const link = this.linkOf(name);
     if (isCut !== undefined) isCut ? link.cut() : link.join();
     if (isFull !== undefined) isFull ? this.#full.add(name) : this.#full.delete(name);
-    if (isStopped === true) {
-      this.#stopped.add(name);
-      await node.stop();
-    } else if (isStopped === false) {
-      await node.start();
-      this.#stopped.delete(name);
-    }
+    if (isStopped !== undefined) await this.#setRunning(name, node, !isStopped);
     return true;
+  }
+
+  /** One change of a node at a time: a second start would run a second kubelet. */
+  #setRunning(name: string, node: StoppableNode, runs: boolean): Promise<void> {
+    const change = async () => {
+      if (this.#stopped.has(name) !== runs) return;
+      if (runs) await node.start();
+      else await node.stop();
+      if (runs) this.#stopped.delete(name);
+      else this.#stopped.add(name);
+    };
+    const changed = (this.#changes.get(name) ?? Promise.resolve()).catch(() => {}).then(change);
+    this.#changes.set(name, changed);
+    return changed;
   }
 }

@@ -177,10 +177,10 @@ describe('previews', () => {
     const { code, body } = await open(headers);
     const { path } = JSON.parse(String(body));
     expect([code, path]).toEqual([201, expect.stringMatching(/^\/console\/preview\/[\w-]{43}\/$/)]);
-    const forward = (await send(`${path}a/../b`)) as Forward;
+    const forward = (await send(`${path}a/..b/c%2Fd`)) as Forward;
     expect(forward).toMatchObject({
       type: 'forward',
-      path: '/api/v1/namespaces/shop/services/http:web:80/proxy/a/../b',
+      path: '/api/v1/namespaces/shop/services/http:web:80/proxy/a/..b/c%2Fd',
       as: { user: { name: 'admin' } },
       preview: path.slice(0, -1),
     });
@@ -188,6 +188,8 @@ describe('previews', () => {
     expect((await page(path, { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' } })).code).toBe(
       204,
     );
+    for (const outside of ['../x', 'a/..', '%2e%2e/x', 'a%2f..%2fx', '..%5cx', './x', '%zz'])
+      expect((await page(path + outside)).code, outside).toBe(400);
     await page('/console/session', { method: 'DELETE', headers });
     expect((await page(path)).code).toBe(404);
   });

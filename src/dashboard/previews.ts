@@ -61,11 +61,24 @@ export class Previews {
       this.#tickets.delete(digest);
       return failure(404, 'NotFound', 'this preview has ended: open it again from the console');
     }
+    if (slash >= 0 && leavesItsPlace(rest.slice(slash)))
+      return failure(400, 'BadRequest', 'the path of a preview has no . and .. parts');
     const place = `${this.#root}${ticket}`;
     if (slash < 0) return page(308, 'text/plain', '', { Location: `${place}/` });
     // The page has no origin: its own requests are those of a stranger, and are allowed by the ticket.
     if (method === 'OPTIONS' && isPreflight) return page(204, 'text/plain', '', preflight);
     return { path: pathOf(found.target, rest.slice(slash)), session: found.session, place };
+  }
+}
+
+/** A server on the way may decode such parts, and then the path leads to another object than that of the ticket. */
+function leavesItsPlace(path: string): boolean {
+  try {
+    return decodeURIComponent(path)
+      .split(/[/\\]/)
+      .some((part) => part === '.' || part === '..');
+  } catch {
+    return true; // no valid path
   }
 }
 

@@ -9,6 +9,8 @@ test('the proxy ends with its first part of that name', () => {
   const proxy = '/api/v1/namespaces/a/services/http:web:80/proxy/';
   expect(placesOf(path, preview)).toEqual({ proxy, place: '/console/preview/T/' });
   expect(placesOf(`${proxy}x/proxy/y`, preview).proxy).toBe(proxy);
+  const named = '/api/v1/namespaces/proxy/pods/http:proxy:80/proxy/';
+  expect(placesOf(`${named}x`, preview).proxy).toBe(named);
 });
 
 test.each([1, 7, 50, 1000])('links are changed in pieces of %i bytes', async (size) => {

@@ -11,7 +11,7 @@ export interface Places {
 }
 
 export const placesOf = (path: string, preview: string): Places => ({
-  proxy: /^.*?\/proxy(\/|$)/.exec(path)?.[0] ?? path,
+  proxy: /^(\/[^/]*){6}\/proxy(\/|$)/.exec(path)?.[0] ?? path,
   place: `${preview}/`,
 });
 

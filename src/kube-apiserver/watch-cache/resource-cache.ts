@@ -49,8 +49,8 @@ export interface CacheWatcher {
 }
 
 /**
- * Limits of history for watches and past lists beside its duration (retention.ts): minimum and maximum events, and bytes of objects that only
- * history holds, for the minimum and the maximum.
+ * Limits of history for watches and past lists beside its duration (retention.ts): minimum and maximum events, and
+ * bytes of objects that only history holds, for the minimum and the maximum.
  */
 const history = { fewest: 512, most: 32_768, fewestBytes: 32 << 20, mostBytes: 16 << 20 };
 /** Above this size, either JSON or objects are cached, not both. */
