@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { exponentialBuckets, linearBuckets, Metrics, perRegistry } from './metrics.ts';
 
 const linesOf = (metrics: Metrics) =>
@@ -90,4 +90,46 @@ test('metrics of a part are made once for each registry', () => {
   part(two);
   expect(linesOf(one)).toEqual(['hits 1']);
   expect(linesOf(two)).toEqual([]);
+});
+
+describe('a selection', () => {
+  const metrics = new Metrics();
+  const hits = metrics.counter('hits_total', 'Hits.');
+  hits.add(1, { verb: 'GET', path: 'a,verb="x' });
+  hits.add(2, { verb: 'GET', path: 'b' });
+  hits.add(4, { verb: 'PUT', path: 'b' });
+  const times = metrics.histogram('seconds', 'Time.', [1]);
+  times.observe(0.5, { verb: 'GET' });
+  times.observe(3, { verb: 'PUT' });
+  metrics.summary('recent', 'Time.', { maxAgeMs: 100, now: () => 0 }).observe(1, { verb: 'GET' });
+  const text = (names: string[], labels: Record<string, string[]>) =>
+    metrics
+      .text({
+        ...(names.length > 0 && { names: new Set(names) }),
+        labels: new Map(Object.entries(labels).map(([name, kept]) => [name, new Set(kept)])),
+      })
+      .split('\n')
+      .filter((line) => line && !line.startsWith('#'));
+
+  test('has the named families alone', () => expect(text(['hits_total', 'other'], {}).length).toBe(3));
+
+  test('adds up series that differ in labels that are not kept', () => {
+    expect(text(['hits_total'], { hits_total: ['verb'] })).toEqual([
+      'hits_total{verb="GET"} 3',
+      'hits_total{verb="PUT"} 4',
+    ]);
+    expect(text(['hits_total'], { hits_total: [''] })).toEqual(['hits_total 7']);
+    expect(text(['seconds'], { seconds: [] })).toEqual([
+      'seconds_bucket{le="1"} 1',
+      'seconds_bucket{le="+Inf"} 2',
+      'seconds_sum 3.5',
+      'seconds_count 2',
+    ]);
+  });
+
+  test('leaves summaries as they are', () =>
+    expect(text(['recent'], { recent: [] })).toContain('recent_count{verb="GET"} 1'));
+
+  test('changes no series', () =>
+    expect(text([], {}).filter((line) => line.startsWith('hits_total{'))).toHaveLength(3));
 });

@@ -34,6 +34,14 @@ export interface Histogram {
   at(labels?: Labels): HistogramSeries;
 }
 
+/** Parts of a large registry, for a reader that comes often. */
+export interface MetricsSelection {
+  /** Families without which none is written. Unknown names have no text. */
+  readonly names?: ReadonlySet<string>;
+  /** By family: labels that are kept. Series that differ in other labels are added up, as PromQL's `sum by` does. */
+  readonly labels?: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
 /** Registers by name: a repeated name returns the same metric. */
 export class Metrics {
   #families = new Map<string, Family<Sample>>();
@@ -84,9 +92,11 @@ export class Metrics {
     };
   }
 
-  text(): string {
+  /** Without a selection: all families. */
+  text({ names, labels }: MetricsSelection = {}): string {
     for (const collect of this.#collectors) collect();
-    return [...this.#families.values()].map((family) => family.text()).join('');
+    const chosen = names ? [...names].flatMap((name) => this.#families.get(name) ?? []) : [...this.#families.values()];
+    return chosen.map((family) => family.text(labels?.get(family.name))).join('');
   }
 
   #family<T extends Sample>(name: string, help: string, type: string, make: (labels: string) => T): Family<T> {
@@ -122,7 +132,15 @@ interface Sample {
   lines(name: string): string[];
 }
 
-class Value implements Sample, GaugeSeries {
+/** Quantiles have no sum: a summary is not one of these. */
+interface Summable extends Sample {
+  /** Adds the values of a sample of the same family. */
+  addAll(sample: this): void;
+}
+
+const isSummable = (sample: Sample): sample is Summable => 'addAll' in sample;
+
+class Value implements Summable, GaugeSeries {
   readonly #labels: string;
   #value = 0;
 
@@ -138,12 +156,16 @@ class Value implements Sample, GaugeSeries {
     this.#value = value;
   }
 
+  addAll(sample: Value): void {
+    this.#value += sample.#value;
+  }
+
   lines(name: string): string[] {
     return [`${name}${braced(this.#labels)} ${textOf(this.#value)}`];
   }
 }
 
-class Distribution implements Sample, HistogramSeries {
+class Distribution implements Summable, HistogramSeries {
   readonly #labels: string;
   readonly #bounds: readonly number[];
   readonly #counts: number[];
@@ -165,6 +187,12 @@ class Distribution implements Sample, HistogramSeries {
       }
     this.#count += times;
     this.#sum += value * times;
+  }
+
+  addAll(sample: Distribution): void {
+    for (const [i, count] of sample.#counts.entries()) this.#counts[i] += count;
+    this.#count += sample.#count;
+    this.#sum += sample.#sum;
   }
 
   lines(name: string): string[] {
@@ -231,24 +259,44 @@ function boundText(bound: number): string {
 
 const noLabels: Labels = {};
 
+/** The pairs of these names, in their order. */
+const keptOf = (labels: string, kept: ReadonlySet<string>): string =>
+  [...labels.matchAll(/([^=,]+)="(?:[^"\\]|\\.)*"/g)]
+    .filter(([, name]) => kept.has(name))
+    .map(([pair]) => pair)
+    .join(',');
+
 class Family<T extends Sample> {
   readonly #samples = new Map<string, T>();
   /** Label sets that callers reuse are not converted to text again. */
   #byObject = new WeakMap<Labels, T>();
+  readonly name: string;
   readonly #head: string;
-  readonly #name: string;
   readonly #make: (labels: string) => T;
 
   constructor(name: string, help: string, type: string, make: (labels: string) => T) {
-    this.#name = name;
+    this.name = name;
     this.#make = make;
     this.#head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
   }
 
-  text(): string {
+  text(labels?: ReadonlySet<string>): string {
     const lines = [this.#head];
-    for (const sample of this.#samples.values()) lines.push(...sample.lines(this.#name));
+    const samples = labels ? this.#summed(labels) : this.#samples;
+    for (const sample of samples.values()) lines.push(...sample.lines(this.name));
     return `${lines.join('\n')}\n`;
+  }
+
+  #summed(kept: ReadonlySet<string>): ReadonlyMap<string, Sample> {
+    const sums = new Map<string, Sample>();
+    for (const [labels, sample] of this.#samples) {
+      if (!isSummable(sample)) return this.#samples;
+      const key = keptOf(labels, kept);
+      let sum = sums.get(key);
+      if (!sum) sums.set(key, (sum = this.#make(key)));
+      if (isSummable(sum)) sum.addAll(sample);
+    }
+    return sums;
   }
 
   clear(): void {

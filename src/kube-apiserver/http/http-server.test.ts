@@ -291,6 +291,12 @@ describe('answers', () => {
       says: '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec',
     },
     { method: 'GET', path: '/metrics', code: 200, says: 'apiserver_request_total{' },
+    {
+      method: 'GET',
+      path: '/metrics?name[]=apiserver_request_total&by[apiserver_request_total]=verb,code',
+      code: 200,
+      says: '\napiserver_request_total{code="200",verb="GET"} ',
+    },
   ])('$method $path is $code', async ({ method, path, code, says }) => {
     const answer = await ask({ method, path, headers: { Accept: 'application/json' } });
     expect(answer.code).toBe(code);

@@ -1,6 +1,7 @@
 // Paths that are no resource: health, version, discovery, OpenAPI, metrics.
 
 import { kubernetesVersion } from '../../api/api.ts';
+import type { MetricsSelection } from '../../machinery/metrics.ts';
 import { flagz, statusz } from '../debug/pages.ts';
 import { profileReply } from '../debug/profiles.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
@@ -11,6 +12,20 @@ import type { Server } from '../server.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
 
 type Answer = (request: ApiRequest) => Reply | Promise<Reply>;
+
+/**
+ * `name[]=a` chooses families, as Prometheus' Go library does; `by[a]=verb,code` adds up the series of a family that differ
+ * in other labels.
+ */
+function metricsSelection(query: URLSearchParams): MetricsSelection {
+  const names = query.getAll('name[]');
+  const labels = new Map<string, ReadonlySet<string>>();
+  for (const [parameter, value] of query) {
+    const family = /^by\[(.+)\]$/.exec(parameter)?.[1];
+    if (family !== undefined) labels.set(family, new Set(value.split(',')));
+  }
+  return { labels, ...(names.length > 0 && { names: new Set(names) }) };
+}
 
 const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -26,7 +41,7 @@ const exact: Readonly<Record<string, Answer>> = {
     textReply(200, dumpQueues(server.fairness.levels.levels)),
   '/debug/api_priority_and_fairness/dump_requests': ({ server, query }) =>
     textReply(200, dumpRequests(server.fairness.levels.levels, Boolean(query.get('includeRequestDetails')))),
-  '/metrics': ({ server }) => textReply(200, server.metrics.text(), metricsType),
+  '/metrics': ({ server, query }) => textReply(200, server.metrics.text(metricsSelection(query)), metricsType),
   '/metrics/slis': ({ server }) => textReply(200, server.health.slis.text(), metricsType),
   '/.well-known/openid-configuration': ({ server }) =>
     server.tokens ? objectReply(200, server.tokens.openidConfiguration()) : notThere(),

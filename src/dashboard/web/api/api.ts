@@ -11,7 +11,8 @@ export interface ApiOptions {
   readonly body?: string;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
-  readonly query?: Readonly<Record<string, string>>;
+  /** Pairs where a name repeats. */
+  readonly query?: Readonly<Record<string, string>> | readonly (readonly [string, string])[];
 }
 
 /** Rejects with Failure for every response that is no success, and when there is none. */
@@ -21,7 +22,7 @@ export async function request(path: string, options: ApiOptions = {}): Promise<R
 
 async function send(path: string, { method = 'GET', accept = 'application/json', ...options }: ApiOptions) {
   const { body, contentType = 'application/json', signal, query } = options;
-  const search = query ? `?${new URLSearchParams(query)}` : '';
+  const search = query ? `?${new URLSearchParams(Array.isArray(query) ? query : Object.entries(query))}` : '';
   let response: Response;
   try {
     response = await fetch(path + search, {

@@ -90,6 +90,7 @@ const changesOf = (rows: ReadonlyMap<string, Row>, update: Update): RowChange[] 
 function receive(message: FromWorker): void {
   hasHeard = true;
   if (message.type === 'expired') expire();
+  else if (message.type === 'forgotten') reopen();
   else receivers.get(message.feed)?.take(message);
 }
 

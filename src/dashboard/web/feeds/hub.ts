@@ -33,6 +33,8 @@ export class Hub {
   }
 
   receive(port: PagePort, message: ToWorker): void {
+    // After the sleep of the machine all pages were silent for long: the next message of each one tells it to come back.
+    if (message.type === 'alive' && !this.#lastSeen.has(port)) port.postMessage({ type: 'forgotten' });
     this.#lastSeen.set(port, now());
     if (message.type === 'hello') this.#setKey(message.key);
     else if (message.type === 'open') this.#open(port, message.feed, message.target);

@@ -52,4 +52,8 @@ export interface Update {
   readonly phase: FeedPhase;
 }
 
-export type FromWorker = Update | { readonly type: 'expired' };
+export type FromWorker =
+  | Update
+  | { readonly type: 'expired' }
+  /** The page was silent for long: it opens its feeds again. */
+  | { readonly type: 'forgotten' };

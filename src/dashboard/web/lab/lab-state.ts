@@ -3,7 +3,8 @@
 import { signal } from '@preact/signals';
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 import { readLab, writeLab } from '../api/api.ts';
-import { every, setClusterTime } from '../system.ts';
+import { setClusterTime } from '../system.ts';
+import { whileVisible } from '../ui/poll.ts';
 import type { LabChange } from './lesson.ts';
 
 export interface LabNode {
@@ -27,16 +28,14 @@ const periodMs = 2_000;
 /** Returns a function that ends it. */
 export function followLab(): () => void {
   let isRefused = false;
-  const read = () => {
-    if (isRefused || document.hidden) return;
-    readLab().then(show, (error) => {
+  return whileVisible(periodMs, async () => {
+    if (isRefused) return;
+    await readLab().then(show, (error) => {
       // Users without the right are not asked again.
       isRefused = fieldsIn(error)['code'] === 403;
       labFault.value = error instanceof Error ? error.message : String(error);
     });
-  };
-  read();
-  return every(periodMs, read);
+  });
 }
 
 export const changeLab = async (change: LabChange): Promise<void> => show(await writeLab(change));

@@ -14,19 +14,41 @@ export interface Reading {
   readonly samples: ReadonlyMap<string, Sample>;
 }
 
-const wanted = new Set([
-  ...['apiserver_request_total', 'apiserver_request_duration_seconds_bucket', 'apiserver_longrunning_requests'],
-  ...['apiserver_current_inflight_requests', 'etcd_requests_total', 'etcd_request_duration_seconds_sum'],
-  ...['etcd_request_duration_seconds_count', 'apiserver_storage_size_bytes', 'apiserver_storage_objects'],
-  ...['workqueue_depth', 'workqueue_adds_total', 'workqueue_retries_total', 'scheduler_schedule_attempts_total'],
-  ...['scheduler_pending_pods', 'process_resident_memory_bytes'],
+/** The families of the picture, and the labels that it shows or selects by; undefined: all of them. */
+const wanted: ReadonlyMap<string, string | undefined> = new Map([
+  ['apiserver_request_total', 'verb,resource,subresource,code'],
+  ['apiserver_request_duration_seconds', 'verb'],
+  ['apiserver_longrunning_requests', 'verb'],
+  ['apiserver_current_inflight_requests', ''],
+  ['etcd_requests_total', ''],
+  ['etcd_request_duration_seconds', ''],
+  ['apiserver_storage_size_bytes', ''],
+  ['apiserver_storage_objects', undefined],
+  ['workqueue_depth', 'name'],
+  ['workqueue_adds_total', 'name'],
+  ['workqueue_retries_total', 'name'],
+  ['scheduler_schedule_attempts_total', ''],
+  ['scheduler_pending_pods', ''],
+  ['process_resident_memory_bytes', undefined],
 ]);
+
+/** Coracle answers these families alone, with their series added up. Other servers ignore one part or both. */
+export const metricsQuery: readonly (readonly [string, string])[] = [...wanted].flatMap(([name, labels]) => [
+  ['name[]', name] as const,
+  ...(labels === undefined ? [] : [[`by[${name}]`, labels] as const]),
+]);
+
+const wantedSamples = new Set(
+  [...wanted.keys()].flatMap((name) =>
+    name.endsWith('_seconds') ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+  ),
+);
 
 export function readMetrics(text: string, timeMs: number): Reading {
   const samples = new Map<string, Sample>();
   for (const line of text.split('\n')) {
     const end = line.search(/[{ ]/);
-    if (end < 0 || !wanted.has(line.slice(0, end))) continue;
+    if (end < 0 || !wantedSamples.has(line.slice(0, end))) continue;
     const space = line.lastIndexOf(' ');
     const key = line.slice(0, space);
     samples.set(key, {

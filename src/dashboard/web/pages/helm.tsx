@@ -9,10 +9,10 @@ import { decodeRelease, type Release, type ReleaseRevision, revisionOf } from '.
 import { toneOf } from '../model/tone.ts';
 import { links, query, setQuery } from '../router.ts';
 import { namespace } from '../settings.ts';
-import { every } from '../system.ts';
 import { type TextKey, t } from '../text.ts';
 import { Pill } from '../ui/cells.tsx';
 import { useNow } from '../ui/now.ts';
+import { whileVisible } from '../ui/poll.ts';
 
 const metadataOnly = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
 const refreshMs = 10_000;
@@ -72,8 +72,7 @@ function useRevisions(place: string) {
           if (!stop.signal.aborted) fault.value = error instanceof Error ? error.message : String(error);
         },
       );
-    void read();
-    const cancel = every(refreshMs, () => void (document.hidden || read()));
+    const cancel = whileVisible(refreshMs, read);
     return () => {
       cancel();
       stop.abort();

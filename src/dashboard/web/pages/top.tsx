@@ -9,8 +9,8 @@ import { amountOf, bytesText, coresText } from '../model/amounts.ts';
 import { addUsage, readHistory, readUsage, type UsageRow } from '../model/usage.ts';
 import { links, query, setQuery } from '../router.ts';
 import { namespace } from '../settings.ts';
-import { every } from '../system.ts';
 import { t } from '../text.ts';
+import { whileVisible } from '../ui/poll.ts';
 import { Sparkline } from '../ui/sparkline.tsx';
 
 /** metrics-server reads the kubelets every 15 s: a point is a few seconds old. */
@@ -134,7 +134,6 @@ function useUsage(resource: Resource, place: string) {
     const stop = new AbortController();
     const scope = resource === 'pods' && place ? `/namespaces/${encodeURIComponent(place)}` : '';
     const read = async () => {
-      if (document.hidden) return;
       try {
         const list = await getJson(`/apis/metrics.k8s.io/v1beta1${scope}/${resource}`, { signal: stop.signal });
         series.value = addUsage(series.value ?? new Map(), readUsage(list), true);
@@ -143,14 +142,17 @@ function useUsage(resource: Resource, place: string) {
         if (!stop.signal.aborted) fault.value = faultText(error);
       }
     };
-    const start = async () => {
-      await read();
+    const addKept = async () => {
       // A server without history has none to add.
       const kept = await getInsight('usage', { resource, namespace: place }).catch(() => undefined);
       if (!stop.signal.aborted && series.value) series.value = addUsage(series.value, readHistory(kept), false);
     };
-    void start();
-    const cancel = every(periodMs, () => void read());
+    let isFirst = true;
+    const cancel = whileVisible(periodMs, async () => {
+      await read();
+      if (isFirst) await addKept();
+      isFirst = false;
+    });
     return () => {
       cancel();
       stop.abort();

@@ -6,7 +6,7 @@ import { type KubeObject, request } from '../api/api.ts';
 import { logLine } from '../model/log-lines.ts';
 import { type LogMark, logMarks } from '../model/log-marks.ts';
 import { sourcesOf } from '../pages/log-sources.ts';
-import { every } from '../system.ts';
+import { whileVisible } from '../ui/poll.ts';
 
 const tailLines = '400';
 const limitBytes = String(256 << 10);
@@ -25,14 +25,13 @@ export function useLogMarks(pod: KubeObject | undefined): ReadonlySignal<readonl
   useEffect(() => {
     const ended = new AbortController();
     const read = async () => {
-      if (document.hidden || !key) return;
+      if (!key) return;
       const found = await Promise.all(
         key.split(' ').map((container) => marksOf(namespace, name, container, ended.signal).catch(() => [])),
       );
       if (!ended.signal.aborted) marks.value = found.flat();
     };
-    void read();
-    const stop = every(readMs, () => void read());
+    const stop = whileVisible(readMs, read);
     return () => {
       stop();
       ended.abort();

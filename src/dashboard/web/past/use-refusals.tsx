@@ -5,8 +5,8 @@ import { useEffect } from 'preact/hooks';
 import { getInsight } from '../api/api.ts';
 import type { PastPlace } from '../model/history.ts';
 import { type Refusal, refusalsIn } from '../model/refusals.ts';
-import { every } from '../system.ts';
 import { t } from '../text.ts';
+import { whileVisible } from '../ui/poll.ts';
 
 const readMs = 10_000;
 
@@ -17,12 +17,10 @@ export function useRefusals(place: Partial<PastPlace>): ReadonlySignal<readonly 
   useEffect(() => {
     let isOver = false;
     const read = async () => {
-      if (document.hidden) return;
       const answer = await getInsight('refusals', JSON.parse(query)).then(refusalsIn, () => undefined);
       if (!isOver) found.value = answer;
     };
-    void read();
-    const stop = every(readMs, () => void read());
+    const stop = whileVisible(readMs, read);
     return () => {
       isOver = true;
       stop();

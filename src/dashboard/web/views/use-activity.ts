@@ -4,8 +4,9 @@ import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { request } from '../api/api.ts';
 import { Failure } from '../api/failure.ts';
-import { type Activity, activityOf, type Reading, readMetrics } from '../model/metrics.ts';
-import { every, now } from '../system.ts';
+import { type Activity, activityOf, metricsQuery, type Reading, readMetrics } from '../model/metrics.ts';
+import { now } from '../system.ts';
+import { whileVisible } from '../ui/poll.ts';
 
 export interface ObservedActivity {
   /** Undefined: not yet. */
@@ -16,44 +17,36 @@ export interface ObservedActivity {
   readonly history: readonly Activity[];
 }
 
-/** The metrics are megabytes: a page reads them rarely. */
+const firstMs = 1_000;
 const readMs = 3_000;
+/** Servers that cannot choose answer all of their metrics, megabytes: they are read rarely. */
+const rareMs = 15_000;
+const largeLength = 500_000;
 const kept = 60;
 
 export function useActivity(): ReadonlySignal<ObservedActivity> {
   const observed = useSignal<ObservedActivity>({ activity: undefined, fault: undefined, history: [] });
   useEffect(() => {
     let before: Reading | undefined;
-    let isReading = false;
-    const read = async () => {
-      if (document.hidden || isReading) return;
-      isReading = true;
+    const read = async (): Promise<number> => {
       try {
-        const text = await (await request('/metrics', { accept: 'text/plain' })).text();
-        const after = readMetrics(text, now());
-        if (before) {
-          const activity = activityOf(before, after);
-          const history = [...observed.peek().history, activity].slice(-kept);
-          observed.value = { activity, fault: undefined, history };
-        }
-        before = after;
+        const text = await (await request('/metrics', { accept: 'text/plain', query: metricsQuery })).text();
+        const last = before;
+        before = readMetrics(text, now());
+        // The first rates come soon.
+        if (!last) return firstMs;
+        const activity = activityOf(last, before);
+        const history = [...observed.peek().history, activity].slice(-kept);
+        observed.value = { activity, fault: undefined, history };
+        return text.length > largeLength ? rareMs : readMs;
       } catch (error) {
         const fault = error instanceof Error ? error.message : String(error);
         const isRefused = error instanceof Failure && error.code === 403;
         observed.value = { ...observed.peek(), fault, ...(isRefused && { activity: undefined }) };
+        return isRefused ? rareMs : readMs;
       }
-      isReading = false;
     };
-    void read();
-    // The first rates come soon.
-    const cancel = every(readMs, () => void read());
-    const second = every(1_000, () => {
-      if (before && !observed.peek().activity) void read();
-    });
-    return () => {
-      cancel();
-      second();
-    };
+    return whileVisible(readMs, read);
   }, [observed]);
   return observed;
 }

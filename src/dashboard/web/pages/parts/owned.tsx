@@ -6,8 +6,8 @@ import type { KubeObject } from '../../api/api.ts';
 import { type Owned, ownedBy } from '../../api/owned.ts';
 import { type Kind, kindId } from '../../model/kinds.ts';
 import { links } from '../../router.ts';
-import { every } from '../../system.ts';
 import { t } from '../../text.ts';
+import { whileVisible } from '../../ui/poll.ts';
 import { Part } from './part.tsx';
 
 const refreshMs = 5_000;
@@ -17,10 +17,9 @@ export function OwnedPart({ kind, object }: { kind: Kind; object: KubeObject }) 
   const { namespace = '', uid = '' } = object.metadata;
   useEffect(() => {
     const load = async () => {
-      if (!document.hidden) owned.value = await ownedBy(kind, namespace, uid).catch(() => owned.value);
+      owned.value = await ownedBy(kind, namespace, uid).catch(() => owned.value);
     };
-    void load();
-    return every(refreshMs, () => void load());
+    return whileVisible(refreshMs, load);
   }, [kind, namespace, uid, owned]);
   if (owned.value.length === 0) return null;
   return (
