@@ -70,8 +70,10 @@ function filesIn(directory: string): readonly string[] {
 /** Undefined for a file that does not follow the specification: the devices of the others stay usable. */
 function readSpec(file: string, faults: string[]): CdiSpec | undefined {
   try {
-    const { size } = fs.statSync(file);
-    if (size > largestFile) throw new Error(`larger than ${largestFile} bytes`);
+    const stats = fs.statSync(file);
+    // Opening a named pipe waits for its other end.
+    if (!stats.isFile()) throw new Error('not a regular file');
+    if (stats.size > largestFile) throw new Error(`larger than ${largestFile} bytes`);
     const text = fs.readFileSync(file, 'utf8');
     return cdiSpec(file.endsWith('.json') ? JSON.parse(text) : parse(text, { maxAliasCount: mostAliases }));
   } catch (error) {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +77,7 @@ describe('the directories', () => {
     ],
     ['of a damaged file', () => write('run/a.json', '{'), 'failed to load CDI Spec'],
     ['of a YAML bomb', () => write('run/a.yaml', bomb()), 'failed to load CDI Spec'],
+    ['of a named pipe', () => execFileSync('mkfifo', [join(root, 'run/a.json')]), 'not a regular file'],
   ])('a device %s is refused', (_, prepare, why) => {
     prepare();
     write('etc/b.json', spec({ env: ['A=1'] }, { kind: 'good/x' }));
