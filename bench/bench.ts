@@ -1,6 +1,6 @@
 // Measures one Kubernetes, or alternately two in one run, with the same client on the same machine.
 //   ./coracle bench --kubeconfig A [--pids 1,2] [--kubeconfig B --pids 3] [--only create,get] [--runs 5] [--scale 0.1]
-//   ./coracle bench --start native|simulated
+//   ./coracle bench --start native|simulated|servers
 // `--pids` are the server's local processes: it adds their CPU time and memory to the report.
 
 import os from 'node:os';
@@ -11,6 +11,7 @@ import { busyNode } from './scenarios/busy-node.ts';
 import { crowd } from './scenarios/crowd.ts';
 import { podStart } from './scenarios/pod-start.ts';
 import { scheduleScenarios } from './scenarios/schedule.ts';
+import { measureServers } from './scenarios/servers.ts';
 import { measureStart } from './scenarios/start.ts';
 import { twoUsers } from './scenarios/two-users.ts';
 import { watch } from './scenarios/watch.ts';
@@ -51,6 +52,13 @@ function report(
   }
 }
 
+/** Figures of clusters that the benchmark starts itself. */
+async function startFigures(what: string): Promise<readonly Figure[]> {
+  if (what === 'servers') return measureServers();
+  if (what === 'native' || what === 'simulated') return measureStart(what);
+  throw new UsageError(`--start ${what}: must be native, simulated or servers`);
+}
+
 class UsageError extends Error {}
 
 async function main(): Promise<void> {
@@ -68,7 +76,7 @@ async function main(): Promise<void> {
     `${os.cpus()[0]?.model} x${os.availableParallelism()}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release()}, Node ${process.version}`,
   );
   if (values.start) {
-    for (const { name, value, unit } of await measureStart(values.start as 'native'))
+    for (const { name, value, unit } of await startFigures(values.start))
       console.log(`  ${name.padEnd(36)} ${value.toFixed(0)} ${unit}`);
     return;
   }

@@ -34,7 +34,7 @@ test.skipIf(process.getuid?.() !== 0)('without one, the package manager installs
       script,
       `#!/bin/sh
 echo "$@" >>${directory}/calls
-[ "$1" = update ] && exit 0
+[ "$3" = update ] && exit 0
 [ -e ${directory}/tried ] || { touch ${directory}/tried; echo 'E: Unable to locate package' >&2; exit 100; }
 printf '#!/bin/sh\\necho "runc version 1.1.5"\\n' >/usr/sbin/runc; chmod 755 /usr/sbin/runc
 `,
@@ -45,8 +45,9 @@ printf '#!/bin/sh\\necho "runc version 1.1.5"\\n' >/usr/sbin/runc; chmod 755 /us
     const run = `${hiding(directory)}\nPATH=${directory}:/usr/sbin:/usr/bin ${call}; cat ${directory}/calls`;
     const said = execFileSync('unshare', ['--mount', 'sh', '-c', run], { encoding: 'utf8' });
     expect(said).toContain('installed runc by apt-get');
-    const install = 'install -y --no-install-recommends runc';
-    expect(said.split('\n').slice(-4, -1)).toEqual([install, 'update', install]);
+    const waiting = '-o DPkg::Lock::Timeout=300';
+    const install = `${waiting} install -y --no-install-recommends runc`;
+    expect(said.split('\n').slice(-4, -1)).toEqual([install, `${waiting} update`, install]);
   } finally {
     execFileSync('umount', ['-l', directory]);
     rmSync(directory, { recursive: true, force: true });

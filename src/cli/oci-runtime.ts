@@ -11,10 +11,17 @@ export interface PackageManager {
   /** Arguments to install a package, and to update the package lists first. */
   readonly install: readonly string[];
   readonly update?: readonly string[];
+  /** Before the arguments above: another run of it, such as that of automatic updates, is waited for. */
+  readonly waiting?: readonly string[];
 }
 
 const packageManagers: readonly PackageManager[] = [
-  { program: 'apt-get', install: ['install', '-y', '--no-install-recommends'], update: ['update'] },
+  {
+    program: 'apt-get',
+    install: ['install', '-y', '--no-install-recommends'],
+    update: ['update'],
+    waiting: ['-o', 'DPkg::Lock::Timeout=300'],
+  },
   { program: 'dnf', install: ['install', '-y'] },
   { program: 'zypper', install: ['--non-interactive', 'install'] },
   { program: 'apk', install: ['add'], update: ['update'] },
@@ -54,10 +61,11 @@ const commandOf = ({ program, install: words }: PackageManager) => [program, ...
 
 /** Undefined when it is installed. Lists of packages may be old or missing, so they are brought when the first try fails. */
 async function install(manager: PackageManager): Promise<string | undefined> {
-  const words = [...manager.install, packageName];
+  const { waiting = [] } = manager;
+  const words = [...waiting, ...manager.install, packageName];
   let problem = await runQuietly(manager.program, words);
   if (problem !== undefined && manager.update) {
-    await runQuietly(manager.program, manager.update);
+    await runQuietly(manager.program, [...waiting, ...manager.update]);
     problem = await runQuietly(manager.program, words);
   }
   return problem;

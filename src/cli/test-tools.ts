@@ -65,7 +65,11 @@ function installPackages(): void {
   print(`installing ${missing.join(', ')}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = (...args: string[]) =>
-    spawnSync('apt-get', ['-q', '-y', ...args], { env: environment, encoding: 'utf8' });
+    // Waits for another run of it, such as that of automatic updates.
+    spawnSync('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', ...args], {
+      env: environment,
+      encoding: 'utf8',
+    });
   let result = apt('install', '--no-install-recommends', ...missing);
   if (result.status !== 0) {
     apt('update');

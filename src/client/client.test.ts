@@ -235,7 +235,7 @@ test('one leads, the other takes over when the first vanishes, and at once when 
   await clock.advance(30_000);
   expect(log).toEqual(['a leads']);
   await a.stop();
-  await clock.advance(5_000);
+  await clock.settle();
   expect(log).toEqual(['a leads', 'b leads']);
   server.before = () => {
     throw new Error('unreachable');

@@ -44,6 +44,8 @@ class Elector implements LeaderElection {
   readonly #context: ComponentContext;
   readonly #options: Required<LeaderElectionOptions>;
   readonly #stop = new AbortController();
+  /** Aborted when the holder releases the Lease. */
+  #released = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #observed: Lease | undefined;
   /** The local time of the last observed change of the Lease: clocks of other machines are not trusted. */
@@ -84,8 +86,14 @@ class Elector implements LeaderElection {
     const { signal } = this.#stop;
     const { retryPeriodMs } = this.#options;
     const { clock, random, logger } = this.#context;
-    while (!signal.aborted && !(await this.#tryToHold()))
-      await clock.sleep(retryPeriodMs * (1 + random.next() * jitterFactor), signal).catch(() => {});
+    const candidacy = new AbortController();
+    for (let attempt = 0; !signal.aborted && !(await this.#tryToHold()); attempt++) {
+      if (attempt === 0) void this.#watchForRelease(AbortSignal.any([signal, candidacy.signal]));
+      const released = this.#released.signal;
+      const waitMs = retryPeriodMs * (1 + random.next() * jitterFactor);
+      await clock.sleep(waitMs, AbortSignal.any([signal, released])).catch(() => {});
+    }
+    candidacy.abort();
     if (signal.aborted) return this.#release();
     this.leading = true;
     logger.info('became leader', { lease: this.#options.name, identity: this.#options.identity });
@@ -96,6 +104,24 @@ class Elector implements LeaderElection {
     this.leading = false;
     if (lost) this.#options.onStoppedLeading();
     else await this.#release();
+  }
+
+  /** Ends the wait for the next attempt when the holder releases the Lease: a planned stop hands over at once. */
+  async #watchForRelease(signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.#context;
+    const { name, namespace, retryPeriodMs } = this.#options;
+    const selection = { namespace, fieldSelector: `metadata.name=${name}` };
+    while (!signal.aborted) {
+      try {
+        for await (const event of client.watch('leases', selection, signal)) {
+          if (event.type === 'ERROR') break;
+          if (event.type !== 'DELETED' && event.object.spec.holderIdentity) continue;
+          this.#released.abort();
+          this.#released = new AbortController();
+        }
+      } catch {} // the attempts go on without it
+      await clock.sleep(retryPeriodMs, signal).catch(() => {});
+    }
   }
 
   /** True if leadership was lost, false after stop(). */

@@ -16,32 +16,26 @@ describe.skipIf(reason)(`machines that join${reason ? `: ${reason}` : ''}`, () =
   let far: Machine;
   let joinArguments: string[];
 
-  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
   const all = () => [server, near, far].filter(Boolean);
 
-  async function must(machine: Machine, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
-    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
-  }
   const agent = (machine: Machine, name: string, ...args: string[]) =>
-    must(machine, 'agent', ...joinArguments, '--node-name', name, ...args);
+    machine.must('agent', ...joinArguments, '--node-name', name, ...args);
 
   beforeAll(async () => {
     networks = new Networks();
     [server, near, far] = [networks.machine('one'), networks.machine('one'), networks.machine('two')];
-    await must(server, 'up', '--node-name', 'server-1', '--node-ip', server.address);
+    await server.must('up', '--node-name', 'server-1', '--node-ip', server.address);
     server.kubeconfig = path.join(server.directory, 'data/kubeconfig');
-    const command = await must(server, 'token', 'create', '--description', 'test');
+    const command = await server.must('token', 'create', '--description', 'test');
     joinArguments = command.trim().split(' ').slice(2);
     await Promise.all([
       agent(near, 'near', '--node-labels', 'disk=ssd', '--node-taints', 'zone=a:PreferNoSchedule'),
       agent(far, 'far'),
     ]);
-    await Promise.all(all().map((machine) => must(machine, 'image', 'load', busyboxArchive(machine.directory, image))));
+    await Promise.all(all().map((machine) => machine.must('image', 'load', busyboxArchive(machine.directory, image))));
   }, 90_000);
   afterAll(async () => {
-    for (const machine of all().reverse()) await machine.coracle('down', '--delete', ...place(machine));
+    for (const machine of all().reverse()) await machine.own('down', '--delete');
     for (const machine of all()) machine.dispose();
     networks?.dispose();
   }, 60_000);
@@ -55,7 +49,7 @@ describe.skipIf(reason)(`machines that join${reason ? `: ${reason}` : ''}`, () =
     const { metadata, spec } = nodes[1];
     expect(metadata.labels['disk']).toBe('ssd');
     expect(spec.taints).toEqual([{ key: 'zone', value: 'a', effect: 'PreferNoSchedule' }]);
-    expect(await must(near, 'status')).toMatch(/ok near/);
+    expect(await near.must('status')).toMatch(/ok near/);
   });
 
   test('pods reach each other, services and names on all of them, and kubectl reaches every pod', async () => {
@@ -120,15 +114,15 @@ describe.skipIf(reason)(`machines that join${reason ? `: ${reason}` : ''}`, () =
     const { pid } = JSON.parse(readFileSync(path.join(near.directory, 'data/run.json'), 'utf8'));
     process.kill(pid, 'SIGKILL');
     await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false));
-    await must(near, 'agent', '--node-name', 'near');
+    await near.must('agent', '--node-name', 'near');
     const pods = () =>
       server.kubectl('get', 'pods', '-l', 'app=web', '--field-selector', 'spec.nodeName=near', '--no-headers');
     await eventually(async () => expect(await pods()).toMatch(/^web-\w+ +1\/1 +Running +0 /));
   });
 
   test('a node that is removed stays away, and leaves no route', async () => {
-    await must(server, 'node', 'remove', 'far', '--timeout', '60s');
-    await must(far, 'down', '--delete');
+    await server.must('node', 'remove', 'far', '--timeout', '60s');
+    await far.must('down', '--delete');
     expect(await server.kubectl('get', 'nodes', '-o', 'name')).not.toContain('far');
     const routes = async (machine: Machine) => (await machine.run('ip', ['route', 'show', 'proto', '88'])).stdout;
     await eventually(async () => expect((await routes(server)).trim().split('\n')).toHaveLength(1));

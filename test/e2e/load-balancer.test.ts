@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxArchive } from './busybox-archive.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
+import { webService } from './web-service.ts';
 
 const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
 const image = 'example.test/busybox:1';
@@ -16,13 +17,7 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
   let worker: Machine;
   let client: Machine;
 
-  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
   const cluster = () => [server, worker].filter(Boolean);
-  async function must(machine: Machine, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
-    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
-  }
   /** The node that answered and the client's address as its pod saw it. */
   const ask = async (seconds = '2') => {
     const { stdout } = await client.run('curl', ['-sS', '--max-time', seconds, `http://${address}/cgi-bin/who`]);
@@ -39,47 +34,18 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
     networks = new Networks();
     [server, worker, client] = [networks.machine('one'), networks.machine('one'), networks.machine('one')];
     const range = ['--load-balancer-range', `${address}-192.0.2.201`];
-    await must(server, 'up', '--node-name', 'server', '--node-ip', server.address, ...range);
+    await server.must('up', '--node-name', 'server', '--node-ip', server.address, ...range);
     server.kubeconfig = path.join(server.directory, 'data/kubeconfig');
-    const command = (await must(server, 'token', 'create')).trim().split(' ').slice(2);
-    await must(worker, 'agent', ...command, '--node-name', 'worker');
+    const command = (await server.must('token', 'create')).trim().split(' ').slice(2);
+    await worker.must('agent', ...command, '--node-name', 'worker');
     await Promise.all(
-      cluster().map((machine) => must(machine, 'image', 'load', busyboxArchive(machine.directory, image))),
+      cluster().map((machine) => machine.must('image', 'load', busyboxArchive(machine.directory, image))),
     );
-    const script =
-      "mkdir -p /www/cgi-bin; printf '#!/bin/sh\\necho; echo $NODE $REMOTE_ADDR\\n' > /www/cgi-bin/who; chmod +x /www/cgi-bin/who; httpd -f -p 8080 -h /www";
-    const container = {
-      name: 'web',
-      image,
-      command: ['sh', '-c', script],
-      env: [{ name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
-      readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
-    };
-    const labels = { app: 'web' };
-    await server.apply(
-      {
-        apiVersion: 'apps/v1',
-        kind: 'DaemonSet',
-        metadata: { name: 'web' },
-        spec: {
-          selector: { matchLabels: labels },
-          template: { metadata: { labels }, spec: { containers: [container] } },
-        },
-      },
-      {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { name: 'web' },
-        spec: {
-          ...{ type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: labels },
-          ports: [{ port: 80, targetPort: 8080 }],
-        },
-      },
-    );
+    await server.apply(...webService(image));
     await server.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
   }, 90_000);
   afterAll(async () => {
-    for (const machine of cluster().reverse()) await machine.coracle('down', '--delete', ...place(machine));
+    for (const machine of cluster().reverse()) await machine.own('down', '--delete');
     for (const machine of [...cluster(), client].filter(Boolean)) machine.dispose();
     networks?.dispose();
   }, 60_000);
@@ -89,7 +55,7 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
     await eventually(async () => expect(await ask()).toMatch(new RegExp(`^(server|worker) ${client.address}$`)));
     const port = await server.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.healthCheckNodePort}');
     expect((await client.curl(`http://${worker.address}:${port}/healthz`)).stdout).toContain('"localEndpoints": 1');
-    const trace = await must(server, 'trace', 'service', 'web', '--from', client.address);
+    const trace = await server.must('trace', 'service', 'web', '--from', client.address);
     expect(trace).toMatch(/balancer +192\.0\.2\.200 +node (server|worker) announces 192\.0\.2\.200 on eth0/);
     expect(trace).toMatch(/endpoint +10\.244\.\d+\.\d+:8080 +ready +node worker +pod web-/);
   });
@@ -99,7 +65,7 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
       server.kubectl('patch', 'service', 'web', '-p', JSON.stringify({ spec: { loadBalancerSourceRanges: ranges } }));
     await patch(['203.0.113.0/24']);
     await eventually(async () => expect(await ask('1')).toBe(''));
-    expect(await must(server, 'trace', 'service', 'web', '--from', client.address)).toMatch(
+    expect(await server.must('trace', 'service', 'web', '--from', client.address)).toMatch(
       /refused +192\.0\.2\.\d+ is in none of spec\.loadBalancerSourceRanges, 203\.0\.113\.0\/24 +firewall-/,
     );
     await patch(['192.0.2.0/24']);
@@ -157,7 +123,7 @@ describe.skipIf(reason)(`a load balancer${reason ? `: ${reason}` : ''}`, () => {
   });
 
   test('another node takes over at once from one that is stopped, also while its API server is away', async () => {
-    await must(server, 'down');
+    await server.must('down');
     await eventually(async () => expect(await ask('0.3')).toBe(`worker ${client.address}`), 5_000);
     expect(await holders()).toEqual([worker]);
   });

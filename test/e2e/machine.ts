@@ -5,7 +5,6 @@ import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:chi
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect } from 'vitest';
 
 export const checkout = path.resolve(import.meta.dirname, '../..');
 const kubectlProgram = path.join(checkout, '.cache/tools/kubectl');
@@ -163,11 +162,24 @@ export class Machine {
     return this.run(path.join(checkout, 'coracle'), args);
   }
 
+  /** Of the machine's own cluster. */
+  get dataDirectory(): string {
+    return path.join(this.directory, 'data');
+  }
+
+  /** A coracle command on the machine's own cluster. */
+  own(...args: readonly string[]): Promise<Result> {
+    return this.coracle(...args, '--data-dir', this.dataDirectory);
+  }
+
+  /** The output of a coracle command on the machine's own cluster, which must succeed. */
+  async must(...args: readonly string[]): Promise<string> {
+    return outputOf(`coracle ${args.join(' ')}`, await this.own(...args));
+  }
+
   /** The output of a kubectl that must succeed. */
   async kubectl(...args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.tryKubectl(args);
-    expect(code, `kubectl ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
+    return outputOf(`kubectl ${args.join(' ')}`, await this.tryKubectl(args));
   }
 
   tryKubectl(args: readonly string[], input?: string): Promise<Result> {
@@ -185,8 +197,7 @@ export class Machine {
 
   async apply(...objects: readonly object[]): Promise<void> {
     const input = objects.map((object) => JSON.stringify(object)).join('\n---\n');
-    const { code, stderr } = await this.tryKubectl(['apply', '-f', '-'], input);
-    expect(code, stderr).toBe(0);
+    outputOf('kubectl apply', await this.tryKubectl(['apply', '-f', '-'], input));
   }
 
   async curl(url: string, ...args: readonly string[]): Promise<Result> {
@@ -225,6 +236,11 @@ export class Machine {
   mounts(): string[] {
     return mountsBelow(this.directory);
   }
+}
+
+function outputOf(command: string, { code, stdout, stderr }: Result): string {
+  if (code !== 0) throw new Error(`${command} ended with ${code}:\n${stdout}${stderr}`);
+  return stdout;
 }
 
 const read = (file: string) => {

@@ -12,12 +12,6 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
   let networks: Networks;
   let first: Machine;
   let second: Machine;
-  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
-  async function must(machine: Machine, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
-    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
-  }
   const pid = () => JSON.parse(readFileSync(path.join(first.directory, 'data/run.json'), 'utf8')).pid;
   const versionOf = async (name: string) =>
     Number(await first.kubectl('get', 'configmap', name, '-o', 'jsonpath={.metadata.resourceVersion}'));
@@ -28,7 +22,7 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
     networks = new Networks();
     [first, second] = [networks.machine('one'), networks.machine('one')];
     for (const machine of [first, second]) machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
-    await must(first, 'up', '--node-name', 'first', '--node-ip', first.address);
+    await first.must('up', '--node-name', 'first', '--node-ip', first.address);
     await first.apply(
       ...Array.from({ length: 20 }, (_, i) => ({
         ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'default', name: `before-${i}` } },
@@ -38,7 +32,7 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
   }, 120_000);
   afterAll(async () => {
     for (const machine of [second, first].filter(Boolean)) {
-      await machine.coracle('down', '--delete', ...place(machine));
+      await machine.own('down', '--delete');
       machine.dispose();
     }
     networks?.dispose();
@@ -49,7 +43,7 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
     const client = path.join(import.meta.dirname, 'steady-client.ts');
     const steady = first.background(process.execPath, [client, first.kubeconfig]);
     await eventually(async () => expect((await namesAt(first)).has('configmap/steady-20')).toBe(true));
-    expect(await must(first, 'store', 'migrate', '--to', 'etcd')).toMatch(/is the first of several servers/);
+    expect(await first.must('store', 'migrate', '--to', 'etcd')).toMatch(/is the first of several servers/);
     const ended = new Promise((resolve) => steady.child.once('close', resolve));
     steady.child.stdin?.end();
     await ended;
@@ -60,14 +54,14 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
     expect(record.acknowledged.filter((name) => !names.has(`configmap/${name}`))).toEqual([]);
     expect(pid()).toBe(former);
     expect(await versionOf('before-0')).toBeGreaterThan(version);
-    expect(await must(first, 'status')).toMatch(/ok etcd first/);
-    const again = await first.coracle('store', 'migrate', '--to', 'etcd', ...place(first));
+    expect(await first.must('status')).toMatch(/ok etcd first/);
+    const again = await first.own('store', 'migrate', '--to', 'etcd');
     expect(again.stderr).toMatch(/the store of this cluster is in etcd/);
   }, 120_000);
 
   test('a second server joins, and "up" starts the first one again', async () => {
     const { server, token, caCertHash, certificateKey } = JSON.parse(
-      await must(first, 'token', 'create', '--server', '-o', 'json'),
+      await first.must('token', 'create', '--server', '-o', 'json'),
     );
     const join = [
       '--join',
@@ -79,10 +73,10 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
       '--certificate-key',
       certificateKey,
     ];
-    await must(second, 'server', ...join, '--node-name', 'second', '--node-ip', second.address);
+    await second.must('server', ...join, '--node-name', 'second', '--node-ip', second.address);
     expect(await namesAt(second)).toEqual(await namesAt(first));
-    await must(first, 'down');
-    await must(first, 'up', '--node-name', 'first', '--node-ip', first.address);
-    expect(await must(first, 'status')).toMatch(/ok etcd second/);
+    await first.must('down');
+    await first.must('up', '--node-name', 'first', '--node-ip', first.address);
+    expect(await first.must('status')).toMatch(/ok etcd second/);
   }, 120_000);
 });

@@ -18,13 +18,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
   /** An address that pods of the same machine could use. */
   let linkLocal: string;
 
-  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
   const all = () => [server, near].filter(Boolean);
-  async function must(machine: Machine, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
-    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
-  }
   const pod = (name: string, nodeName: string, app: string, script: string, more: object = {}) => ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -60,11 +54,11 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
   beforeAll(async () => {
     networks = new Networks();
     [server, near] = [networks.machine('one'), networks.machine('one')];
-    await must(server, 'up', '--node-name', 'server-1', '--node-ip', server.address);
+    await server.must('up', '--node-name', 'server-1', '--node-ip', server.address);
     server.kubeconfig = path.join(server.directory, 'data/kubeconfig');
-    const command = await must(server, 'token', 'create', '--description', 'test');
-    await must(near, 'agent', ...command.trim().split(' ').slice(2), '--node-name', 'near');
-    await Promise.all(all().map((machine) => must(machine, 'image', 'load', busyboxArchive(machine.directory, image))));
+    const command = await server.must('token', 'create', '--description', 'test');
+    await near.must('agent', ...command.trim().split(' ').slice(2), '--node-name', 'near');
+    await Promise.all(all().map((machine) => machine.must('image', 'load', busyboxArchive(machine.directory, image))));
     const tick = '(while busybox sleep 0.1; do echo tick; done) | busybox nc -l -p 9000 &';
     const serve = `${tick} mkdir /www; echo hi > /www/index.html; httpd -p 8081 -h /www; httpd -f -p 8080 -h /www`;
     await server.apply(
@@ -88,7 +82,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
     linkLocal = `[${/fe80[^/]*/.exec(addresses)?.[0]}%eth0]:8080`;
   }, 60_000);
   afterAll(async () => {
-    for (const machine of all().reverse()) await machine.coracle('down', '--delete', ...place(machine));
+    for (const machine of all().reverse()) await machine.own('down', '--delete');
     for (const machine of all()) machine.dispose();
     networks?.dispose();
   }, 60_000);
@@ -172,7 +166,7 @@ describe.skipIf(reason)(`network policies${reason ? `: ${reason}` : ''}`, () => 
   test('down removes them', async () => {
     await server.apply(policy('deny', 'guest', { policyTypes: ['Ingress'] }));
     await eventually(async () => expect(await tables(near)).toContain('coracle-policy'));
-    await must(near, 'down');
+    await near.must('down');
     expect(await tables(near)).not.toContain('coracle-policy');
   });
 });

@@ -3,39 +3,30 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type ControlPlane,
+  controlPlaneMachines,
+  endControlPlane,
+  leaderOf,
+  serverNamed,
+  serverOptions,
+  serverPid,
+  startControlPlane,
+} from './control-plane.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/usr/bin/etcd');
 
 describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
   let networks: Networks;
-  let servers: Machine[];
+  let plane: ControlPlane | undefined;
+  let servers: readonly Machine[];
   let node: Machine;
   /** Names of the config maps whose creation was acknowledged. */
   const acknowledged: string[] = [];
   let formerVersion = 0;
 
-  const place = (machine: Machine) => ['--data-dir', path.join(machine.directory, 'data')];
-  async function must(machine: Machine, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await machine.coracle(...args, ...place(machine));
-    expect(code, `coracle ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-    return stdout;
-  }
-  const pidOf = (machine: Machine): number =>
-    JSON.parse(readFileSync(path.join(machine.directory, 'data/run.json'), 'utf8')).pid;
-  const leader = async (at: Machine) => {
-    const args = [
-      '-n',
-      'kube-system',
-      'get',
-      'lease',
-      'kube-controller-manager',
-      '-o',
-      'jsonpath={.spec.holderIdentity}',
-    ];
-    return (await at.kubectl(...args)).split('_')[0];
-  };
-  const serverOf = (name: string) => servers[Number(name.slice(-1)) - 1];
+  const serverOf = (name: string) => serverNamed(plane!, name);
 
   /** Writes for a while; each write that is acknowledged must be there at the end. */
   async function write(at: Machine, prefix: string, count: number): Promise<number> {
@@ -58,29 +49,18 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
 
   beforeAll(async () => {
     networks = new Networks();
-    servers = [networks.machine('one'), networks.machine('one'), networks.machine('two')];
-    node = networks.machine('one');
-    const [first, ...others] = servers;
-    const address = (machine: Machine) => ['--node-ip', machine.address];
+    plane = controlPlaneMachines(networks);
+    ({ servers, node } = plane);
+    const [first] = servers;
     // It was a cluster of one machine before.
-    first.kubeconfig = path.join(first.directory, 'data/kubeconfig');
-    await must(first, 'up', '--node-name', 'server-1', ...address(first));
+    await first.must('up', ...serverOptions('server-1', first));
     await write(first, 'before', 3);
     formerVersion = await versionOf(first, 'before-2');
-    await must(first, 'down');
-    const printed = await must(first, 'server', '--cluster-init', '--node-name', 'server-1', ...address(first));
-    const [serverJoin, nodeJoin] = [/\.\/coracle server (.*)/, /\.\/coracle agent (.*)/].map(
-      (form) => form.exec(printed)?.[1].split(' ') ?? [],
-    );
-    for (const [index, machine] of others.entries())
-      await must(machine, 'server', ...serverJoin, '--node-name', `server-${index + 2}`, ...address(machine));
-    await must(node, 'agent', ...nodeJoin, '--node-name', 'worker', ...address(node));
-    for (const machine of servers) machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
+    await first.must('down');
+    await startControlPlane(plane);
   }, 120_000);
   afterAll(async () => {
-    const all = [node, ...(servers ?? [])].filter(Boolean);
-    for (const machine of all) await machine.coracle('down', '--delete', ...place(machine));
-    for (const machine of all) machine.dispose();
+    if (plane) await endControlPlane(plane);
     networks?.dispose();
   }, 120_000);
 
@@ -99,8 +79,8 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     ]);
     expect(await write(servers[2], 'first', 3)).toBe(0);
     expect(await missing(servers[0])).toEqual([]);
-    expect(await leader(servers[2])).toMatch(/^server-\d$/);
-    expect(await must(servers[1], 'status')).toMatch(/ok etcd server-3/);
+    expect(await leaderOf('kube-controller-manager', servers[2])).toMatch(/^server-\d$/);
+    expect(await servers[1].must('status')).toMatch(/ok etcd server-3/);
   });
 
   test('the objects of the former store are there, with later versions', async () => {
@@ -109,76 +89,69 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
   });
 
   test('while the cable of the leader is cut no write fails, another leads, and all is well afterwards', async () => {
-    const former = await leader(servers[0]);
+    const former = await leaderOf('kube-controller-manager', servers[0]);
     const others = servers.filter((machine) => machine !== serverOf(former));
     networks.connect(serverOf(former), 'down');
     try {
       expect(await write(others[0], 'cut', 10)).toBe(0);
-      await eventually(async () => expect(await leader(others[1])).not.toBe(former), 30_000);
-      expect(await must(node, 'status')).toMatch(/ok worker/);
+      await eventually(
+        async () => expect(await leaderOf('kube-controller-manager', others[1])).not.toBe(former),
+        30_000,
+      );
+      expect(await node.must('status')).toMatch(/ok worker/);
     } finally {
       networks.connect(serverOf(former), 'up');
     }
     await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
     await eventually(async () => {
-      for (const machine of servers) await must(machine, 'status');
+      for (const machine of servers) await machine.must('status');
     }, 60_000);
   }, 150_000);
 
   test('a leader that was paused does not lead on', async () => {
-    const former = await leader(servers[0]);
+    const former = await leaderOf('kube-controller-manager', servers[0]);
     const other = servers.find((machine) => machine !== serverOf(former));
     if (!other) throw new Error('no other server');
-    const pid = pidOf(serverOf(former));
+    const pid = serverPid(serverOf(former));
     process.kill(pid, 'SIGSTOP');
     try {
       expect(await write(other, 'paused', 5)).toBe(0);
-      await eventually(async () => expect(await leader(other)).not.toBe(former), 40_000);
+      await eventually(async () => expect(await leaderOf('kube-controller-manager', other)).not.toBe(former), 40_000);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    const next = await leader(other);
+    const next = await leaderOf('kube-controller-manager', other);
     await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
-    expect(await leader(serverOf(former))).toBe(next);
+    expect(await leaderOf('kube-controller-manager', serverOf(former))).toBe(next);
   }, 120_000);
 
   test('a server that is killed starts again without a token, with all that was written', async () => {
-    process.kill(pidOf(servers[2]), 'SIGKILL');
+    process.kill(serverPid(servers[2]), 'SIGKILL');
     expect(await write(servers[0], 'killed', 3)).toBe(0);
-    await must(servers[2], 'server', '--node-name', 'server-3', '--node-ip', servers[2].address);
+    await servers[2].must('server', ...serverOptions('server-3', servers[2]));
     expect(await missing(servers[2])).toEqual([]);
   }, 60_000);
 
   test('a server does not take the name of another one at a later start', async () => {
-    await must(servers[2], 'down');
-    const start = (name: string) =>
-      servers[2].coracle('server', '--node-name', name, '--node-ip', servers[2].address, ...place(servers[2]));
+    await servers[2].must('down');
+    const start = (name: string) => servers[2].own('server', '--node-name', name, '--node-ip', servers[2].address);
     expect((await start('server-1')).stderr).toMatch(/this server is the node server-3, and a server keeps its name/);
     expect(await start('server-3')).toMatchObject({ code: 0 });
-    expect(await must(servers[2], 'certificates', 'renew')).toMatch(
+    expect(await servers[2].must('certificates', 'renew')).toMatch(
       /\d+ certificates are renewed, with new keys, and in use/,
     );
     expect(await write(servers[2], 'renewed', 3)).toBe(0);
     // The process of the nodes starts again with its new certificates.
-    await eventually(() => must(servers[2], 'status'), 60_000);
+    await eventually(() => servers[2].must('status'), 60_000);
   }, 150_000);
 
   test('a machine without the right key, or with the name of a server, does not join, and leaves nothing', async () => {
     const stranger = networks.machine('one');
     try {
-      const command = JSON.parse(await must(servers[0], 'token', 'create', '--server', '-o', 'json'));
+      const command = JSON.parse(await servers[0].must('token', 'create', '--server', '-o', 'json'));
       const join = ['--join', command.server, '--token', command.token, '--ca-cert-hash', command.caCertHash];
       const attempt = (...args: string[]) =>
-        stranger.coracle(
-          'server',
-          ...join,
-          '--node-ip',
-          stranger.address,
-          '--node-name',
-          'stranger',
-          ...args,
-          ...place(stranger),
-        );
+        stranger.own('server', ...join, '--node-ip', stranger.address, '--node-name', 'stranger', ...args);
       expect((await attempt()).stderr).toMatch(/--join needs --certificate-key/);
       const wrong = await attempt('--certificate-key', '0'.repeat(64));
       expect(wrong).toMatchObject({ code: 1 });
@@ -189,42 +162,35 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
       expect((await stranger.run('ls', [path.join(stranger.directory, 'data')])).stdout).not.toMatch(/pki|etcd|server/);
       expect((await servers[0].kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')).toHaveLength(4);
     } finally {
-      await stranger.coracle('down', '--delete', ...place(stranger));
+      await stranger.own('down', '--delete');
       stranger.dispose();
     }
   }, 60_000);
 
   test('a server that is deleted leaves the cluster, and a dead one is removed', async () => {
-    await must(servers[2], 'down', '--delete');
-    await must(servers[0], 'node', 'remove', 'server-3', '--timeout', '30s');
+    await servers[2].must('down', '--delete');
+    await servers[0].must('node', 'remove', 'server-3', '--timeout', '30s');
     // The killed process of the test before may hold a Lease until it expires.
-    await eventually(async () => expect(await must(servers[0], 'status')).not.toMatch(/server-3/), 30_000);
+    await eventually(async () => expect(await servers[0].must('status')).not.toMatch(/server-3/), 30_000);
     expect(await write(servers[1], 'two', 2)).toBe(0);
     expect(await missing(servers[0])).toEqual([]);
   }, 90_000);
 
   test('a server that is stopped after its first start has its member at the next one', async () => {
-    await must(servers[1], 'down');
-    await must(servers[1], 'server', '--node-name', 'server-2', '--node-ip', servers[1].address);
-    expect(await must(servers[0], 'status')).toMatch(/etcd server-2/);
+    await servers[1].must('down');
+    await servers[1].must('server', ...serverOptions('server-2', servers[1]));
+    expect(await servers[0].must('status')).toMatch(/etcd server-2/);
   }, 60_000);
 
   test('a server that is removed while it runs stops, and names the remedy', async () => {
     const [first, second] = servers;
-    const pid = pidOf(second);
+    const pid = serverPid(second);
     // A member has left just now: the servers may be connecting to the others again.
-    await eventually(() => must(first, 'node', 'remove', 'server-2', '--timeout', '30s'), 30_000);
+    await eventually(() => first.must('node', 'remove', 'server-2', '--timeout', '30s'), 30_000);
     await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 30_000);
     const log = readFileSync(path.join(second.directory, 'data/coracle.log'), 'utf8');
     expect(log).toMatch(/has removed the etcd member server-2 of this machine: this server stops/);
-    const again = await second.coracle(
-      'server',
-      '--node-name',
-      'server-2',
-      '--node-ip',
-      second.address,
-      ...place(second),
-    );
+    const again = await second.own('server', ...serverOptions('server-2', second));
     expect(again.code).not.toBe(0);
     expect(again.stderr).toMatch(/has removed this machine: run "coracle down --delete" on it/);
     expect(await write(first, 'alone', 1)).toBe(0);
@@ -234,20 +200,20 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
   test('a server that is restored from a backup begins a new control plane, with later versions', async () => {
     const [first] = servers;
     const file = path.join(first.directory, 'today.backup');
-    await must(first, 'backup', 'create', file);
+    await first.must('backup', 'create', file);
     expect(await write(first, 'lost', 2)).toBe(0);
     const before = await versionOf(first, 'lost-1');
-    await must(first, 'down');
-    const refused = await first.coracle('restore', file, '--yes', '--etcd-cafile', '/nowhere/ca', ...place(first));
+    await first.must('down');
+    const refused = await first.own('restore', file, '--yes', '--etcd-cafile', '/nowhere/ca');
     expect(refused.stderr).toMatch(/--etcd-cafile, .* need --etcd-endpoints/);
-    const restored = await must(first, 'restore', file, '--yes');
+    const restored = await first.must('restore', file, '--yes');
     expect(restored).toMatch(/configmaps +2 /);
     expect(restored).toMatch(/\.\/coracle server --cluster-init/);
-    const command = ['server', '--node-name', 'server-1', '--node-ip', first.address];
-    expect((await first.coracle(...command, ...place(first))).stderr).toMatch(/give --cluster-init/);
-    await must(first, ...command, '--cluster-init');
+    const command = ['server', ...serverOptions('server-1', first)];
+    expect((await first.own(...command)).stderr).toMatch(/give --cluster-init/);
+    await first.must(...command, '--cluster-init');
     expect(await missing(first)).toEqual(['lost-0', 'lost-1']);
     expect(await versionOf(first, 'before-2')).toBeGreaterThan(before);
-    await must(first, 'status');
+    await first.must('status');
   }, 90_000);
 });

@@ -16,6 +16,8 @@ export interface SteadyRecord {
   readonly readsMeanwhile: number;
   /** The longest time without a successful read. */
   readonly longestReadGapMs: number;
+  /** The longest time without an acknowledged creation. */
+  readonly longestWriteGapMs: number;
 }
 
 if (import.meta.main) await main(process.argv[2]);
@@ -34,13 +36,15 @@ async function main(kubeconfig: string): Promise<void> {
     });
   const acknowledged: string[] = [];
   const refused: Record<string, number> = {};
-  let [unanswered, readsMeanwhile, longestReadGapMs, isRefused] = [0, 0, 0, false];
+  let [unanswered, readsMeanwhile, longestReadGapMs, longestWriteGapMs, isRefused] = [0, 0, 0, 0, false];
   const write = async () => {
     let { client, close } = connect();
-    for (let i = 0; !isOver; i++)
+    for (let i = 0, lastMs = clock.monotonic(); !isOver; i++)
       try {
         await client.create('configmaps', { metadata: { namespace: 'default', name: `steady-${i}` } });
         acknowledged.push(`steady-${i}`);
+        longestWriteGapMs = Math.max(longestWriteGapMs, clock.monotonic() - lastMs);
+        lastMs = clock.monotonic();
         isRefused = false;
       } catch (error) {
         if (isApiError(error)) refused[error.code] = (refused[error.code] ?? 0) + 1;
@@ -68,6 +72,13 @@ async function main(kubeconfig: string): Promise<void> {
     close();
   };
   await Promise.all([write(), read()]);
-  const record: SteadyRecord = { acknowledged, refused, unanswered, readsMeanwhile, longestReadGapMs };
+  const record: SteadyRecord = {
+    acknowledged,
+    refused,
+    unanswered,
+    readsMeanwhile,
+    longestReadGapMs,
+    longestWriteGapMs,
+  };
   process.stdout.write(JSON.stringify(record));
 }
