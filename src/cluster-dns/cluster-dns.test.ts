@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as packet from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ComponentContext, createClient, type RunningComponent } from '../client/client.ts';
+import { type ComponentContext, createClient } from '../client/client.ts';
 import { FakeServer } from '../client/fake-server.ts';
 import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { startClusterDns } from './cluster-dns.ts';
+import { type RunningClusterDns, startClusterDns } from './cluster-dns.ts';
 import { ask, resolversOf } from './upstream.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'coracle-dns-'));
@@ -29,7 +29,7 @@ const context = {
     throw error;
   },
 } as ComponentContext;
-let dns: RunningComponent;
+let dns: RunningClusterDns;
 let port: number;
 
 const many = Array.from({ length: 60 }, (_, i) => ({ addresses: [`10.244.1.${i}`], conditions: { ready: true } }));
@@ -54,14 +54,13 @@ beforeAll(async () => {
     ports: [],
   } as never);
   dns = await startClusterDns(context, {
-    instance: 'one',
     address: '127.0.0.1',
     port: 0,
     clusterDomain: 'cluster.local',
     resolvConf,
   });
-  const slice = await client.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns-one' });
-  port = slice.ports![0].port!;
+  await dns.synced;
+  port = dns.port;
 });
 afterAll(async () => {
   await dns.stop();

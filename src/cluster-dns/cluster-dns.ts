@@ -7,13 +7,10 @@ import * as packet from 'dns-packet';
 import type { EndpointSlice, Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { must } from '../machinery/must.ts';
-import { publish } from './publish.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
 import { ask, resolversOf } from './upstream.ts';
 
 export interface ClusterDnsConfig {
-  /** Unique among the servers of a cluster. */
-  readonly instance: string;
   /** Address that the server listens on, UDP and TCP. */
   readonly address: string;
   /** 0 takes a free one. */
@@ -32,36 +29,45 @@ const nameError = 3;
 const serverFailure = 2;
 const notImplemented = 4;
 
-/** Resolves when the server listens and the service kube-dns leads to it. */
-export async function startClusterDns(context: ComponentContext, config: ClusterDnsConfig): Promise<RunningComponent> {
+export interface RunningClusterDns extends RunningComponent {
+  readonly port: number;
+  /** Resolves when it answers. */
+  readonly synced: Promise<void>;
+}
+
+/** Resolves when the server listens. Rejects with the system's error when it cannot. */
+export async function startClusterDns(context: ComponentContext, config: ClusterDnsConfig): Promise<RunningClusterDns> {
+  const udp = dgram.createSocket('udp4');
+  const tcp = net.createServer();
+  const port = await listenBoth(udp, tcp, config);
   const services = createInformer(context, 'services');
   const slices = createInformer(context, 'endpointslices');
   const namespaces = createInformer(context, 'namespaces');
   const view = viewOf(services, slices, (name) => namespaces.get(name) !== undefined);
-  await Promise.all([services.synced(), slices.synced(), namespaces.synced()]);
+  let isSynced = false;
+  const synced = Promise.all([services.synced(), slices.synced(), namespaces.synced()]).then(() => {
+    isSynced = true;
+  });
   const requests = context.metrics.counter('coredns_dns_requests_total', 'Counter of DNS requests made per protocol.');
-  const answerTo = (query: Buffer, overTcp: boolean) => {
+  const answerTo = async (query: Buffer, overTcp: boolean) => {
     requests.add(1, { proto: overTcp ? 'tcp' : 'udp' });
-    return answer(query, overTcp, config, view, context);
+    return isSynced ? answer(query, overTcp, config, view, context) : undefined;
   };
-  const udp = dgram.createSocket('udp4');
   udp.on(
     'message',
     (query, { address, port }) => void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
   );
   udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
   const connections = new Set<net.Socket>();
-  const tcp = net.createServer((socket) => {
+  tcp.on('connection', (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
     serveTcp(socket, (query) => answerTo(query, true));
   });
-  const port = await listenBoth(udp, tcp, config);
-  const { instance, address } = config;
-  const published = await publish(context, { instance, address, port }, slices);
   return {
+    port,
+    synced,
     async stop() {
-      await published.stop();
       udp.close();
       const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
       for (const socket of connections) socket.destroy();
@@ -78,10 +84,15 @@ async function listenBoth(udp: dgram.Socket, tcp: net.Server, { address, port }:
     tcp.listen(port, address, resolve);
   });
   const chosen = (tcp.address() as AddressInfo).port;
-  await new Promise<void>((resolve, reject) => {
-    udp.once('error', reject);
-    udp.bind(chosen, address, resolve);
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      udp.once('error', reject);
+      udp.bind(chosen, address, resolve);
+    });
+  } catch (error) {
+    tcp.close();
+    throw error;
+  }
   return chosen;
 }
 

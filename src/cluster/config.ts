@@ -76,7 +76,8 @@ function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): Cl
     ...(nodeIP !== undefined && { isNodeIPGiven: true }),
     ...given,
   };
-  return config;
+  const { components, disable } = config;
+  return { ...config, components: components.filter((name) => !disable.includes(name)) };
 }
 
 const defaultSettings = (): Settings =>
@@ -90,7 +91,7 @@ export function serverConfig(config: ClusterConfig): ClusterConfig {
     throw new SettingError(
       'the other servers must reach this one: start the cluster with --node-ip and an address of this machine first',
     );
-  const missing = componentNames.filter((name) => !config.components.includes(name));
+  const missing = componentNames.filter((name) => ![...config.components, ...config.disable].includes(name));
   if (missing.length > 0) throw new SettingError(`a server runs all components, and --components lacks ${missing[0]}`);
   return server;
 }
@@ -109,6 +110,8 @@ function checkConfig(config: ClusterConfig): void {
   const { components, auditPolicy, auditLog, auditWebhookConfig } = config;
   if (!auditPolicy && (auditLog || auditWebhookConfig))
     throw new SettingError('--audit-log and --audit-webhook-config need --audit-policy with the requests to record');
+  if (config.disable.includes('kube-apiserver'))
+    throw new SettingError('--disable kube-apiserver: every other component needs it');
   if (!components.includes('kube-apiserver'))
     throw new SettingError(`${components[0]} needs kube-apiserver: add it to --components`);
   const both = config.enableAdmissionPlugins.find((name) => config.disableAdmissionPlugins.includes(name));

@@ -8,6 +8,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import { metricsServerRules } from '../metrics-server/metrics-server.ts';
 import { networkPolicyRules } from '../network-policy/network-policy.ts';
 import { kubeletClientName } from './certificates.ts';
+import { dnsServiceSpec } from './dns-service.ts';
 import { identities } from './identities.ts';
 
 export interface BootstrapInputs {
@@ -120,32 +121,6 @@ function* dnsRights(): Generator<Entry> {
       subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
     },
   ];
-  // No controller finds the server's endpoints, because it is not a pod: the server maintains them.
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/roles',
-    {
-      ...rbac,
-      kind: 'Role',
-      metadata: { name: 'system:coredns', namespace: 'kube-system' },
-      rules: [
-        {
-          apiGroups: ['discovery.k8s.io'],
-          resources: ['endpointslices'],
-          verbs: ['get', 'create', 'update', 'delete'],
-        },
-      ],
-    },
-  ];
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/rolebindings',
-    {
-      ...rbac,
-      kind: 'RoleBinding',
-      metadata: { name: 'system:coredns', namespace: 'kube-system' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'system:coredns' },
-      subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
-    },
-  ];
 }
 
 /** A role of a user with the same name. */
@@ -189,13 +164,12 @@ const dnsService = (clusterIP: string): Entry => [
   {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: 'kube-dns', namespace: 'kube-system', labels: dnsLabels },
-    spec: {
-      clusterIP,
-      ports: [
-        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
-        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
-      ],
+    metadata: {
+      name: 'kube-dns',
+      namespace: 'kube-system',
+      labels: dnsLabels,
+      annotations: { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' },
     },
+    spec: { clusterIP, ...dnsServiceSpec },
   },
 ];

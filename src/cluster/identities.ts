@@ -22,7 +22,6 @@ export const identities = {
   metricsServer: authenticated('coracle:metrics-server'),
   proxy: authenticated('system:kube-proxy'),
   networkPolicy: authenticated('coracle:network-policy'),
-  dns: serviceAccount('kube-system', 'coredns'),
   kubelet: (node: string) => authenticated(`system:node:${node}`, 'system:nodes'),
   serviceAccount,
 } as const;

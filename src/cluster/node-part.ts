@@ -1,14 +1,16 @@
 // A part of the nodes on this machine, and the inputs of its start.
 
-import type { Client, RunningComponent } from '../client/client.ts';
+import type { Client, HttpsOptions, RunningComponent } from '../client/client.ts';
 import type { RunConfig } from './config.ts';
 import type { PartContext } from './context.ts';
 import type { Identity } from './identities.ts';
 
-export type NodePartName = 'kubelet' | 'cluster-dns' | 'kube-proxy' | 'network-policy' | 'pod-routes';
+export type NodePartName = 'kubelet' | 'kube-proxy' | 'network-policy' | 'pod-routes';
 
 export interface NodePartContext extends PartContext {
   clientFor(identity: Identity): Client;
+  /** A client with the token of a service account, until it is closed. */
+  connect(options: Required<Pick<HttpsOptions, 'token' | 'userAgent'>>): { readonly client: Client; close(): void };
   /** Certificates of a kubelet's HTTPS server; undefined: it has none. */
   kubeletTls(node: string): { readonly cert: string; readonly key: string; readonly clientCA: string } | undefined;
 }

@@ -1,7 +1,7 @@
 // Opens the container runtime of a node of this machine, and removes a runtime's remains.
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   type ContainerRuntime,
@@ -18,6 +18,9 @@ import type { Environment, PartContext } from './context.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
+
+/** State of the pods that are parts of the node. */
+export const addOnState = (nodeDirectory: string): string => path.join(nodeDirectory, 'add-ons.json');
 
 export const kubeletRoot = (nodeDirectory: string): string => path.join(nodeDirectory, 'kubelet');
 
@@ -107,6 +110,7 @@ export async function clearRuntime(
     await runtime.destroyAll?.().finally(() => runtime.close());
   }
   await destroyNativeRuntime({ root: runtimeRoot(nodeDirectory), ...environment });
+  await rm(addOnState(nodeDirectory), { force: true });
   await clearKubelet(kubeletRoot(nodeDirectory));
 }
 

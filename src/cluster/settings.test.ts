@@ -20,6 +20,7 @@ describe('a setting reads its value from text', () => {
     ['port', '65535', 65_535],
     ['runtime', 'cri', 'cri'],
     ['components', 'kube-apiserver, kubelet', ['kube-apiserver', 'kubelet']],
+    ['disable', 'kube-proxy,cluster-dns', ['kube-proxy', 'cluster-dns']],
     ['etcdEndpoints', 'http://a:1,http://b:2', ['http://a:1', 'http://b:2']],
     ['auditLog', '-', '-'],
     ['auditLog', '/var/log/audit', '/var/log/audit'],
@@ -104,6 +105,7 @@ describe('a setting refuses a value that cannot be used', () => {
     ['serviceCidr', 'fd00::/108', /IPv4 range/],
     ['clusterCidr', 'everything', /IPv4 range/],
     ['clusterCidr', '10.0.0.0/25', /from \/8 to \/24/],
+    ['disable', 'coredns', /unknown component "coredns"/],
     ['clusterDomain', 'Cluster_Local', /DNS name in lower case/],
     ['autoscalerSyncPeriod', '0s', /Give a duration/],
     ['autoscalerDownscaleStabilization', '-5m', /Give a duration/],
@@ -135,6 +137,8 @@ describe('a running cluster becomes the first server', () => {
     completeConfig({ name: 'test', dataDirectory: '/data', nodeIP: '192.0.2.1', ...more });
   test('with its settings', () =>
     expect(serverConfig(complete({ port: 7000 }))).toMatchObject({ port: 7000, server: { init: true } }));
+  test('without the components that the cluster does not have', () =>
+    expect(serverConfig(complete({ disable: ['cluster-dns'] })).components).not.toContain('cluster-dns'));
   test.each<[string, Partial<ClusterRequest>, RegExp]>([
     ['another store', { store: 'memory' }, /has its own etcd member/],
     ['simulated nodes', { runtime: 'simulated' }, /one real node/],
@@ -161,6 +165,7 @@ describe('settings that contradict each other are refused', () => {
       { components: ['kubelet'] },
       /kubelet needs kube-apiserver: add it to --components/,
     ],
+    ['no API server', { disable: ['kube-apiserver'] }, /--disable kube-apiserver: every other component needs it/],
     [
       'a plugin that is enabled and disabled',
       { enableAdmissionPlugins: ['PodSecurity'], disableAdmissionPlugins: ['PodSecurity'] },
@@ -188,6 +193,11 @@ describe('settings that contradict each other are refused', () => {
     const config = complete({ port: 1, auditPolicy: '/policy' });
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
+
+  test('a disabled component does not run', () =>
+    expect(complete({ disable: ['kube-proxy'] }).components).toEqual(
+      componentNames.filter((name) => name !== 'kube-proxy'),
+    ));
 
   test('a request without settings gets the default of each', () =>
     expect(complete({})).toMatchObject({

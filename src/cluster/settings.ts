@@ -169,6 +169,13 @@ export const settings = {
     default: componentNames,
     read: namesOf('component', componentNames),
   }),
+  disable: setting<readonly ComponentName[]>({
+    flag: 'disable',
+    argument: '<list>',
+    help: 'components that the cluster does not have, separated by commas, such as kube-proxy,cluster-dns to install others in their place',
+    default: [],
+    read: namesOf('component', componentNames),
+  }),
   ...storeSettings,
   encryptionConfig: setting<string | undefined>({
     flag: 'encryption-config',

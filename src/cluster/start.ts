@@ -77,7 +77,7 @@ interface Nodes {
   stop(): Promise<void>;
 }
 
-const nodeComponents: readonly ComponentName[] = ['kubelet', 'cluster-dns', 'kube-proxy'];
+const nodeComponents: readonly ComponentName[] = ['kubelet', 'kube-proxy'];
 
 /**
  * Starts the cluster of a data directory, locked by this process. Nodes with a real runtime run in a separate process,
@@ -213,6 +213,9 @@ async function startHere(context: PartContext, api: ApiServerPart, onStep?: OnSt
   const nodeContext = {
     ...context,
     clientFor: api.clientFor,
+    connect() {
+      throw new Error('service accounts need an API server that listens');
+    },
     kubeletTls(node: string) {
       const pair = pki?.certificates.get(kubeletCertificate(node));
       return pki && pair && { ...pair, clientCA: pki.ca.cert };
@@ -254,7 +257,6 @@ async function startApart(nodes: NodeProcess, { config }: PartContext, api: ApiS
 const nodeFiles = ({ nodeNames }: RunConfig) => [
   [identities.proxy, 'kube-proxy'] as const,
   [identities.networkPolicy, 'network-policy'] as const,
-  [identities.dns, 'cluster-dns'] as const,
   ...nodeNames.map((node) => [identities.kubelet(node), kubeletCertificate(node)] as const),
 ];
 

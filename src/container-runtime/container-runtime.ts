@@ -5,6 +5,8 @@ import type { CriOptions } from './cri/cri.ts';
 import type { ContainerRuntime } from './interface.ts';
 import { RuntimeError } from './runtime-error.ts';
 
+export type { BuiltInProgram, BuiltInRun, BuiltInUsage } from './built-in/program.ts';
+export { withBuiltIn } from './built-in/with-built-in.ts';
 export { type Cgroups, type Limits, openCgroups, pageSizeName } from './cgroups/cgroups.ts';
 export { podsCgroup, qosCgroups, removeEmptyParents, removePodCgroups } from './cgroups/qos-cgroups.ts';
 export type { CriOptions } from './cri/cri.ts';

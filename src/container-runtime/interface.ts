@@ -40,6 +40,8 @@ export interface SandboxConfig {
   readonly sysctls?: Readonly<Record<string, string>>;
   /** One of its containers is privileged. */
   readonly privileged?: boolean;
+  /** Those of its containers, as the pod names them: a runtime may choose the sandbox by them. */
+  readonly images?: readonly string[];
   /** The pod's user namespace (spec.hostUsers: false): its ids 0..length-1 are the machine's from hostId on. */
   readonly userNamespace?: { readonly hostId: number; readonly length: number };
 }

@@ -110,6 +110,10 @@ function contextOf(
       transports.set(identity.name, transport);
       return createClient(transport);
     },
+    connect(options) {
+      const transport = httpsTransport({ server, ca, ...options, clock: environment.clock });
+      return { client: createClient(transport), close: () => transport.close() };
+    },
     kubeletTls: (node) => ({ ...(serving ?? certificateOf(identities.kubelet(node))), clientCA: ca }),
   };
 }

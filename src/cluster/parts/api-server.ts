@@ -11,6 +11,7 @@ import type {
   UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import { readAccessFiles } from '../access-files.ts';
+import { ensureAddOns } from '../add-ons/ensure.ts';
 import { firstAddresses } from '../addresses.ts';
 import { readAdmissionFiles } from '../admission-files.ts';
 import { openAuditor } from '../auditing.ts';
@@ -121,8 +122,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
   });
   accessFiles.onChange(updateAccess);
   files.start();
-  // Its volumes are made by this cluster's nodes.
-  if (config.components.includes('kubelet')) await ensureDefaultStorageClass(clientFor(identities.apiServer));
+  await ensureNodeObjects(context, clientFor(identities.apiServer));
   const renewals = new Set<Renewal>();
   const rotation = pki && rotate(context, { pki, proxy, ensure, renewals, listener: () => listener });
   return {
@@ -140,6 +140,15 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
       await stop();
     },
   };
+}
+
+/** Once in the life of a cluster: they are the user's afterwards. */
+async function ensureNodeObjects(context: PartContext, client: Client): Promise<void> {
+  const { components, runtime } = context.config;
+  // Its volumes are made by this cluster's nodes.
+  if (components.includes('kubelet')) await ensureDefaultStorageClass(client);
+  // Simulated pods have no network: neither services nor names lead to them.
+  if (runtime !== 'simulated') await ensureAddOns({ ...context, client });
 }
 
 const configuredAccess = async (config: PartContext['config']) => ({
@@ -229,7 +238,6 @@ function requests(config: RunConfig): CertificateRequest[] {
   const ofNodeParts: CertificateRequest[] = [
     { name: 'kube-proxy', ...subjectOf(identities.proxy), usage: 'client' },
     { name: 'network-policy', ...subjectOf(identities.networkPolicy), usage: 'client' },
-    { name: 'cluster-dns', ...subjectOf(identities.dns), usage: 'client' },
   ];
   return [
     {

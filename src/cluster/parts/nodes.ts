@@ -5,14 +5,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { kubernetesVersion, simulatedVolumeDirectory } from '../../api/api.ts';
 import { cutClient, type RunningComponent } from '../../client/client.ts';
+import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import { type KubeletConfig, machineHugePages, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
+import { type AddOnRuntime, withAddOns } from '../add-ons/add-ons.ts';
 import { firstAddresses } from '../addresses.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import { chosenConfig } from '../kubelet-config.ts';
 import type { NodeHandle, NodePartContext } from '../node-part.ts';
-import { kubeletRoot, openRuntime } from '../runtime.ts';
+import { addOnState, kubeletRoot, openRuntime } from '../runtime.ts';
 
 export interface NodesPart extends RunningComponent {
   readonly nodes: ReadonlyMap<string, NodeHandle>;
@@ -36,12 +38,15 @@ export async function startNodes(context: NodePartContext): Promise<NodesPart> {
 
 function makeNode(context: NodePartContext, name: string, index: number): NodeHandle {
   let kubelet: RunningKubelet | undefined;
+  let problem: () => string | undefined = () => undefined;
   return {
     name,
-    health: () => kubelet?.health?.(),
+    health: () => kubelet?.health?.() ?? problem(),
     async start() {
       if (kubelet) return;
-      const started = await startNode(context, name, index);
+      const runtime = await nodeRuntime(context, name);
+      problem = runtime.problem;
+      const started = await startNode(context, name, index, runtime.runtime);
       kubelet = started;
       context.localUsage.set(name, () => started.resourceMetrics());
     },
@@ -53,9 +58,20 @@ function makeNode(context: NodePartContext, name: string, index: number): NodeHa
   };
 }
 
-async function startNode(parts: NodePartContext, name: string, index: number): Promise<RunningKubelet> {
+async function nodeRuntime(parts: NodePartContext, node: string): Promise<AddOnRuntime> {
   const { config, directory } = parts;
-  const runtime = await openRuntime(config, directory.node(name), parts);
+  const runtime = await openRuntime(config, directory.node(node), parts);
+  if (config.runtime === 'simulated') return { runtime, problem: () => undefined };
+  return withAddOns(runtime, parts, { node, stateFile: addOnState(directory.node(node)) });
+}
+
+async function startNode(
+  parts: NodePartContext,
+  name: string,
+  index: number,
+  runtime: ContainerRuntime,
+): Promise<RunningKubelet> {
+  const { config } = parts;
   const client = parts.clientFor(identities.kubelet(name));
   const link = parts.lab?.linkOf(name);
   const context = componentContext(parts, 'kubelet', link ? cutClient(client, link) : client);

@@ -70,6 +70,7 @@ export function sandboxConfig(
     sharePid: pod.spec.shareProcessNamespace ?? false,
     hostIpc: pod.spec.hostIPC ?? false,
     ...(isPrivileged(pod) && { privileged: true }),
+    images: [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image ?? ''),
     ...tools.machine.files.userNamespace(pod),
     sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((s) => [s.name, s.value])),
   };
