@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests of processes, files and networks of the machine: each file has its own process. */
-const system = ['src/{cluster,container-runtime,kubelet,kube-proxy,store}/**/*.test.ts', 'test/**/*.test.ts'];
+const system = ['src/{container-runtime,store}/**/*.test.ts', 'test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
