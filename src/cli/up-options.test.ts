@@ -38,7 +38,7 @@ test('an absent option leaves the choice to the configuration', () => {
 });
 
 test.each([
-  [['--service-cidr', '10.0.0.1/16'], /option '--service-cidr <range>' argument '10.0.0.1\/16' is invalid\. 10\.0/],
+  [['--service-cidr', '10.0.0.1/16'], /option '--service-cidr <ranges>' argument '10.0.0.1\/16' is invalid\. 10\.0/],
   [['--runtime', 'magic'], /Allowed choices are native, cri, simulated/],
   [['--feature-gates', 'A=true'], /unknown option '--feature-gates'/],
 ])('%j is refused', (args, says) => expect(() => parse(...args)).toThrow(says));

@@ -92,10 +92,11 @@ function adapt(path: string, recorded: SystemObject, inputs: BootstrapInputs): S
       ports: [{ ...port, targetPort: inputs.endpoint.port }],
       clusterIP: inputs.apiServiceIP,
       clusterIPs: [inputs.apiServiceIP],
+      ipFamilies: [inputs.apiServiceIP.includes(':') ? 'IPv6' : 'IPv4'],
     };
     return { ...kind, ...object, spec };
   }
-  if (path.endsWith('/servicecidrs')) return { ...kind, ...object, spec: { cidrs: [inputs.serviceCidr] } };
+  if (path.endsWith('/servicecidrs')) return { ...kind, ...object, spec: { cidrs: inputs.serviceCidr.split(',') } };
   return { ...kind, ...object };
 }
 

@@ -2,9 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import os from 'node:os';
-import { parseCidr, parseIp, parseIpRange, rangeContains, rangesOverlap } from '../machinery/ip.ts';
+import { cidrsOverlap, parseCidrs, parseIp, parseIpRange, rangeContains, rangesOverlap } from '../machinery/ip.ts';
 import { must } from '../machinery/must.ts';
 import type { ServerRequest } from './joining/types.ts';
+import { familiesOf, familyNames, isLocalOnly, nodeAddresses, primaryAddress } from './node-addresses.ts';
+import { list } from './setting-values.ts';
 import { componentNames, SettingError, type Settings, settings } from './settings.ts';
 import { checkStore } from './store-settings.ts';
 
@@ -20,25 +22,34 @@ export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP
   readonly nodeNames: readonly string[];
   /** Address of this machine for its pods and for clients. */
   readonly nodeIP: string;
-  /** The user gave the address, so that the cloud must know it. */
-  readonly isNodeIPGiven?: boolean;
+  /** Those that the user gave, so that the cloud must know them. */
+  readonly givenNodeIPs?: readonly string[];
   /** With it, this machine is one server of several, which share etcd. */
   readonly server?: ServerRequest;
 }
 
-/** Addresses of services and of pods. */
+/** Addresses of services and of pods: one range, or two of different families with a comma between, the primary first. */
 export interface Ranges {
   readonly serviceCidr: string;
   readonly clusterCidr: string;
 }
 
 /** The configuration of a cluster that starts: its ranges are chosen. */
-export type RunConfig = Omit<ClusterConfig, keyof Ranges | 'server'> & Ranges;
+export type RunConfig = Omit<ClusterConfig, keyof Ranges | 'server'> &
+  Ranges & {
+    /** Of the cluster's families, as far as the machine has them. `nodeIP` is the first. */
+    readonly nodeIPs: readonly string[];
+  };
+
+/** Throws SettingError when the machine has no address of the cluster's primary family. */
+export function runConfigOf({ server: _, ...config }: ClusterConfig, ranges: Ranges): RunConfig {
+  const nodeIPs = nodeAddresses(config.givenNodeIPs, ranges.serviceCidr);
+  return { ...config, ...ranges, nodeIP: nodeIPs[0], nodeIPs };
+}
 
 const crowdClusterCidr = '10.128.0.0/9';
-const addressBits = 32;
 /** Each node gets a range of this prefix. */
-const nodePrefix = 24;
+export const nodePrefix = { 4: 24, 6: 64 } as const;
 
 /** The ranges of a cluster that shares its machine's network with no other one. */
 export const defaultRanges = ({ serviceCidr, clusterCidr, runtime, nodeNames }: ClusterConfig): Ranges => ({
@@ -71,9 +82,9 @@ function withDefaults({ nodes, nodeIP, nodeName, ...given }: ClusterRequest): Cl
   const config: ClusterConfig = {
     ...defaults,
     nodeNames: nodeNames(given.name, nodes ?? defaultNodes, nodeName),
-    nodeIP: nodeIP ?? primaryAddress(),
+    nodeIP: nodeIP === undefined ? primaryAddress() : list(nodeIP)[0],
     nodeName,
-    ...(nodeIP !== undefined && { isNodeIPGiven: true }),
+    ...(nodeIP !== undefined && { givenNodeIPs: list(nodeIP) }),
     ...given,
   };
   const { components, disable } = config;
@@ -87,7 +98,7 @@ const defaultSettings = (): Settings =>
 export function serverConfig(config: ClusterConfig): ClusterConfig {
   const server: ClusterConfig = { ...config, server: { init: true } };
   checkServer(server);
-  if (config.nodeIP.startsWith('127.'))
+  if (isLocalOnly(config.nodeIP))
     throw new SettingError(
       'the other servers must reach this one: start the cluster with --node-ip and an address of this machine first',
     );
@@ -161,17 +172,33 @@ function checkCloud({
 
 function checkRanges(config: ClusterConfig): void {
   const { serviceCidr, clusterCidr } = config;
+  checkFamilies(config);
   if (serviceCidr && clusterCidr && overlap(serviceCidr, clusterCidr))
     throw new SettingError(
       `--service-cidr ${serviceCidr} and --cluster-cidr ${clusterCidr} overlap: choose another one`,
     );
   const pods = defaultRanges(config).clusterCidr;
   checkBalancers(config);
-  const room = 2 ** (nodePrefix - (parseCidr(pods)?.prefix ?? nodePrefix));
-  if (config.nodeNames.length > room)
+  for (const { family, prefix } of parseCidrs(pods) ?? []) {
+    const room = 2 ** (nodePrefix[family] - prefix);
+    const size = family === 4 ? '256 addresses' : `a /${nodePrefix[6]} each`;
+    if (config.nodeNames.length > room)
+      throw new SettingError(
+        `${pods} has room for ${room} nodes of ${size}: choose a larger --cluster-cidr, or fewer --nodes`,
+      );
+  }
+}
+
+/** Pods and services have the same families, and so has the machine. */
+function checkFamilies({ serviceCidr, clusterCidr, givenNodeIPs, server }: ClusterConfig): void {
+  const [services, pods] = [serviceCidr, clusterCidr].map((ranges) => ranges && familyNames(familiesOf(ranges)));
+  const [one, other] = [services ?? 'IPv4', pods ?? 'IPv4'];
+  if (one !== other)
     throw new SettingError(
-      `${pods} has room for ${room} nodes of 256 addresses: choose a larger --cluster-cidr, or fewer --nodes`,
+      `--service-cidr has ${one}${services ? '' : ' by default'}, and --cluster-cidr ${other}${pods ? '' : ' by default'}: give both the same families in the same order, such as --service-cidr 10.96.0.0/12,fd00:10:96::/112 --cluster-cidr 10.244.0.0/16,fd00:10:244::/56`,
     );
+  // A machine that joins has the ranges of its cluster.
+  if (serviceCidr && !server?.join) nodeAddresses(givenNodeIPs, serviceCidr);
 }
 
 function checkBalancers({ loadBalancerRange, nodeIP, serviceCidr, clusterCidr }: ClusterConfig): void {
@@ -181,7 +208,7 @@ function checkBalancers({ loadBalancerRange, nodeIP, serviceCidr, clusterCidr }:
       ['--service-cidr', serviceCidr],
       ['--cluster-cidr', clusterCidr],
     ])
-      if (cidr && rangesOverlap(range, must(parseIpRange(cidr), cidr)))
+      if (cidr && list(cidr).some((each) => rangesOverlap(range, must(parseIpRange(each), each))))
         throw new SettingError(`--load-balancer-range ${text} and ${flag} ${cidr} overlap: choose another one`);
     const ip = parseIp(nodeIP);
     if (ip && rangeContains(range, ip))
@@ -189,21 +216,10 @@ function checkBalancers({ loadBalancerRange, nodeIP, serviceCidr, clusterCidr }:
   }
 }
 
-/** Whether two IPv4 ranges, or an address as a /32, share an address. */
+/** Whether ranges, each a list with commas, share an address. */
 export function overlap(one: string, other: string): boolean {
-  const [a, b] = [parseCidr(one), parseCidr(other)];
-  if (!a || !b || a.family !== b.family) return false;
-  const hostBits = BigInt(addressBits - Math.min(a.prefix, b.prefix));
-  return a.base >> hostBits === b.base >> hostBits;
-}
-
-/** The machine's first IPv4 address that others can reach; the loopback address where there is none. */
-export function primaryAddress(): string {
-  const all = Object.entries(os.networkInterfaces())
-    // Bridges and pod interfaces of this and other container tools are not addresses of the machine.
-    .filter(([name]) => !/^(lo|docker|br-|veth|cni|cor-|virbr)/.test(name))
-    .flatMap(([, addresses]) => addresses ?? []);
-  return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
+  const others = parseCidrs(other) ?? [];
+  return (parseCidrs(one) ?? []).some((a) => others.some((b) => cidrsOverlap(a, b)));
 }
 
 /** Distinguishes the rules of clusters on one machine, even of those with the same name. */

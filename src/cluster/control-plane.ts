@@ -17,6 +17,7 @@ import { electionOf, type Led, startLed } from './parts/led.ts';
 import { type MetricsServerPart, startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
 import { readSchedulerSettings } from './scheduler-settings.ts';
+import { list } from './setting-values.ts';
 
 /** The result of each part's start, by name. */
 export interface ControlPlane {
@@ -56,7 +57,7 @@ export const controlPlane: readonly Part[] = [
         ...(api.pki && { rootCa: api.pki.ca.cert, serverNames: api.names }),
         signSecretToken: api.signSecretToken,
         certificateSigner: certificateSigner(() => api.pki?.ca ?? makeAuthority(context.clock.now())),
-        clusterCidrs: [context.config.clusterCidr],
+        clusterCidrs: list(context.config.clusterCidr),
         autoscaler: autoscalerConfig(context.config),
         clientFor: (account) => api.clientFor(identities.serviceAccount('kube-system', account)),
       });
@@ -68,7 +69,7 @@ export const controlPlane: readonly Part[] = [
       const local = { ranges: context.config.loadBalancerRange, reservedPorts: reservedPorts(api.port) };
       const { cloudProvider = 'local', cloudConfig, clusterCidr, name } = context.config;
       return startCloudControllerManager(own, {
-        ...{ provider: cloudProvider, local, clusterName: name, clusterCidrs: [clusterCidr] },
+        ...{ provider: cloudProvider, local, clusterName: name, clusterCidrs: list(clusterCidr) },
         ...(cloudConfig !== undefined && { cloudConfig }),
         ...(leaderElection && { leaderElection }),
       });

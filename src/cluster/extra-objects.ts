@@ -21,7 +21,7 @@ export interface BootstrapInputs {
   readonly clientCA?: string | undefined;
   readonly frontProxy?: FrontProxy | undefined;
   /** Of a whole cluster: service of cluster DNS, and the rights of its parts. */
-  readonly dnsServiceIP?: string;
+  readonly dnsServiceIPs?: readonly string[];
   readonly clock: Pick<Clock, 'now'>;
 }
 
@@ -70,12 +70,12 @@ export function* metricsRoles(): Generator<Entry> {
   ];
 }
 
-export function* extraObjects({ dnsServiceIP }: BootstrapInputs): Generator<Entry> {
-  if (!dnsServiceIP) return;
+export function* extraObjects({ dnsServiceIPs }: BootstrapInputs): Generator<Entry> {
+  if (!dnsServiceIPs) return;
   yield* kubeletClientRights();
   yield* dnsRights();
   yield* userRole(identities.networkPolicy.name, networkPolicyRules);
-  yield dnsService(dnsServiceIP);
+  yield dnsService(dnsServiceIPs[0]);
   yield* userRole(identities.cloudControllerManager.name, cloudControllerManagerRules);
   yield* ownController('coracle:host-path-provisioner', 'host-path-provisioner', hostPathProvisionerRules);
   yield* ownController('coracle:node-csr-approver', 'node-csr-approver', nodeCsrApproverRules);

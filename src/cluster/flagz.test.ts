@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { completeConfig, defaultRanges } from './config.ts';
+import { completeConfig, defaultRanges, runConfigOf } from './config.ts';
 import { shownOptions } from './flagz.ts';
 import { settings } from './settings.ts';
 
@@ -8,7 +8,7 @@ test('all options of a cluster are shown with their values', () => {
     ...{ name: 'a', dataDirectory: '/tmp/a', nodes: 3, nodeIP: '192.0.2.1', port: 7_000 },
     evictionHard: { 'memory.available': '5%' },
   });
-  const shown = shownOptions({ ...config, ...defaultRanges(config) });
+  const shown = shownOptions(runConfigOf(config, defaultRanges(config)));
   expect(Object.keys(shown).sort()).toEqual(
     Object.values(settings)
       .map(({ flag }) => flag)

@@ -4,10 +4,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readlinkSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { type ClusterConfig, defaultRanges, overlap, type Ranges } from './config.ts';
 import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
+import { machineAddresses } from './node-addresses.ts';
 
 /** The first is Kubernetes' custom; 10.240.0.0/12 is left out, for it holds the pods' ranges. */
 const slots: readonly Ranges[] = Array.from({ length: 9 }, (_, i) => ({
@@ -20,9 +20,11 @@ const registry = '/var/lib/coracle/.networks';
 
 const otherRanges = 'choose others, or leave the options out';
 
+const ofClusters = /^(lo$|cor|cni)/;
+
 export const thisMachine = (): Machine => ({
   registry,
-  addresses: machineAddresses(),
+  addresses: machineAddresses(undefined, ofClusters).map(({ address }) => address),
   network: networkNamespace(),
 });
 
@@ -110,7 +112,7 @@ async function claimRanges(
   const given = { ...(serviceCidr && { serviceCidr }), ...(clusterCidr && { clusterCidr }) };
   const taken = new Set<string>();
   for (const candidate of slots.map((slot) => ({ ...slot, ...given }))) {
-    const foreign = machine.addresses.find((ip) => conflicts(candidate, [`${ip}/32`]));
+    const foreign = machine.addresses.find((ip) => conflicts(candidate, [`${ip}/${ip.includes(':') ? 128 : 32}`]));
     const other = await conflictingClaim(candidate, dataDirectory, machine);
     if (foreign) taken.add(`this machine's address ${foreign}`);
     else if (other) taken.add(`the cluster in ${other}`);
@@ -127,7 +129,7 @@ async function claimRanges(
 }
 
 const fileOf = ({ clusterCidr }: Ranges, { registry, network }: Machine) =>
-  path.join(registry, `${clusterCidr.replace('/', '_')}${network === mainNetwork ? '' : `_${network}`}`);
+  path.join(registry, `${clusterCidr.replaceAll('/', '_')}${network === mainNetwork ? '' : `_${network}`}`);
 
 /** The namespace of a machine's first process. */
 const mainNetwork = 'main';
@@ -210,12 +212,4 @@ async function isTaken(claim: Claim, dataDirectory: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function machineAddresses(): string[] {
-  return Object.entries(os.networkInterfaces())
-    .filter(([name]) => !/^(lo$|cor|cni)/.test(name)) // clusters' interfaces
-    .flatMap(([, addresses]) => addresses ?? [])
-    .filter((a) => a.family === 'IPv4')
-    .map((a) => a.address);
 }

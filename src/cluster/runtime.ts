@@ -15,6 +15,7 @@ import { clearKubelet } from '../kubelet/kubelet.ts';
 import { must } from '../machinery/must.ts';
 import { type ClusterConfig, machineName, type RunConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
+import { list } from './setting-values.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');
@@ -61,7 +62,7 @@ export async function openRuntime(
   return createNativeRuntime({
     root: runtimeRoot(nodeDirectory),
     imageDirectory: imageDirectory(config),
-    clusterCidrs: [config.clusterCidr],
+    clusterCidrs: list(config.clusterCidr),
     ...(config.ociRuntime && { ociRuntime: config.ociRuntime }),
     clock,
     random,

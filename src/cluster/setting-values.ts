@@ -1,6 +1,6 @@
 // How the values of settings are read from the command line.
 
-import { parseCidr, parseIp, parseIpRange } from '../machinery/ip.ts';
+import { formatCidr, formatIp, isLinkLocal, isUnspecified, parseCidr, parseIp, parseIpRange } from '../machinery/ip.ts';
 import { wholeValue } from '../machinery/quantity.ts';
 import { parseSchedule } from '../machinery/time/cron-schedule.ts';
 
@@ -84,22 +84,43 @@ function isThreshold(amount: string): boolean {
   return amount.length > 1 && percent >= 0 && percent <= 100;
 }
 
-export function ipv4(value: string): string {
-  const address = parseIp(value);
-  if (address?.family === 4) return value;
-  throw new SettingError('Give an IPv4 address of this machine, such as 192.0.2.10.');
+/** One address of this machine, or one of each family. */
+export function nodeAddress(value: string): string {
+  const addresses = list(value).map((text) => {
+    const address = parseIp(text);
+    if (!address || isUnspecified(address) || isLinkLocal(address))
+      throw new SettingError(
+        `"${text}" is no address of a machine. Give one, such as 192.0.2.10, or one of each family with a comma between.`,
+      );
+    return address;
+  });
+  if (addresses.length > 2 || (addresses.length === 2 && addresses[0].family === addresses[1].family))
+    throw new SettingError('Give one address, or one of each family.');
+  return addresses.map(formatIp).join();
 }
 
-/** An IPv4 range; `largest` and `smallest` are lengths of its prefix. */
-export function range(largest: number, smallest: number): (value: string) => string {
+interface PrefixLengths {
+  readonly largest: number;
+  readonly smallest: number;
+}
+
+/** One range, or two of different families. */
+export function ranges(v4: PrefixLengths, v6: PrefixLengths): (value: string) => string {
   return (value) => {
-    const cidr = parseCidr(value);
-    if (cidr?.family !== 4) throw new SettingError('Give an IPv4 range, such as 10.96.0.0/12.');
-    if (cidr.base !== cidr.address)
-      throw new SettingError(`${value} is an address inside a range: give the first address of the range.`);
-    if (cidr.prefix < largest || cidr.prefix > smallest)
-      throw new SettingError(`Give a range from /${largest} to /${smallest}.`);
-    return value;
+    const cidrs = list(value).map((text) => {
+      const cidr = parseCidr(text);
+      if (!cidr)
+        throw new SettingError(`"${text}" is no range. Give one, such as 10.96.0.0/12 or fd00:10:96::/112, or both.`);
+      if (cidr.base !== cidr.address)
+        throw new SettingError(`${text} is an address inside a range: give the first address of the range.`);
+      const { largest, smallest } = cidr.family === 4 ? v4 : v6;
+      if (cidr.prefix < largest || cidr.prefix > smallest)
+        throw new SettingError(`Give an IPv${cidr.family} range from /${largest} to /${smallest}.`);
+      return cidr;
+    });
+    if (cidrs.length > 2 || (cidrs.length === 2 && cidrs[0].family === cidrs[1].family))
+      throw new SettingError('Give one range, or one of each family.');
+    return cidrs.map(formatCidr).join();
   };
 }
 

@@ -10,11 +10,11 @@ import {
   addressRanges,
   domain,
   httpUrl,
-  ipv4,
   list,
   namesOf,
+  nodeAddress,
   pairs,
-  range,
+  ranges,
   SettingError,
   schedule,
   text,
@@ -260,9 +260,9 @@ export const settings = {
   nodeIP: setting<string | undefined>({
     flag: 'node-ip',
     argument: '<address>',
-    help: 'address of the machine for pods and clients; by default its first one',
+    help: 'address of the machine for pods and clients, or one of each family with a comma between; by default its first ones',
     default: undefined,
-    read: ipv4,
+    read: nodeAddress,
   }),
   nodeName: setting<string | undefined>({
     flag: 'node-name',
@@ -296,18 +296,19 @@ export const settings = {
   }),
   serviceCidr: setting<string | undefined>({
     flag: 'service-cidr',
-    argument: '<range>',
-    help: 'address range of services; by default 10.96.0.0/12, or the next free range on this machine',
+    argument: '<ranges>',
+    help: 'address range of services; by default 10.96.0.0/12, or the next free range on this machine; for dual stack one of each family, the primary first, such as 10.96.0.0/12,fd00:10:96::/112',
     default: undefined,
-    // Kubernetes' largest range; the tenth address is that of cluster DNS.
-    read: range(12, 28),
+    // Kubernetes' largest ranges; the tenth address is that of cluster DNS.
+    read: ranges({ largest: 12, smallest: 28 }, { largest: 64, smallest: 124 }),
   }),
   clusterCidr: setting<string | undefined>({
     flag: 'cluster-cidr',
-    argument: '<range>',
-    help: 'address range of pods, 256 per node; by default 10.244.0.0/16, or the next free range',
+    argument: '<ranges>',
+    help: 'address range of pods, 256 per node; by default 10.244.0.0/16, or the next free range; for dual stack one of each family, such as 10.244.0.0/16,fd00:10:244::/56, with a /64 per node',
     default: undefined,
-    read: range(8, 24),
+    // The controller gives nodes at most 2^16 ranges.
+    read: ranges({ largest: 8, smallest: 24 }, { largest: 48, smallest: 64 }),
   }),
   clusterDomain: setting({
     flag: 'cluster-domain',

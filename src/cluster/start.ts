@@ -3,10 +3,11 @@
 import type { Client, RunningComponent } from '../client/client.ts';
 import type { UserInfo } from '../kube-apiserver/kube-apiserver.ts';
 import type { Decision } from '../kube-scheduler/kube-scheduler.ts';
+import { urlHost } from '../machinery/ip.ts';
 import type { Store } from '../store/store.ts';
 import { saveSettings, settingsToSave } from './backup/saved-settings.ts';
 import { settleRestore } from './backup/settle.ts';
-import { type ClusterConfig, type ComponentName, defaultRanges, type RunConfig } from './config.ts';
+import { type ClusterConfig, type ComponentName, defaultRanges, type RunConfig, runConfigOf } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
 import { type ControlPlane, controlPlane } from './control-plane.ts';
 import { claim, type DataDirectory, dataDirectory, openDataDirectory } from './data-directory.ts';
@@ -102,10 +103,9 @@ export async function startCluster(
   let server: Server | undefined;
   try {
     server = await enterControlPlane(config, directory, environment.clock);
-    const { server: _, ...rest } = config;
     const shared = server && sharedRanges(server.settings);
     const ranges = await withOwnRanges({ ...config, ...shared }, directory);
-    const runConfig = { ...rest, ...shared, ...ranges, dataDirectory: directory.root };
+    const runConfig = runConfigOf({ ...config, ...shared, dataDirectory: directory.root }, ranges);
     const cluster = await start(runConfig, { ...environment, ...(server && { server }) }, hooks, (context, api) =>
       nodeProcess ? startApart(nodeProcess, context, api) : startHere(context, api, hooks.onStep),
     );
@@ -126,11 +126,11 @@ const sharedRanges = ({ serviceCidr, clusterCidr, clusterDomain }: SharedSetting
 
 /** Starts all parts in this process; stops the started ones if one fails. */
 export const startParts = (
-  { server: _, ...config }: ClusterConfig,
+  config: ClusterConfig,
   environment: Environment & Pick<PartContext, 'behaviour'>,
   hooks: StartHooks = {},
 ): Promise<Cluster> =>
-  start({ ...config, ...defaultRanges(config) }, environment, hooks, (context, api) =>
+  start(runConfigOf(config, defaultRanges(config)), environment, hooks, (context, api) =>
     startHere(context, api, hooks.onStep),
   );
 
@@ -160,7 +160,7 @@ async function start(
     return {
       config,
       directory: context.directory,
-      server: `https://${config.nodeIP}:${api.port}`,
+      server: `https://${urlHost(config.nodeIP)}:${api.port}`,
       ...{ store: store.store, writes: store.writes },
       ca: api.pki?.ca.cert,
       ...(made.etcd && { etcd: made.etcd.member, leaveAtStop: made.etcd.leaveAtStop }),

@@ -6,9 +6,9 @@ import { type ComponentContext, createEventRecorder, createInformer, type Runnin
 import { startAnnouncer } from './announcer/announcer.ts';
 import type { ProxyBackend } from './backend.ts';
 import { HealthCheckServers } from './health-checks.ts';
-import { createNftablesBackend } from './nftables.ts';
+import { createNftablesBackend, type NftablesOptions } from './nftables.ts';
 import { run } from './run.ts';
-import { healthChecks, servicePorts } from './service-ports.ts';
+import { healthChecks, isOfFamily, servicePorts } from './service-ports.ts';
 import { addressLabel, createUserspaceBackend } from './userspace.ts';
 
 export { type PortTrace, traceService } from './trace.ts';
@@ -18,8 +18,9 @@ export interface KubeProxyConfig {
   readonly nodeIPs: readonly string[];
   /** auto: nftables where it works, user space elsewhere. */
   readonly mode: 'auto' | 'nftables' | 'userspace';
-  readonly clusterCidr: string;
-  readonly serviceCidr: string;
+  /** Of pods and of services: one range, or one of each family. */
+  readonly clusterCidrs: readonly string[];
+  readonly serviceCidrs: readonly string[];
   /** Separates the rules of several clusters on one machine. */
   readonly clusterName: string;
 }
@@ -55,7 +56,7 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       dirty = false;
       const beginMs = clock.monotonic();
       try {
-        const cidrs = serviceCidrs(config.serviceCidr, ranges.list());
+        const cidrs = serviceCidrs(config.serviceCidrs, ranges.list());
         await backend.sync(servicePorts(services.list(), slices.list(), config.nodeName), cidrs);
         await checks.sync(healthChecks(services.list(), slices.list(), config.nodeName));
         problem = undefined;
@@ -102,9 +103,9 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   };
 }
 
-/** The IPv4 ranges, also of ServiceCIDR objects. */
-const serviceCidrs = (own: string, objects: readonly ServiceCIDR[]): string[] =>
-  [...new Set([own, ...objects.flatMap(({ spec }) => spec?.cidrs ?? [])])].filter((cidr) => !cidr.includes(':')).sort();
+/** The ranges, also of ServiceCIDR objects. */
+const serviceCidrs = (own: readonly string[], objects: readonly ServiceCIDR[]): string[] =>
+  [...new Set([...own, ...objects.flatMap(({ spec }) => spec?.cidrs ?? [])])].sort();
 
 /** Name of the nftables table of a cluster. */
 const tableOf = (clusterName: string): string => `coracle-${clusterName}`;
@@ -115,7 +116,9 @@ export async function removeServices(clusterName: string): Promise<void> {
 }
 
 const removeRules = (clusterName: string) =>
-  run('nft', ['delete', 'table', 'ip', tableOf(clusterName)]).catch(() => {});
+  Promise.all(
+    ['ip', 'ip6'].map((family) => run('nft', ['delete', 'table', family, tableOf(clusterName)]).catch(() => {})),
+  );
 const removeAddresses = (clusterName: string) =>
   run('ip', ['addr', 'flush', 'dev', 'lo', 'label', addressLabel(clusterName)]).catch(() => {});
 
@@ -123,16 +126,31 @@ async function chooseBackend(
   { clock, random, logger }: ComponentContext,
   config: KubeProxyConfig,
 ): Promise<ProxyBackend> {
+  const hasSix = config.serviceCidrs.some((cidr) => isOfFamily(cidr, 6));
   if (config.mode !== 'userspace') {
     try {
-      const backend = await createNftablesBackend({ table: tableOf(config.clusterName), ...config, logger });
+      const backend = await createNftables({ table: tableOf(config.clusterName), ...config, logger });
       await removeAddresses(config.clusterName); // of an earlier run in user space
       return backend;
     } catch (error) {
-      if (config.mode === 'nftables') throw error;
+      if (config.mode === 'nftables' || hasSix) throw error;
       logger.info('nftables unavailable, using the userspace proxy', { reason: (error as Error).message });
     }
   }
+  if (hasSix) throw new Error('services with IPv6 addresses need nftables: choose --proxy-mode nftables or auto');
   await removeRules(config.clusterName); // of an earlier run with nftables
   return createUserspaceBackend({ label: addressLabel(config.clusterName), clock, random, logger });
+}
+
+/** One table for each family of the cluster. */
+async function createNftables(
+  options: Omit<NftablesOptions, 'family'> & Pick<KubeProxyConfig, 'serviceCidrs'>,
+): Promise<ProxyBackend> {
+  const wanted = ([4, 6] as const).filter((family) => options.serviceCidrs.some((cidr) => isOfFamily(cidr, family)));
+  const backends = await Promise.all(wanted.map((family) => createNftablesBackend({ ...options, family })));
+  return {
+    name: 'nftables',
+    sync: async (...state) => void (await Promise.all(backends.map((backend) => backend.sync(...state)))),
+    remove: async () => void (await Promise.all(backends.map((backend) => backend.remove()))),
+  };
 }

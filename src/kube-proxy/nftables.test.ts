@@ -7,6 +7,7 @@ import type { Endpoint, ServicePort } from './service-ports.ts';
 const endpoint = (ip: string): Endpoint => ({ ip, port: 8080, isLocal: true });
 const web = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort => ({
   key: 'ns/web:http',
+  family: 4,
   protocol: 'tcp',
   port: 80,
   clusterIPs: ['10.96.0.5'],

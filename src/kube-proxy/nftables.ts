@@ -3,17 +3,20 @@
 
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { urlHost } from '../machinery/ip.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { must } from '../machinery/must.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
-import { type Endpoint, isWithin, type ServicePort } from './service-ports.ts';
+import { type Endpoint, type Family, isOfFamily, isWithin, type ServicePort } from './service-ports.ts';
 
 export interface NftablesOptions {
   /** Name of the table, one for each cluster on the machine. */
   readonly table: string;
-  /** Pod addresses: traffic to a cluster IP from other sources is masqueraded. */
-  readonly clusterCidr: string;
+  readonly family: Family;
+  /** Pod addresses, of any family: traffic to a cluster IP from other sources is masqueraded. */
+  readonly clusterCidrs: readonly string[];
+  /** Of any family. */
   readonly nodeIPs: readonly string[];
   readonly logger: Logger;
 }
@@ -23,6 +26,13 @@ const masqueradeMark = '0x4000';
 
 /** The chain for addresses of the service ranges that no service has: traffic to them must not leave the machine. */
 const unallocated = 'unallocated-cluster-ips';
+
+/** The names of a family in rules. */
+const ofFamily = {
+  4: { ip: 'ip', addressType: 'ipv4_addr', bridgeSetting: 'bridge-nf-call-iptables', loopback: ['127.0.0.1'] },
+  // The kernel has no way back for connections from ::1 that leave the machine.
+  6: { ip: 'ip6', addressType: 'ipv6_addr', bridgeSetting: 'bridge-nf-call-ip6tables', loopback: [] },
+} as const;
 
 /** The desired contents: chains with their rules, map elements with their verdicts. */
 interface Ruleset {
@@ -35,29 +45,36 @@ interface Ruleset {
 const empty: Ruleset = { chains: new Map([[unallocated, []]]), elements: new Map(), affinity: new Map() };
 
 export async function createNftablesBackend(options: NftablesOptions): Promise<ProxyBackend> {
-  const table = `ip ${options.table}`;
+  const { family } = options;
+  const { ip } = ofFamily[family];
+  const nodeIPs = options.nodeIPs.filter((address) => isOfFamily(address, family));
+  const table = `${ip} ${options.table}`;
   // Only a dry run: the frame takes effect with the first services, in one transaction, so that the rules of the
   // previous run serve until then.
-  let first = frame(table, options, await bridgedPacketsAreSeen());
+  let first = frame(table, { ...options, nodeIPs }, await bridgedPacketsAreSeen(family));
   await run('nft', ['--check', '-f', '-'], first);
   let applied = empty;
   const routed = new Set<string>();
   return {
     name: 'nftables',
-    async sync(ports, serviceCidrs) {
-      const wanted = ruleset(ports, options.nodeIPs, serviceCidrs);
+    async sync(allPorts, allCidrs) {
+      const ports = allPorts.filter((port) => port.family === family);
+      const serviceCidrs = allCidrs.filter((cidr) => isOfFamily(cidr, family));
+      const wanted = ruleset(ports, nodeIPs, serviceCidrs);
       const script = first + transaction(table, applied, wanted);
       if (script === '') return;
       const gone = vanishedUdp(applied, wanted);
       await run('nft', ['-f', '-'], script);
       first = '';
       for (const range of serviceCidrs) {
-        if (!routed.has(range)) await ensureRoute(range, options.logger);
+        if (!routed.has(range)) await ensureRoute(range, family, options.logger);
         routed.add(range);
       }
       applied = wanted;
       // Existing UDP flows would continue to a removed endpoint, or to none.
-      await Promise.all(gone.map((ip) => run('conntrack', ['-D', '-p', 'udp', '--orig-dst', ip]).catch(() => {})));
+      await Promise.all(
+        gone.map((ip) => run('conntrack', ['-D', '-f', `ipv${family}`, '-p', 'udp', '--orig-dst', ip]).catch(() => {})),
+      );
     },
     remove: () =>
       run('nft', ['delete', 'table', ...table.split(' ')]).then(
@@ -71,51 +88,58 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
  * Whether netfilter sees packets between two ports of a bridge. If not, replies of a pod on the same bridge would not
  * be translated back, so all traffic is masqueraded.
  */
-async function bridgedPacketsAreSeen(): Promise<boolean> {
-  const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+async function bridgedPacketsAreSeen(family: Family): Promise<boolean> {
+  const file = `/proc/sys/net/bridge/${ofFamily[family].bridgeSetting}`;
   await writeFile(file, '1').catch(() => {});
   return (await readFile(file, 'utf8').catch(() => '0')).trim() === '1';
 }
 
 /** Without a default route, the host has no route to a cluster IP, so packets would not reach the rules. */
-async function ensureRoute(serviceCidr: string, logger: Logger): Promise<void> {
-  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
-  if (/^\S+\t00000000\t/m.test(routes)) return;
-  await run('ip', ['route', 'replace', serviceCidr, 'dev', 'lo']).catch((error) =>
+async function ensureRoute(serviceCidr: string, family: Family, logger: Logger): Promise<void> {
+  const [file, anyDefault] =
+    family === 4 ? ['route', /^\S+\t00000000\t/m] : ['ipv6_route', /^0{32} 00 .* (?!lo$)\S+$/m];
+  const routes = await readFile(`/proc/net/${file}`, 'utf8').catch(() => '');
+  if (anyDefault.test(routes)) return;
+  await run('ip', [`-${family}`, 'route', 'replace', serviceCidr, 'dev', 'lo']).catch((error) =>
     logger.warn('no route to services', { error: String(error) }),
   );
 }
 
+const familyWord = (address: string) => ofFamily[isOfFamily(address, 6) ? 6 : 4].ip;
+
 /** Hooks and their maps: the same for every cluster, independent of its services. */
-function frame(table: string, { clusterCidr, nodeIPs }: NftablesOptions, bridgesAreSeen: boolean): string {
-  const outside = bridgesAreSeen ? `ip saddr != ${clusterCidr} ` : '';
+function frame(table: string, { family, clusterCidrs, nodeIPs }: NftablesOptions, bridgesAreSeen: boolean): string {
+  const elements = (list: readonly string[]) => (list.join('') ? `elements = { ${list.join(', ')} }` : '');
+  const { ip, addressType, loopback } = ofFamily[family];
+  const pods = clusterCidrs.find((cidr) => isOfFamily(cidr, family)) ?? '';
+  const outside = bridgesAreSeen && pods ? `${ip} saddr != ${pods} ` : '';
   return `
 add table ${table}
 delete table ${table}
 table ${table} {
-  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map service-ips { type ${addressType} . inet_proto . inet_service : verdict; }
   map service-nodeports { type inet_proto . inet_service : verdict; }
-  map no-endpoints { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map no-endpoints { type ${addressType} . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
-  map firewall-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
-  set cluster-ips { type ipv4_addr; }
-  set announced-ips { type ipv4_addr; }
-  set pod-ips { type ipv4_addr; flags interval; elements = { ${clusterCidr} } }
-  set nodeport-ips { type ipv4_addr; elements = { ${[...new Set([...nodeIPs, '127.0.0.1'])].join(', ')} } }
+  map firewall-ips { type ${addressType} . inet_proto . inet_service : verdict; }
+  set cluster-ips { type ${addressType}; }
+  set announced-ips { type ${addressType}; }
+  set pod-ips { type ${addressType}; flags interval; ${elements([pods])} }
+  set nodeport-ips { type ${addressType}; ${elements([...new Set([...nodeIPs, ...loopback])])} }
   chain mark-for-masquerade { meta mark set meta mark or ${masqueradeMark}; }
   chain refuse { reject; }
   chain services {
-    ip daddr @cluster-ips ${outside}jump mark-for-masquerade
-    ip daddr . meta l4proto . th dport vmap @service-ips
-    ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
+    ${ip} daddr @cluster-ips ${outside}jump mark-for-masquerade
+    ${ip} daddr . meta l4proto . th dport vmap @service-ips
+    ${ip} daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
   }
-  chain firewall { ip daddr . meta l4proto . th dport vmap @firewall-ips; }
+  chain firewall { ${ip} daddr . meta l4proto . th dport vmap @firewall-ips; }
   chain without-endpoints {
-    ip daddr . meta l4proto . th dport vmap @no-endpoints
-    ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
+    ${ip} daddr . meta l4proto . th dport vmap @no-endpoints
+    ${ip} daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
   }
   chain ${unallocated} { }
-  chain cluster-ips-check { ip daddr @cluster-ips reject; jump ${unallocated}; }
+  chain cluster-ips-check { ${ip} daddr @cluster-ips reject; jump ${unallocated}; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
   chain nat-output { type nat hook output priority -100; policy accept; jump services; }
   chain nat-postrouting {
@@ -128,7 +152,7 @@ table ${table} {
   chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; ct state new jump cluster-ips-check; }
   chain filter-forward { type filter hook forward priority filter; policy accept; ct state new jump cluster-ips-check; }
   chain filter-output-early { type filter hook output priority -110; policy accept; ct state new jump firewall; }
-  chain filter-input { type filter hook input priority filter; policy accept; ip daddr @announced-ips meta l4proto { tcp, udp, sctp } ct state new reject; }
+  chain filter-input { type filter hook input priority filter; policy accept; ${ip} daddr @announced-ips meta l4proto { tcp, udp, sctp } ct state new reject; }
 }
 `;
 }
@@ -150,7 +174,7 @@ export function ruleset(
   nodeIPs: readonly string[] = [],
   serviceCidrs: readonly string[] = [],
 ): Ruleset {
-  const drops = serviceCidrs.map((range) => `ip daddr ${range} drop`);
+  const drops = serviceCidrs.map((range) => `${familyWord(range)} daddr ${range} drop`);
   const chains = new Map<string, readonly string[]>([[unallocated, drops]]);
   const elements = new Map<string, Map<string, string>>(
     [
@@ -193,7 +217,10 @@ function firewall(port: ServicePort, nodeIPs: readonly string[], chains: Map<str
   // A node that has the address uses it as the source for connections to it.
   const own = nodeIPs.some((ip) => isWithin(ip, ranges)) ? port.balancerIPs : [];
   // One rule for each: the ranges of a set must not overlap.
-  chains.set(name, [...[...ranges, ...own].map((range) => `ip saddr ${range} return`), 'drop']);
+  chains.set(name, [
+    ...[...ranges, ...own].map((range) => `${ofFamily[port.family].ip} saddr ${range} return`),
+    'drop',
+  ]);
   return name;
 }
 
@@ -234,7 +261,7 @@ function keepingAddress(
   if (!all || port.allEndpoints.length === 0) return undefined;
   const local = balance(port, port.externalEndpoints, 'local', chains, affinity);
   return [
-    `ip saddr @pod-ips goto ${all}`,
+    `${ofFamily[port.family].ip} saddr @pod-ips goto ${all}`,
     // A node that has the address uses it as the source.
     'fib saddr type local jump mark-for-masquerade',
     `fib saddr type local goto ${all}`,
@@ -255,7 +282,9 @@ function balance(
   const targets = endpoints.map((endpoint) => endpointChain(port, endpoint, chains, affinity));
   const sticky =
     port.affinitySeconds > 0
-      ? targets.map((target) => `ip saddr @${target.replace('endpoint-', 'affinity-')} goto ${target}`)
+      ? targets.map(
+          (target) => `${ofFamily[port.family].ip} saddr @${target.replace('endpoint-', 'affinity-')} goto ${target}`,
+        )
       : [];
   const pick =
     targets.length === 1
@@ -272,14 +301,15 @@ function endpointChain(
   affinity: Map<string, number>,
 ): string {
   const key = `${port.key} ${ip} ${target}`;
-  const name = `endpoint-${shortHash(key)}-${ip.replaceAll('.', '-')}-${target}`;
-  const rules = [`ip saddr ${ip} jump mark-for-masquerade`]; // a pod that reaches itself must get answers through the node
+  const name = `endpoint-${shortHash(key)}-${ip.replaceAll(/[.:]/g, '-')}-${target}`;
+  const { ip: word } = ofFamily[port.family];
+  const rules = [`${word} saddr ${ip} jump mark-for-masquerade`]; // a pod that reaches itself must get answers through the node
   if (port.affinitySeconds > 0) {
     const set = name.replace('endpoint-', 'affinity-');
     affinity.set(set, port.affinitySeconds);
-    rules.push(`update @${set} { ip saddr }`);
+    rules.push(`update @${set} { ${word} saddr }`);
   }
-  rules.push(`meta l4proto ${port.protocol} dnat to ${ip}:${target}`);
+  rules.push(`meta l4proto ${port.protocol} dnat to ${urlHost(ip)}:${target}`);
   chains.set(name, rules);
   return name;
 }
@@ -287,9 +317,10 @@ function endpointChain(
 /** One script for all differences: additions before their references, removals after. */
 export function transaction(table: string, from: Ruleset, to: Ruleset): string {
   const lines: string[] = [];
+  const addressType = table.startsWith('ip6 ') ? 'ipv6_addr' : 'ipv4_addr';
   for (const [name, seconds] of to.affinity)
     if (!from.affinity.has(name))
-      lines.push(`add set ${table} ${name} { type ipv4_addr; flags dynamic,timeout; timeout ${seconds}s; }`);
+      lines.push(`add set ${table} ${name} { type ${addressType}; flags dynamic,timeout; timeout ${seconds}s; }`);
   const changed = [...to.chains].filter(([name, rules]) => from.chains.get(name)?.join('\n') !== rules.join('\n'));
   for (const [name] of changed) lines.push(`add chain ${table} ${name}`);
   for (const [name] of changed) if (from.chains.has(name)) lines.push(`flush chain ${table} ${name}`);

@@ -4,16 +4,23 @@
 import { announcedLoadBalancer, type EndpointSlice, type Service } from '../api/api.ts';
 import { cidrContains, parseCidr, parseIp } from '../machinery/ip.ts';
 
+/** Of addresses. */
+export type Family = 4 | 6;
+
+/** Whether an address or a range belongs to a family. */
+export const isOfFamily = (address: string, family: Family): boolean => address.includes(':') === (family === 6);
+
 export interface Endpoint {
   readonly ip: string;
   readonly port: number;
   readonly isLocal: boolean;
 }
 
-/** One port of one service, with all data for its traffic. */
+/** One port of one service in one family, with all data for its traffic. */
 export interface ServicePort {
   /** namespace/name:port name */
   readonly key: string;
+  readonly family: Family;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly port: number;
   /** Addresses that mean this service on every node: cluster IPs. */
@@ -56,7 +63,7 @@ export function isWithin(address: string, ranges: readonly string[]): boolean {
 
 export const serviceNameLabel = 'kubernetes.io/service-name';
 
-/** Every IPv4 service port, in a stable order. */
+/** Every service port, in a stable order: for each family in which the service has a cluster IP. */
 export function servicePorts(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
@@ -65,7 +72,7 @@ export function servicePorts(
   const byService = new Map<string, EndpointSlice[]>();
   for (const slice of slices) {
     const name = slice.metadata.labels?.[serviceNameLabel];
-    if (!name || slice.addressType !== 'IPv4') continue;
+    if (!name || slice.addressType === 'FQDN') continue;
     const key = `${slice.metadata.namespace}/${name}`;
     const list = byService.get(key);
     if (list) list.push(slice);
@@ -73,22 +80,36 @@ export function servicePorts(
   }
   return services
     .filter(isProxied)
-    .flatMap((service) =>
-      portsOf(service, byService.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], nodeName),
-    )
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
+    .flatMap((service) => {
+      const own = byService.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [];
+      return families
+        .filter((family) => clusterIPsOf(service, family).length > 0)
+        .flatMap((family) => portsOf(service, family, own, nodeName));
+    })
+    .sort((a, b) => a.family - b.family || (a.key < b.key ? -1 : 1));
 }
+
+const families = [4, 6] as const;
+
+const clusterIPsOf = ({ spec }: Service, family: Family): string[] =>
+  (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => ip !== undefined && isOfFamily(ip, family)) as string[];
 
 function isProxied({ metadata, spec }: Service): boolean {
   if (metadata.labels?.['service.kubernetes.io/service-proxy-name']) return false; // another proxy handles it
   return spec.type !== 'ExternalName' && Boolean(spec.clusterIP) && spec.clusterIP !== 'None';
 }
 
-function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): ServicePort[] {
+function portsOf(
+  service: Service,
+  family: Family,
+  allSlices: readonly EndpointSlice[],
+  nodeName: string,
+): ServicePort[] {
   const { metadata, spec, status } = service;
-  const v4 = (addresses: readonly (string | undefined)[] = []) =>
-    addresses.filter((ip): ip is string => ip !== undefined && ip !== '' && !ip.includes(':'));
-  const balancers = v4((status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip));
+  const slices = allSlices.filter(({ addressType }) => addressType === `IPv${family}`);
+  const own = (addresses: readonly (string | undefined)[] = []) =>
+    addresses.filter((ip): ip is string => ip !== undefined && ip !== '' && isOfFamily(ip, family));
+  const balancers = own((status?.loadBalancer?.ingress ?? []).filter((i) => i.ipMode !== 'Proxy').map((i) => i.ip));
   const ranges = spec.loadBalancerSourceRanges ?? [];
   return (spec.ports ?? []).map((port) => {
     const all = endpointsOf(slices, port.name ?? '', nodeName);
@@ -103,12 +124,13 @@ function portsOf(service: Service, slices: readonly EndpointSlice[], nodeName: s
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : 0;
     return {
       key: `${metadata.namespace}/${metadata.name}:${port.name ?? ''}`,
+      family,
       protocol: (port.protocol ?? 'TCP').toLowerCase() as ServicePort['protocol'],
       port: port.port,
-      clusterIPs: v4(spec.clusterIPs ?? [spec.clusterIP]),
-      externalIPs: [...new Set([...v4(spec.externalIPs), ...balancers])],
+      clusterIPs: clusterIPsOf(service, family),
+      externalIPs: [...new Set([...own(spec.externalIPs), ...balancers])],
       balancerIPs: balancers,
-      sourceRanges: ranges.length > 0 ? v4(ranges.map((range) => range.trim())) : undefined,
+      sourceRanges: ranges.length > 0 ? own(ranges.map((range) => range.trim())) : undefined,
       isAnnounced: metadata.annotations?.[announcedLoadBalancer] !== undefined,
       nodePort: port.nodePort ?? 0,
       affinitySeconds: affinity,

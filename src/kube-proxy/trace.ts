@@ -1,6 +1,7 @@
 // The path of a connection to a service, by the same decisions as the rules: addresses, firewall, rule, endpoints.
 
 import type { EndpointSlice, Node, Service } from '../api/api.ts';
+import { urlHost } from '../machinery/ip.ts';
 import { chainNames } from './nftables.ts';
 import { isWithin, type ServicePort, serviceNameLabel, servicePorts } from './service-ports.ts';
 
@@ -72,7 +73,7 @@ function endpointsOf(service: Service, port: ServicePort, slices: readonly Endpo
   return slices
     .filter(
       ({ metadata, addressType }) =>
-        addressType === 'IPv4' &&
+        addressType === `IPv${port.family}` &&
         metadata.namespace === service.metadata.namespace &&
         metadata.labels?.[serviceNameLabel] === service.metadata.name,
     )
@@ -80,7 +81,7 @@ function endpointsOf(service: Service, port: ServicePort, slices: readonly Endpo
       const target = slice.ports?.find(({ name }) => (name ?? '') === portName)?.port;
       if (!target) return [];
       return (slice.endpoints ?? []).map(({ addresses: [ip], conditions, nodeName, targetRef }) => ({
-        address: `${ip}:${target}`,
+        address: `${urlHost(ip)}:${target}`,
         node: nodeName ?? '',
         isReady: conditions?.ready !== false,
         pod: targetRef?.name ?? '',

@@ -80,7 +80,16 @@ export function parseCidr(text: string): Cidr | undefined {
   return { family: ip.family, base: ip.value & ~host, prefix, address: ip.value };
 }
 
+/** CIDRs with commas between them; undefined when one of them is none. */
+export function parseCidrs(text: string): readonly Cidr[] | undefined {
+  const cidrs = text.split(',').flatMap((part) => parseCidr(part) ?? []);
+  return cidrs.length === text.split(',').length ? cidrs : undefined;
+}
+
 export const formatCidr = ({ family, base, prefix }: Cidr): string => `${formatIp({ family, value: base })}/${prefix}`;
+
+/** An address as the host of a URL. */
+export const urlHost = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
 /** How many addresses a CIDR has, network and broadcast included. */
 export const cidrSize = ({ family, prefix }: Cidr): bigint => 1n << BigInt((family === 4 ? 32 : 128) - prefix);

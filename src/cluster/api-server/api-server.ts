@@ -3,12 +3,13 @@
 import path from 'node:path';
 import { builtinKinds, KindRegistry, kubernetesVersion } from '../../api/api.ts';
 import type { Listener, ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
+import { urlHost } from '../../machinery/ip.ts';
 import { formatDuration } from '../../machinery/time/duration.ts';
 import { firstAddresses } from '../addresses.ts';
 import { openAuditor } from '../auditing.ts';
-import { primaryAddress } from '../config.ts';
 import type { Environment } from '../context.ts';
 import { LiveFiles } from '../live-files.ts';
+import { primaryAddress } from '../node-addresses.ts';
 import { type ServedApi, serveApi } from '../parts/serve-api.ts';
 import { readTracing } from '../tracing.ts';
 import { readAccess } from './access.ts';
@@ -46,7 +47,7 @@ export async function startApiServer(values: FlagValues, environment: Environmen
   const port = values['secure-port'];
   const { apiServiceIP } = firstAddresses(values['service-cluster-ip-range']);
   const files = new LiveFiles({ clock, logger });
-  const url = `https://${values['external-hostname'] || bracketed(advertised)}:${port}`;
+  const url = `https://${values['external-hostname'] || urlHost(advertised)}:${port}`;
   const [serving, { access, onChange }, auditor, tracing] = await Promise.all([
     openServing(values, [advertised, apiServiceIP], { files, nowMs: clock.now() }),
     readAccess(values, url, { ...environment, files }),
@@ -104,8 +105,6 @@ function advertisedAddress(values: FlagValues): string {
   const address = values['advertise-address'] || values['bind-address'];
   return /^(127\.|0\.0\.0\.0$|::1?$|$)/.test(address) && !values['advertise-address'] ? primaryAddress() : address;
 }
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
 function serverConfig(values: FlagValues, { trust, clients }: Serving): Partial<ServerConfig> {
   return {

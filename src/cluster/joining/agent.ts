@@ -14,7 +14,7 @@ import {
 } from '../../client/client.ts';
 import { rotateCertificates } from '../certificate-rotation.ts';
 import type { KeyPair } from '../certificates.ts';
-import { settings as allSettings, type ClusterConfig, type RunConfig } from '../config.ts';
+import { settings as allSettings, type ClusterConfig, type RunConfig, runConfigOf } from '../config.ts';
 import type { Environment } from '../context.ts';
 import { claim, type DataDirectory, DataDirectoryError, dataDirectory, openDataDirectory } from '../data-directory.ts';
 import { identities } from '../identities.ts';
@@ -232,7 +232,7 @@ class Agent implements RunningAgent {
       cloudProvider: this.#given.cloudProvider ?? allSettings.cloudProvider.read(cloudProvider ?? 'local'),
     };
     const remedy = 'all machines of a cluster have its ranges, so this one cannot join while they are in use';
-    return { ...config, ...(await withOwnRanges(config, this.directory, thisMachine(), remedy)) };
+    return runConfigOf(config, await withOwnRanges(config, this.directory, thisMachine(), remedy));
   }
 
   #clientWith(server: string, ca: string, pair: KeyPair, userAgent: string): Client {

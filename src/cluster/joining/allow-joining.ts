@@ -1,4 +1,5 @@
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
+import { isLocalOnly } from '../node-addresses.ts';
 import type { Cluster } from '../start.ts';
 import { caHashes } from './ca-hash.ts';
 import { ensureCertificateKey, publishKeys } from './control-plane-keys.ts';
@@ -18,7 +19,7 @@ export interface JoinInformation {
 /** Machines can join from now on. Rejects with JoinError when none can reach the cluster. */
 export async function allowJoining({ client, server, config, ca, etcd, directory }: Cluster): Promise<JoinInformation> {
   const { nodeIP, runtime } = config;
-  if (!ca || nodeIP.startsWith('127.'))
+  if (!ca || isLocalOnly(nodeIP))
     throw new JoinError(
       `other machines cannot reach ${server}: start the cluster with --node-ip and an address of this machine`,
     );

@@ -5,7 +5,7 @@ import { ignoreNotFound, isAlreadyExists, isConflict } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { nodeRequestRights } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { parseCidr } from '../../machinery/ip.ts';
+import { parseCidrs } from '../../machinery/ip.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { SystemObject } from '../extra-objects.ts';
 import { version } from '../version.ts';
@@ -149,7 +149,7 @@ export function parseSettings(text: string | undefined): SharedSettings | undefi
     const { serviceCidr, clusterCidr, clusterDomain, version, cloudProvider } = fieldsIn(JSON.parse(text ?? ''));
     const all = { serviceCidr, clusterCidr, clusterDomain, version };
     const areTexts = [...Object.values(all), cloudProvider ?? ''].every((value) => typeof value === 'string');
-    const areRanges = [serviceCidr, clusterCidr].every((range) => parseCidr(textIn(range)));
+    const areRanges = [serviceCidr, clusterCidr].every((range) => parseCidrs(textIn(range) ?? ''));
     return areTexts && areRanges
       ? ({ ...all, ...(cloudProvider !== undefined && { cloudProvider }) } as SharedSettings)
       : undefined;

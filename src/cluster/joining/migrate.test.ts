@@ -14,7 +14,7 @@ import {
   type StoreUnusable,
   valueOfText,
 } from '../../store/store.ts';
-import { completeConfig, defaultRanges, type RunConfig } from '../config.ts';
+import { completeConfig, defaultRanges, type RunConfig, runConfigOf } from '../config.ts';
 import { type DataDirectory, dataDirectory, formerStore } from '../data-directory.ts';
 import { type EtcdMember, startEtcdMember } from '../etcd-member/etcd-member.ts';
 import { environment, isEtcdInstalled, type TestMachines, testMachines } from '../etcd-member/test-members.ts';
@@ -84,7 +84,11 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
     async function copied(source: Store = store, given: Partial<RunConfig> = {}) {
       const { name, address, clientPort, peerPort } = await machines.options('running');
       const complete = completeConfig({ name: 'c', dataDirectory: directory.root });
-      const config = { ...complete, ...defaultRanges(complete), nodeNames: [name], nodeIP: address, ...given };
+      const config = {
+        ...runConfigOf({ ...complete, givenNodeIPs: [address] }, defaultRanges(complete)),
+        nodeNames: [name],
+        ...given,
+      };
       return copyToMember({ config, directory, writes: store, store: source }, environment, (options, tools) =>
         startEtcdMember({ ...options, clientPort, peerPort }, tools),
       );

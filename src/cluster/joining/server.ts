@@ -7,6 +7,7 @@ import { ensureAuthority } from '../certificates.ts';
 import { type ClusterConfig, defaultRanges, type Ranges } from '../config.ts';
 import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
 import { forgetRanges, readRanges } from '../network-ranges.ts';
+import { isLocalOnly } from '../node-addresses.ts';
 import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
 import { hostAndPort } from './balancer.ts';
@@ -30,7 +31,7 @@ export async function enterControlPlane(
   const server = existing ? config.server : await requestedServer(config, directory);
   await checkServerDirectory(server ? { server } : {}, directory, existing !== undefined);
   if (!existing && !server) return undefined;
-  if (config.nodeIP.startsWith('127.'))
+  if (isLocalOnly(config.nodeIP))
     throw new JoinError('the other servers must reach this one: give --node-ip with an address of this machine');
   const etcdCa = () => ensureAuthority(directory.pki, 'etcd-ca', clock.now());
   if (existing) return { settings: existing, etcdCa: await etcdCa(), isConfirmed: true, ...nothing };

@@ -10,6 +10,7 @@ import type {
   TokenIssuer,
   UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
+import { urlHost } from '../../machinery/ip.ts';
 import { readAccessFiles } from '../access-files.ts';
 import { ensureAddOns } from '../add-ons/ensure.ts';
 import { firstAddresses } from '../addresses.ts';
@@ -34,6 +35,7 @@ import { shownOptions } from '../flagz.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import { LiveFiles } from '../live-files.ts';
+import { listenHost } from '../node-addresses.ts';
 import { readTracing } from '../tracing.ts';
 import { serveApi } from './serve-api.ts';
 import type { StorePart } from './store.ts';
@@ -73,7 +75,7 @@ export interface Pki {
 /** Resolves when the API server can be used, in this process or over HTTPS, and the bootstrap objects are there. */
 export async function startApiServerPart(context: PartContext, { store }: StorePart): Promise<ApiServerPart> {
   const { config, directory, clock, logger, metrics } = context;
-  const { apiServiceIP, dnsServiceIP } = firstAddresses(config.serviceCidr);
+  const { apiServiceIP, dnsServiceIPs } = firstAddresses(config.serviceCidr);
   const ensure = () => ensureCertificates(directory.pki, requests(config), clock.now());
   const pki = config.port === undefined ? undefined : await ensure();
   const proxy = pki && (await ensureFrontProxy(directory.pki, clock.now()));
@@ -113,7 +115,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     bootstrap: (port) => ({
       serviceCidr: config.serviceCidr,
       apiServiceIP,
-      dnsServiceIP,
+      dnsServiceIPs,
       endpoint: { ip: config.nodeIP, port: port ?? settings.port.default },
       clientCA: pki?.ca.cert,
       frontProxy,
@@ -191,7 +193,11 @@ function rotate(context: PartContext, { pki, proxy, ensure, renewals, listener }
 /** Opens the port and writes the administrator's kubeconfig for it. */
 async function listen(context: PartContext, apiServer: ApiServer, pki: Pki): Promise<Listener> {
   const tls = { ...certificateOf(pki, 'apiserver'), clientCa: pki.ca.cert };
-  const listener = await apiServer.listen({ port: context.config.port ?? 0, host: '0.0.0.0', tls });
+  const listener = await apiServer.listen({
+    port: context.config.port ?? 0,
+    host: listenHost(context.config.nodeIPs),
+    tls,
+  });
   await writeAdminKubeconfig(context, listener.port, pki);
   return listener;
 }
@@ -199,7 +205,7 @@ async function listen(context: PartContext, apiServer: ApiServer, pki: Pki): Pro
 async function writeAdminKubeconfig({ config, directory }: PartContext, port: number, pki: Pki): Promise<void> {
   await writeKubeconfig(directory.kubeconfig, {
     name: config.name,
-    server: `https://${config.nodeIP}:${port}`,
+    server: `https://${urlHost(config.nodeIP)}:${port}`,
     ca: pki.ca.cert,
     user: certificateOf(pki, 'admin'),
     userName: identities.admin.name,
@@ -218,21 +224,21 @@ export const kubeletCertificate = (node: string): string => `kubelet-${node}`;
 /** A crowd of simulated nodes has no servers. */
 const mostNodesWithServers = 50;
 
-const serverNames = ({ clusterDomain, nodeIP, serviceCidr }: RunConfig): string[] => {
+const serverNames = ({ clusterDomain, nodeIPs, serviceCidr }: RunConfig): string[] => {
   const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
-  const addresses = ['127.0.0.1', firstAddresses(serviceCidr).apiServiceIP, nodeIP];
+  const addresses = ['127.0.0.1', firstAddresses(serviceCidr).apiServiceIP, ...nodeIPs];
   return [...new Set([...names, `kubernetes.default.svc.${clusterDomain}`, 'localhost', os.hostname(), ...addresses])];
 };
 
 /** https://kubernetes.io/docs/setup/best-practices/certificates/#all-certificates */
 function requests(config: RunConfig): CertificateRequest[] {
-  const { nodeIP, nodeNames, runtime } = config;
+  const { nodeIPs, nodeNames, runtime } = config;
   const nodes = nodeNames.map(
     (name): CertificateRequest => ({
       name: kubeletCertificate(name),
       ...subjectOf(identities.kubelet(name)),
       usage: 'both',
-      hosts: [name, nodeIP, '127.0.0.1'],
+      hosts: [name, ...nodeIPs, '127.0.0.1'],
     }),
   );
   const ofNodeParts: CertificateRequest[] = [

@@ -4,6 +4,7 @@ import { kubernetesVersion } from '../../api/api.ts';
 import type { RunningComponent } from '../../client/client.ts';
 import type { Dashboard, Insights } from '../../dashboard/dashboard.ts';
 import { traceService } from '../../kube-proxy/kube-proxy.ts';
+import { urlHost } from '../../machinery/ip.ts';
 import { assetsDirectory } from '../assets-directory.ts';
 import type { PartContext } from '../context.ts';
 import { identities } from '../identities.ts';
@@ -45,7 +46,7 @@ export function startConsolePart(
   return {
     async createLink() {
       const { path, expiresMs } = (await load()).createLink(identities.admin);
-      return { url: `https://${config.nodeIP}:${api.port}${path}`, expiresMs };
+      return { url: `https://${urlHost(config.nodeIP)}:${api.port}${path}`, expiresMs };
     },
     async stop() {
       (await loaded)?.stop();

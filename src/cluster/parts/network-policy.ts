@@ -8,14 +8,15 @@ import { type ClusterConfig, machineName } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import type { NodePartContext } from '../node-part.ts';
+import { list } from '../setting-values.ts';
 
 export function startNetworkPolicyPart(parts: NodePartContext): Promise<RunningComponent> {
   const { config } = parts;
   const context = componentContext(parts, 'network-policy', parts.clientFor(identities.networkPolicy));
   const settings = {
     nodeNames: config.nodeNames,
-    clusterCidrs: [config.clusterCidr],
-    dnsAddresses: [firstAddresses(config.serviceCidr).dnsServiceIP],
+    clusterCidrs: list(config.clusterCidr),
+    dnsAddresses: firstAddresses(config.serviceCidr).dnsServiceIPs,
     clusterName: machineName(config),
   };
   return startNetworkPolicy(context, settings, packetFilter);

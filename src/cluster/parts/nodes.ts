@@ -95,10 +95,10 @@ async function kubeletConfig({ config, directory, lab }: NodePartContext, name: 
     rootDirectory: kubeletRoot(root),
     volumeDirectory: simulated ? simulatedVolumeDirectory : path.join(root, 'volumes'),
     podLogsDirectory: path.join(root, 'logs'),
-    nodeIPs: [config.nodeIP],
+    nodeIPs: config.nodeIPs,
     hostname: name,
     port: kubeletPort,
-    clusterDNS: [firstAddresses(config.serviceCidr).dnsServiceIP],
+    clusterDNS: firstAddresses(config.serviceCidr).dnsServiceIPs.slice(0, 1),
     clusterDomain: config.clusterDomain,
     labels: config.nodeLabels ?? {},
     taints: config.nodeTaints,
@@ -112,8 +112,10 @@ async function kubeletConfig({ config, directory, lab }: NodePartContext, name: 
 }
 
 /** Nodes of a cloud wait for its cloud-controller-manager; the addresses of others are their own. */
-const cloudOf = ({ cloudProvider = 'local', providerID, isNodeIPGiven = false }: RunConfig) =>
-  cloudProvider === 'local' ? {} : { cloud: { isNodeIPGiven, ...(providerID !== undefined && { providerID }) } };
+const cloudOf = ({ cloudProvider = 'local', providerID, givenNodeIPs }: RunConfig) =>
+  cloudProvider === 'local'
+    ? {}
+    : { cloud: { isNodeIPGiven: givenNodeIPs !== undefined, ...(providerID !== undefined && { providerID }) } };
 
 const simulatedCapacity = { cpuMillis: 32_000, memoryBytes: 256 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 };
 const architecture = os.arch() === 'x64' ? 'amd64' : os.arch();

@@ -13,6 +13,7 @@ import { caHashes } from '../joining/ca-hash.ts';
 import { readMembership } from '../joining/membership.ts';
 import { readRanges } from '../network-ranges.ts';
 import { clusterAuthority, type NodePartContext } from '../node-part.ts';
+import { list } from '../setting-values.ts';
 
 /** Changes come in groups. */
 const collectMs = 100;
@@ -29,7 +30,7 @@ export async function startPodRoutes(parts: NodePartContext): Promise<RunningCom
   const context = componentContext(parts, 'pod-routes', parts.clientFor(identities.proxy));
   const routes = new PodRoutes({
     clusterId: clusterId(clusterAuthority(parts)),
-    clusterCidrs: [config.clusterCidr],
+    clusterCidrs: list(config.clusterCidr),
     nodeName: config.nodeNames[0],
     nodeIP: config.nodeIP,
   });
@@ -100,5 +101,5 @@ export async function clearPodRoutes(directory: DataDirectory): Promise<void> {
   const membership = await readMembership(directory).catch(() => undefined);
   const ca = membership?.ca ?? (await readFile(`${directory.pki}/ca.crt`, 'utf8').catch(() => undefined));
   const clusterCidr = membership?.settings.clusterCidr ?? (await readRanges(directory.ranges))?.clusterCidr;
-  if (ca && clusterCidr) await removePodRoutes({ clusterId: clusterId(ca), clusterCidrs: [clusterCidr] });
+  if (ca && clusterCidr) await removePodRoutes({ clusterId: clusterId(ca), clusterCidrs: list(clusterCidr) });
 }

@@ -31,7 +31,8 @@ export class AddressRanges {
   readonly #random: Random;
   /** By their texts, that of the configuration first. */
   readonly #ranges = new Map<string, Range>();
-  readonly #configured: string;
+  /** That of the configuration. */
+  readonly configured: string;
   /** How many services have an address: for ranges that are added later. */
   readonly #held = new Map<string, number>();
   readonly #following: Following | undefined;
@@ -39,8 +40,8 @@ export class AddressRanges {
   constructor(configured: Cidr, options: Options) {
     this.#family = configured.family;
     this.#random = options.random;
-    this.#configured = formatCidr(configured);
-    this.#add(this.#configured, configured);
+    this.configured = formatCidr(configured);
+    this.#add(this.configured, configured);
     const { ranges } = options;
     this.#following =
       ranges &&
@@ -130,7 +131,7 @@ export class AddressRanges {
       for (const cidr of usable(object)) if (cidr.family === this.#family) wanted.set(formatCidr(cidr), cidr);
     });
     for (const text of this.#ranges.keys())
-      if (text !== this.#configured && !wanted.has(text)) this.#ranges.delete(text);
+      if (text !== this.configured && !wanted.has(text)) this.#ranges.delete(text);
     for (const [text, cidr] of wanted) if (!this.#ranges.has(text)) this.#add(text, cidr);
   }
 

@@ -2,18 +2,23 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ip-address-v1/
 
 import type { ApiObject } from '../../api/api.ts';
+import { formatIp, parseIp } from '../../machinery/ip.ts';
 import { asserted } from '../../machinery/parsed.ts';
 import type { Random } from '../../machinery/random.ts';
 import { timestamp } from '../timestamp.ts';
 import { serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
-const keyOf = (address: string): string => `/registry/ipaddresses/${address}`;
+/** Their names are addresses in canonical form. Stored services may have leading zeros. */
+function nameOf(address: string): string {
+  const ip = parseIp(address);
+  return ip ? formatIp(ip) : address;
+}
+const keyOf = (address: string): string => `/registry/ipaddresses/${nameOf(address)}`;
 
 export function addressObject(
   address: string,
   service: ApiObject,
-  family: 4 | 6,
   { random, now }: { random: Random; now(): number },
 ): ObjectWrite {
   const { namespace, name } = service.metadata;
@@ -21,12 +26,12 @@ export function addressObject(
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
     metadata: {
-      name: address,
+      name: nameOf(address),
       uid: random.uuid(),
       resourceVersion: undefined,
       creationTimestamp: timestamp(now()),
       labels: {
-        'ipaddress.kubernetes.io/ip-family': `IPv${family}`,
+        'ipaddress.kubernetes.io/ip-family': `IPv${parseIp(address)?.family}`,
         'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
       },
     },

@@ -1,8 +1,9 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
-import { type ApiObject, type FieldError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
-import { type Cidr, parseCidr } from '../../machinery/ip.ts';
+import { type ApiObject, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
+import { parseCidrs, parseIp } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
+import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { Entry } from '../../store/store.ts';
@@ -15,8 +16,10 @@ import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './al
 import { addressObject, removalOf } from './ip-address.ts';
 import { Pool, reservedOf } from './pool.ts';
 import { PortHolders } from './port-holders.ts';
+import { completeFamilies, type Family, familyName } from './service-families.ts';
 
 interface ServiceAllocatorOptions {
+  /** One range, or one of each family: the primary one first. */
   readonly serviceCidr: string;
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly random: Random;
@@ -40,8 +43,8 @@ const needsHealthPort = ({ spec }: Service): boolean =>
 
 export class ServiceAllocator implements Allocators {
   readonly #options: ServiceAllocatorOptions;
-  readonly #cidr: Cidr;
-  readonly #addresses: AddressRanges;
+  /** By family, the primary one first. */
+  readonly #addresses: ReadonlyMap<Family, AddressRanges>;
   readonly #ports: Pool;
   /** Services' events provide the allocations; the reservation of a write covers the time until its event. */
   readonly #services: Following;
@@ -51,10 +54,9 @@ export class ServiceAllocator implements Allocators {
   constructor(options: ServiceAllocatorOptions) {
     this.#options = options;
     this.#holders = new PortHolders(options.read);
-    const cidr = parseCidr(options.serviceCidr);
-    if (!cidr) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
-    this.#cidr = cidr;
-    this.#addresses = new AddressRanges(cidr, options);
+    const cidrs = parseCidrs(options.serviceCidr);
+    if (!cidrs?.length) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
+    this.#addresses = new Map(cidrs.map((cidr) => [familyName(cidr.family), new AddressRanges(cidr, options)]));
     const { from, to } = options.nodePortRange;
     this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
     this.#services = new Following(
@@ -62,7 +64,7 @@ export class ServiceAllocator implements Allocators {
       {
         reset: (cache) => {
           this.#cache = cache;
-          this.#addresses.reset();
+          for (const ranges of this.#addresses.values()) ranges.reset();
           this.#ports.reset();
           const { prefix } = cache;
           cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => this.#hold(object as Service, 'hold'));
@@ -78,11 +80,12 @@ export class ServiceAllocator implements Allocators {
 
   /** The ranges with the number of their values that services have. */
   usage(): readonly RangeUsage[] {
-    return [...this.#addresses.usage(), { kind: 'port', size: this.#ports.size, used: this.#ports.used }];
+    const addresses = [...this.#addresses.values()].flatMap((ranges) => ranges.usage());
+    return [...addresses, { kind: 'port', size: this.#ports.size, used: this.#ports.used }];
   }
 
   async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {
-    await Promise.all([this.#services.ready(), this.#addresses.ready()]);
+    await Promise.all([this.#services.ready(), ...[...this.#addresses.values()].map((ranges) => ranges.ready())]);
     const undo: (() => void)[] = [];
     const release = () => {
       for (const step of undo.splice(0)) step();
@@ -91,7 +94,7 @@ export class ServiceAllocator implements Allocators {
       const service = next as Service;
       const previous = live as Service | undefined;
       const before = structuredClone(specOf(service));
-      const writes = [...this.#giveAddress(service, previous, undo)];
+      const writes = [...this.#giveAddresses(service, previous, undo)];
       this.#givePorts(service, previous, undo, dryRun);
       const ports = { before: previous ? portsOf(previous) : [], after: portsOf(service) };
       const added = ports.after.filter((port) => !ports.before.includes(port));
@@ -127,7 +130,7 @@ export class ServiceAllocator implements Allocators {
   }
 
   #hold(service: Service, step: 'hold' | 'drop'): void {
-    if (hasAddress(service)) for (const address of specOf(service).clusterIPs ?? []) this.#addresses[step](address);
+    for (const address of this.#addressesOf(service)) this.#rangesOf(address)?.[step](address);
     for (const port of portsOf(service))
       if (this.#inPortRange(port)) this.#ports[step](port - this.#options.nodePortRange.from);
   }
@@ -137,68 +140,60 @@ export class ServiceAllocator implements Allocators {
     return port >= from && port <= to;
   }
 
-  #giveAddress(next: Service, live: Service | undefined, undo: (() => void)[]): ObjectWrite[] {
+  /** The ranges of an address' family; undefined when the cluster does not have it. */
+  #rangesOf(address: string): AddressRanges | undefined {
+    return this.#addresses.get(familyName(parseIp(address)?.family ?? 4));
+  }
+
+  #giveAddresses(next: Service, live: Service | undefined, undo: (() => void)[]): ObjectWrite[] {
     const spec = specOf(next);
-    if (spec.type === 'ExternalName') return live ? this.#addressesOf(live).map(removalOf) : [];
-    this.#setFamilies(next);
+    const held = live ? this.#addressesOf(live) : [];
+    if (spec.type === 'ExternalName') return held.map(removalOf);
+    completeFamilies(next, live, [...this.#addresses.keys()]);
     if (!hasAddress(next)) return [];
-    const asked: string = spec.clusterIP ?? '';
-    if (live && hasAddress(live) && asked && asked === specOf(live).clusterIP) return [];
-    const address = this.#counted('address', asked !== '', () =>
-      asked ? this.#claim(next, asked) : this.#addresses.draw(),
+    const asked = spec.clusterIPs ?? [];
+    const given = (spec.ipFamilies ?? []).map((family, index) => {
+      const address = asked[index] ?? '';
+      return address && held.includes(address) ? address : this.#give(next, family as Family, address, undo);
+    });
+    spec.clusterIP = given[0];
+    spec.clusterIPs = given;
+    const tools = { ...this.#options, now: () => this.#options.clock.now() };
+    return [
+      ...given.filter((ip) => !held.includes(ip)).map((ip) => addressObject(ip, next, tools)),
+      ...held.filter((ip) => !given.includes(ip)).map(removalOf),
+    ];
+  }
+
+  #give(next: Service, family: Family, asked: string, undo: (() => void)[]): string {
+    const ranges = must(this.#addresses.get(family), family);
+    const { clusterIPs } = specOf(next);
+    const address = this.#counted('address', asked !== '', ranges.configured, () =>
+      asked ? this.#claim(next, ranges, asked) : ranges.draw(),
     );
     if (address === undefined)
       throw refuse(
         next,
         'spec.clusterIPs',
-        `${JSON.stringify(spec.clusterIPs ?? null)}: failed to allocate IP: range is full`,
+        `${JSON.stringify(clusterIPs ?? null)}: failed to allocate IP: range is full`,
       );
-    undo.push(() => this.#addresses.cancel(address));
-    spec.clusterIP = address;
-    spec.clusterIPs = [address];
-    return [
-      addressObject(address, next, this.#cidr.family, { ...this.#options, now: () => this.#options.clock.now() }),
-    ];
+    undo.push(() => ranges.cancel(address));
+    return address;
   }
 
-  /** https://kubernetes.io/docs/concepts/services-networking/dual-stack/ */
-  #setFamilies(service: Service): void {
-    const spec = specOf(service);
-    const own = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
-    const errors: FieldError[] = [];
-    if (spec.ipFamilyPolicy === 'RequireDualStack')
-      errors.push({
-        type: 'FieldValueInvalid',
-        field: 'spec.ipFamilyPolicy',
-        message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
-      });
-    for (const [i, family] of (spec.ipFamilies ?? []).entries())
-      if (family !== own && (spec.clusterIP !== 'None' || spec.selector))
-        errors.push({
-          type: 'FieldValueInvalid',
-          field: `spec.ipFamilies[${i}]`,
-          message: `Invalid value: ${JSON.stringify(family)}: not configured on this cluster`,
-        });
-    if (errors.length) throw invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', errors);
-    spec.ipFamilyPolicy ??= 'SingleStack';
-    if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
-  }
-
-  #claim(next: Service, address: string): string {
-    const value = JSON.stringify([address]);
-    if (!this.#addresses.contains(address))
-      throw refuse(
+  #claim(next: Service, ranges: AddressRanges, address: string): string {
+    const failed = (why: string) =>
+      refuse(
         next,
         'spec.clusterIPs',
-        `${value}: failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#options.serviceCidr}`,
+        `${JSON.stringify(specOf(next).clusterIPs)}: failed to allocate IP ${address}: ${why}`,
       );
-    if (this.#addresses.has(address))
-      throw refuse(
-        next,
-        'spec.clusterIPs',
-        `${value}: failed to allocate IP ${address}: provided IP is already allocated`,
+    if (!ranges.contains(address))
+      throw failed(
+        `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges.configured}`,
       );
-    this.#addresses.book(address);
+    if (ranges.has(address)) throw failed('provided IP is already allocated');
+    ranges.book(address);
     return address;
   }
 
@@ -233,14 +228,14 @@ export class ServiceAllocator implements Allocators {
   }
 
   #drawPort(next: Service, undo: (() => void)[]): number {
-    const index = this.#counted('port', false, () => this.#ports.draw());
+    const index = this.#counted('port', false, '', () => this.#ports.draw());
     if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
     undo.push(() => this.#ports.cancel(index));
     return this.#options.nodePortRange.from + index;
   }
 
-  #counted<T>(kind: 'address' | 'port', isChosen: boolean, work: () => T): T {
-    const { clock, metrics, serviceCidr: cidr } = this.#options;
+  #counted<T>(kind: 'address' | 'port', isChosen: boolean, cidr: string, work: () => T): T {
+    const { clock, metrics } = this.#options;
     const { addressDuration, [kind]: counters } = allocationMetrics(metrics);
     const labels = { ...(kind === 'address' && { cidr }), scope: isChosen ? 'static' : 'dynamic' };
     const startMs = clock.monotonic();
@@ -255,7 +250,7 @@ export class ServiceAllocator implements Allocators {
   }
 
   #claimPort(next: Service, field: string, port: number, undo: (() => void)[]): void {
-    this.#counted('port', true, () => {
+    this.#counted('port', true, '', () => {
       this.#bookPort(next, field, port);
       return port;
     });

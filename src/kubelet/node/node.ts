@@ -229,12 +229,13 @@ export class NodeKeeper {
     const status = await this.#status(current);
     const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
-    // The cloud writes its addresses itself: a strategic patch would merge them by their types.
-    const { addresses: _, ...others } = status;
+    const { addresses = [], ...others } = status;
+    // A strategic patch would merge them by their types, and a node may have two of one type.
+    const own = { ...others, addresses: [{ $patch: 'replace' }, ...addresses] };
     this.node = await client.patch(
       'nodes',
       { name: this.#config.nodeName },
-      { type: 'strategic', body: { status: hasCloudAddresses(this.#config, current) ? others : status } },
+      { type: 'strategic', body: { status: hasCloudAddresses(this.#config, current) ? others : own } },
       { subresource: 'status' },
     );
     this.#reportedMs = clock.now();
