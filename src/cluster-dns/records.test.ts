@@ -16,6 +16,7 @@ const services = [
   }),
   service('db', { clusterIP: 'None', ports: [{ name: 'sql', port: 5432 }] }),
   service('all', { clusterIP: 'None', publishNotReadyAddresses: true }),
+  service('two', { clusterIP: 'None', ports: [{ name: 'sql', port: 5432 }] }),
   service('empty', { clusterIP: 'None' }),
   service('outside', { type: 'ExternalName', externalName: 'db.example.com' }),
 ];
@@ -31,7 +32,18 @@ const slice = (name: string, more: object = {}) =>
     ],
     ...more,
   }) as unknown as EndpointSlice;
-const slices = [slice('db'), slice('all')];
+const slices = [
+  slice('db'),
+  slice('all'),
+  slice('two'),
+  slice('two', {
+    addressType: 'IPv6',
+    endpoints: [
+      { addresses: ['fd00:1::5'], hostname: 'db-0', conditions: { ready: true } },
+      { addresses: ['fd00:1:0:0:2::'], conditions: { ready: true } },
+    ],
+  }),
+];
 const view: ClusterView = {
   hasNamespace: (name) => name === 'shop',
   service: (namespace, name) => services.find((s) => s.metadata.namespace === namespace && s.metadata.name === name),
@@ -42,7 +54,9 @@ const view: ClusterView = {
       ? { slice: slices[0], hostname: 'db-0' }
       : ip === '10.244.0.6'
         ? { slice: slices[0], hostname: '' }
-        : undefined,
+        : ip === 'fd00:1:0:0:2::'
+          ? { slice: slices[3], hostname: '' }
+          : undefined,
 };
 const short = ({ type, data }: DnsRecord) => (type === 'SRV' ? `SRV ${data.port} ${data.target}` : `${type} ${data}`);
 const domain = 'cluster.local';
@@ -69,6 +83,22 @@ describe('forward', () => {
       'the port of a headless service',
       '_sql._tcp.db.shop.svc',
       ['SRV 5432 db-0.db.shop.svc.cluster.local', 'SRV 5432 10-244-0-6.db.shop.svc.cluster.local'],
+    ],
+    [
+      'a headless service of both families',
+      'two.shop.svc',
+      ['A 10.244.0.5', 'A 10.244.0.6', 'AAAA fd00:1::5', 'AAAA fd00:1:0:0:2::'],
+    ],
+    ['an endpoint of both families by its hostname', 'db-0.two.shop.svc', ['A 10.244.0.5', 'AAAA fd00:1::5']],
+    ['an endpoint by its IPv6 address', 'fd00-1-0-0-2--0.two.shop.svc', ['AAAA fd00:1:0:0:2::']],
+    [
+      'the port of both families: each name once',
+      '_sql._tcp.two.shop.svc',
+      [
+        'SRV 5432 db-0.two.shop.svc.cluster.local',
+        'SRV 5432 10-244-0-6.two.shop.svc.cluster.local',
+        'SRV 5432 fd00-1-0-0-2--0.two.shop.svc.cluster.local',
+      ],
     ],
     ['ExternalName', 'outside.shop.svc', ['CNAME db.example.com']],
     ['a pod by its address', '10-244-0-9.shop.pod', ['A 10.244.0.9']],
@@ -97,6 +127,13 @@ describe('reverse', () => {
     ['a cluster IP', '5.0.96.10.in-addr.arpa', 'web.shop.svc.cluster.local'],
     ['an endpoint with a hostname', '5.0.244.10.in-addr.arpa', 'db-0.db.shop.svc.cluster.local'],
     ['an endpoint without', '6.0.244.10.in-addr.arpa', '10-244-0-6.db.shop.svc.cluster.local'],
+    ['an IPv6 cluster IP', `5.${'0.'.repeat(27)}0.0.d.f.ip6.arpa`, 'web.shop.svc.cluster.local'],
+    [
+      'an IPv6 endpoint',
+      `${'0.'.repeat(12)}2.0.0.0.${'0.'.repeat(8)}1.0.0.0.0.0.d.f.ip6.arpa`,
+      'fd00-1-0-0-2--0.two.shop.svc.cluster.local',
+    ],
+    ['too few digits', `5.${'0.'.repeat(26)}0.0.d.f.ip6.arpa`, undefined],
     ['an address that is not ours', '1.1.1.1.in-addr.arpa', undefined],
     ['no address', 'web.shop', undefined],
   ])('%s', (_, name, target) => expect(reverse(name, domain, view)?.data).toBe(target));

@@ -2,6 +2,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSlice, Service } from '../api/api.ts';
+import { formatIp } from '../machinery/ip.ts';
 
 export type DnsRecord = { readonly name: string } & (
   | { readonly type: 'A' | 'AAAA' | 'CNAME' | 'TXT' | 'PTR'; readonly data: string }
@@ -44,9 +45,9 @@ const typeOf = (ip: string) => (ip.includes(':') ? 'AAAA' : 'A');
 const addresses = (name: string, ips: readonly string[]): DnsRecord[] =>
   ips.map((ip) => ({ name, type: typeOf(ip), data: ip }));
 
-/** The label of an endpoint: its hostname, or its address with dashes. */
+/** The label of an endpoint: its hostname, or its address with dashes. A label must not end with one (RFC 1123). */
 const endpointLabel = (hostname: string | undefined, ip: string): string =>
-  hostname || ip.replaceAll('.', '-').replaceAll(':', '-');
+  hostname || ip.replaceAll(/[.:]/g, '-').replace(/-$/, '-0');
 
 /** All records of a name below the cluster's domain. `name` is in lower case and ends with the domain. */
 export function lookup(name: string, domain: string, view: ClusterView): Lookup {
@@ -170,17 +171,27 @@ function headlessPort(
   for (const { ip, label, ports } of endpoints)
     for (const port of ports)
       if (port.name === portName && port.protocol === protocol) {
-        answers.push(srvOf(name, `${label}.${host}`, port.port));
-        additional.push(...addresses(`${label}.${host}`, [ip]));
+        const target = `${label}.${host}`;
+        // An endpoint with a hostname has it in both families.
+        if (!additional.some((record) => record.name === target)) answers.push(srvOf(name, target, port.port));
+        additional.push(...addresses(target, [ip]));
       }
   return { exists: answers.length > 0, answers, additional };
 }
 
-/** PTR of 4.3.2.1.in-addr.arpa; undefined when the name is none or the address is not the cluster's. */
-export function reverse(name: string, domain: string, view: ClusterView): DnsRecord | undefined {
+/** The address of 4.3.2.1.in-addr.arpa, or of 32 hexadecimal digits before ip6.arpa (RFC 3596, section 2.5). */
+function reversed(name: string): string | undefined {
   const v4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
-  if (!v4) return undefined;
-  const ip = v4.slice(1).reverse().join('.');
+  if (v4) return v4.slice(1).reverse().join('.');
+  if (!/^([0-9a-f]\.){32}ip6\.arpa$/.test(name)) return undefined;
+  const digits = name.slice(0, 64).split('.').reverse().join('');
+  return formatIp({ family: 6, value: BigInt(`0x${digits}`) });
+}
+
+/** The PTR record; undefined when the name is no address or the address is not the cluster's. */
+export function reverse(name: string, domain: string, view: ClusterView): DnsRecord | undefined {
+  const ip = reversed(name);
+  if (ip === undefined) return undefined;
   const service = view.byClusterIP(ip);
   if (service)
     return { name, type: 'PTR', data: `${service.metadata.name}.${service.metadata.namespace}.svc.${domain}` };

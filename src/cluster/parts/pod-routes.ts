@@ -80,20 +80,26 @@ export async function startPodRoutes(parts: NodePartContext): Promise<RunningCom
 /** The same on each machine of a cluster. */
 const clusterId = (ca: string | undefined): string => (ca ? caHashes(ca).join() : '');
 
-/** A machine of a cloud without a private network has an external one alone. */
-const addressOf = ({ status }: Node) =>
-  ['InternalIP', 'ExternalIP']
-    .map((wanted) => status?.addresses?.find(({ type, address }) => type === wanted && parseIp(address)?.family === 4))
-    .find((found) => found)?.address;
+/** In the order of `families`. A machine of a cloud without a private network has external ones alone. */
+const addressesOf = ({ status }: Node, families: readonly (4 | 6)[]): string[] =>
+  families.flatMap((family) => {
+    const own = (status?.addresses ?? []).filter(({ address }) => parseIp(address)?.family === family);
+    const found = ['InternalIP', 'ExternalIP'].map((wanted) => own.find(({ type }) => type === wanted));
+    return found.find((each) => each)?.address ?? [];
+  });
 
-const rangeKey = (node: Node | undefined) => node && `${addressOf(node)} ${node.spec?.podCIDRs?.join()}`;
+const rangeKey = (node: Node | undefined) => node && `${addressesOf(node, [4, 6])} ${node.spec?.podCIDRs?.join()}`;
 
 /** Undefined for a node of this machine, and for one that has no range or address yet. */
-function remoteOf(node: Node, { nodeIP, nodeNames }: RunConfig): RemoteNode | undefined {
-  const address = addressOf(node);
+function remoteOf(node: Node, { nodeIP, nodeIPs, nodeNames }: RunConfig): RemoteNode | undefined {
+  // Tunnels begin at the primary address.
+  const families = nodeIPs.map((address) => (address.includes(':') ? 6 : 4));
+  const addresses = addressesOf(node, families);
   const cidrs = node.spec?.podCIDRs ?? [];
-  if (!address || address === nodeIP || nodeNames.includes(node.metadata.name) || cidrs.length === 0) return undefined;
-  return { name: node.metadata.name, address, cidrs };
+  const { name } = node.metadata;
+  if (addresses.length === 0 || addresses.includes(nodeIP) || nodeNames.includes(name) || cidrs.length === 0)
+    return undefined;
+  return { name, addresses, cidrs };
 }
 
 /** Removes the routes of a cluster from this machine, also after a crash. */

@@ -27,13 +27,13 @@ export class HostPorts {
   }
 
   /** Rejects with RuntimeError('sandbox') when a port is taken; then none is open. */
-  async open(id: string, mappings: readonly Mapping[], podIp: string): Promise<void> {
+  async open(id: string, mappings: readonly Mapping[], podIps: readonly string[]): Promise<void> {
     const opened: (() => void)[] = [];
     this.#relays.set(id, opened);
     for (const mapping of mappings) {
       if (!mapping.hostPort) continue;
       try {
-        opened.push(await this.#listen(mapping, podIp));
+        for (const relay of this.#relaysOf(mapping, podIps)) opened.push(await relay());
       } catch (error) {
         this.#end(id);
         const { hostPort, protocol } = mapping;
@@ -41,7 +41,9 @@ export class HostPorts {
       }
     }
     const forwards = mappings.flatMap(({ protocol, hostPort, hostIP = '', containerPort }) =>
-      hostPort && protocol !== 'SCTP' ? [{ protocol, hostPort, hostIP, containerPort, podIp }] : [],
+      hostPort && protocol !== 'SCTP'
+        ? podIps.map((podIp) => ({ protocol, hostPort, hostIP, containerPort, podIp }))
+        : [],
     );
     if (forwards.length === 0) return;
     this.#forwards.set(id, forwards);
@@ -67,10 +69,14 @@ export class HostPorts {
     this.#relays.delete(id);
   }
 
-  #listen(mapping: Mapping, podIp: string): Promise<() => void> {
-    if (mapping.protocol === 'TCP') return relayTcp(mapping, podIp);
-    if (mapping.protocol === 'UDP') return relayUdp(mapping, podIp, this.#clock);
-    return Promise.reject(new Error('SCTP is not supported by the native runtime'));
+  #relaysOf(mapping: Mapping, podIps: readonly string[]): (() => Promise<() => void>)[] {
+    const { protocol, hostIP = '' } = mapping;
+    if (protocol === 'SCTP') throw new Error('SCTP is not supported by the native runtime');
+    // An address of the machine leads to the pod's address of the same family, if it has one.
+    const target = podIps.find((ip) => hostIP !== '' && isIPv6(ip) === isIPv6(hostIP)) ?? podIps[0];
+    if (protocol === 'TCP') return [() => relayTcp(mapping, target)];
+    const all = hostIP === '' && podIps.some((ip) => isIPv6(ip)) ? ['0.0.0.0', '::'] : [hostIP];
+    return all.map((host) => () => relayUdp({ ...mapping, hostIP: host }, target, this.#clock));
   }
 }
 
@@ -104,8 +110,7 @@ function relayTcp({ hostPort, containerPort, hostIP }: Mapping, podIp: string): 
 }
 
 function relayUdp({ hostPort, containerPort, hostIP }: Mapping, podIp: string, clock: Clock): Promise<() => void> {
-  const type = isIPv6(hostIP ?? '') ? 'udp6' : 'udp4';
-  const server = createSocket(type);
+  const server = createSocket(isIPv6(hostIP ?? '') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
   const clients = new Map<string, { socket: UdpSocket; timer: Timer }>();
   const forget = (key: string) => {
     clients.get(key)?.socket.close();

@@ -56,24 +56,24 @@ describe('host ports', () => {
     const pod = createServer({ allowHalfOpen: true }, async (socket) => socket.end(`got ${await text(socket)}`));
     await new Promise<void>((resolve) => pod.listen(0, '127.0.0.1', resolve));
     const { port } = pod.address() as { port: number };
-    await ports.open('a', [{ ...mapping, protocol: 'TCP', containerPort: port }], '127.0.0.1');
+    await ports.open('a', [{ ...mapping, protocol: 'TCP', containerPort: port }], ['127.0.0.1']);
     const client = connect({ host: '127.0.0.1', port: mapping.hostPort, allowHalfOpen: true });
     client.end('hello');
     expect(await text(client)).toBe('got hello');
-    await expect(ports.open('b', [{ ...mapping, protocol: 'TCP' }], '127.0.0.1')).rejects.toThrow(
+    await expect(ports.open('b', [{ ...mapping, protocol: 'TCP' }], ['127.0.0.1'])).rejects.toThrow(
       'cannot open hostPort 38211/TCP',
     );
     expect(rules).toEqual(['TCP 38211 127.0.0.1']);
     await ports.close('a');
     expect(rules).toEqual([]);
-    await ports.open('b', [{ ...mapping, protocol: 'TCP' }], '127.0.0.1');
+    await ports.open('b', [{ ...mapping, protocol: 'TCP' }], ['127.0.0.1']);
     pod.close();
   });
 
   test('UDP finds the way back', async () => {
     const pod = createSocket('udp4').on('message', (data, from) => pod.send(`got ${data}`, from.port, from.address));
     await new Promise<void>((resolve) => pod.bind(0, '127.0.0.1', resolve));
-    await ports.open('a', [{ ...mapping, protocol: 'UDP', containerPort: pod.address().port }], '127.0.0.1');
+    await ports.open('a', [{ ...mapping, protocol: 'UDP', containerPort: pod.address().port }], ['127.0.0.1']);
     const client = createSocket('udp4');
     const answer = new Promise<string>((resolve) => client.on('message', (data) => resolve(data.toString())));
     client.send('hello', mapping.hostPort, '127.0.0.1');
@@ -81,6 +81,30 @@ describe('host ports', () => {
     client.close();
     pod.close();
   });
+});
+
+test('host ports of a pod with two addresses: the relay of each family, and the rules of each', async () => {
+  let rules: readonly HostPortForward[] = [];
+  const ports = new HostPorts(systemClock, async (forwards) => {
+    rules = forwards;
+  });
+  const pod = createSocket('udp4').on('message', (data, from) => pod.send(`got ${data}`, from.port, from.address));
+  await new Promise<void>((resolve) => pod.bind(0, '127.0.0.1', resolve));
+  const mapping = { containerPort: pod.address().port, hostPort: 38_212, protocol: 'UDP' } as const;
+  await ports.open('a', [mapping], ['127.0.0.1', '::1']);
+  for (const [type, address] of [
+    ['udp4', '127.0.0.1'],
+    ['udp6', '::1'],
+  ] as const) {
+    const client = createSocket(type);
+    const answer = new Promise<string>((resolve) => client.on('message', (data) => resolve(data.toString())));
+    client.send('hello', mapping.hostPort, address);
+    expect(await answer).toBe('got hello');
+    client.close();
+  }
+  expect(rules.map(({ podIp }) => podIp)).toEqual(['127.0.0.1', '::1']);
+  ports.closeAll();
+  pod.close();
 });
 
 describe('rules of host ports', () => {

@@ -55,17 +55,17 @@ export class PodNetwork {
       await this.#mustHost('ip', ['addr', 'replace', `${address}/${prefix}`, 'dev', bridge, ...nodad]);
     }
     const six = addresses.gateways.some(({ family }) => family === 6);
-    await this.#host('sh', ['-c', forwarding(six)]);
+    await this.#host('sh', ['-c', six ? `${forwarding}; ${forwardingSix(bridge)}` : forwarding]);
     this.#addresses = addresses;
     this.#cidrs = cidrs;
     await this.#masquerade(cidrs);
   }
 
   /**
-   * Allocates a pod's addresses, and returns the commands to connect it: for `ip` inside its namespace, and a shell
-   * script outside. The caller runs both, to set up a pod with one process instead of five.
+   * Allocates a pod's addresses, and returns the commands to connect it: for the shell and then for `ip` inside its
+   * namespace, and a shell script outside. The caller runs both, to set up a pod with one process instead of five.
    */
-  plan(id: string): { ips: readonly string[]; inside: string; outside: string } {
+  plan(id: string): { ips: readonly string[]; settings: string; inside: string; outside: string } {
     if (!this.#addresses) throw new RuntimeError('sandbox', `network is not ready: ${this.problem}`);
     const ips = this.#addresses.allocate();
     const veth = vethOf(id);
@@ -84,7 +84,8 @@ export class PodNetwork {
       `link set ${veth} type bridge_slave hairpin on`,
     ];
     const enter = this.#options.namespace ? `nsenter --net=${quote(this.#namespace)} ` : '';
-    return { ips, inside: batch(inside), outside: `${enter}ip -batch - <<'END'\n${batch(outside)}END\n` };
+    const settings = ips.some((ip) => ip.includes(':')) ? podSettings : '';
+    return { ips, settings, inside: batch(inside), outside: `${enter}ip -batch - <<'END'\n${batch(outside)}END\n` };
   }
 
   async detach(id: string, ips: readonly string[]): Promise<void> {
@@ -169,14 +170,13 @@ table inet ${table} {
 
 function mtuOfDefaultRoute(): number {
   try {
-    const routes = readFileSync('/proc/net/route', 'utf8')
-      .split('\n')
-      .map((line) => line.split('\t'));
-    const [name] = must(
-      routes.find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000'),
-      '00000000',
-    );
-    return Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'));
+    const lines = (file: string) => readFileSync(`/proc/net/${file}`, 'utf8').split('\n');
+    const isDefault = ([, destination, , , , , , mask]: string[]) => destination === '00000000' && mask === '00000000';
+    const four = lines('route')
+      .map((line) => line.split('\t'))
+      .find(isDefault)?.[0];
+    const six = () => lines('ipv6_route').flatMap((line) => /^0{32} 00 .* (?!lo$)(\S+)$/.exec(line)?.[1] ?? [])[0];
+    return Number(readFileSync(`/sys/class/net/${must(four ?? six(), 'default route')}/mtu`, 'utf8'));
   } catch {
     return 1500; // no route to anywhere
   }
@@ -187,7 +187,20 @@ const vethOf = (id: string) => `veth${id.slice(0, 10)}`;
 
 const batch = (lines: readonly string[]) => `${lines.join('\n')}\n`;
 
-function forwarding(six: boolean): string {
-  const keys = ['ipv4/ip_forward', ...(six ? ['ipv6/conf/all/forwarding'] : [])];
-  return keys.map((key) => `echo 1 >/proc/sys/net/${key}`).join('; ');
-}
+const forwarding = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
+
+/**
+ * A machine that forwards ignores router advertisements, and would lose the default route that it has from one, unless
+ * accept_ra is 2. Pods must not advertise routes to the machine.
+ */
+const forwardingSix = (bridge: string) => `cd /proc/sys/net/ipv6/conf || exit
+[ "$(cat all/forwarding)" = 1 ] || for file in */accept_ra; do
+  case $file in all/*|default/*|lo/*|cor*|veth*|cni*|docker*|br-*|virbr*) continue ;; esac
+  [ "$(cat "$file")" != 1 ] || echo 2 >"$file"
+done
+echo 0 >${quote(bridge)}/accept_ra
+echo 1 >all/forwarding`;
+
+/** A pod must not accept routes from the others on its bridge. A machine may have switched IPv6 off by default. */
+const podSettings = `for setting in accept_ra disable_ipv6; do echo 0 >/proc/sys/net/ipv6/conf/default/$setting; done
+`;

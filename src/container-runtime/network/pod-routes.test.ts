@@ -3,7 +3,10 @@ import { planRoutes, type RemoteNode, tunnelMac, type Way } from './pod-routes.t
 
 const near: Way = { device: 'eth0', isRouted: false };
 const far: Way = { device: 'eth0', isRouted: true };
-const node = (name: string, address: string, ...cidrs: string[]): RemoteNode => ({ name, address, cidrs });
+const node = (name: string, addresses: string, ...cidrs: string[]): RemoteNode => ({
+  ...{ name, cidrs },
+  addresses: addresses.split(' '),
+});
 const plan = (ways: Record<string, Way>, ...nodes: RemoteNode[]) =>
   planRoutes(nodes, new Map(Object.entries(ways)), 'tunnel');
 
@@ -19,13 +22,35 @@ test('a machine behind a router is reached through the tunnel', () =>
     ends: [{ mac: tunnelMac('a'), address: '198.51.100.1', hops: ['10.244.1.0'] }],
   }));
 
-test('a range of the other family is too, on the same network', () =>
+test('a range of a family in which it has no address is too, on the same network', () =>
   expect(plan({ '192.0.2.1': near }, node('a', '192.0.2.1', '10.244.1.0/24', 'fd00:1::/64'))).toEqual({
     routes: [
       { cidr: '10.244.1.0/24', via: '192.0.2.1', device: 'eth0', isTunneled: false },
       { cidr: 'fd00:1::/64', via: 'fd00:1::', device: 'tunnel', isTunneled: true },
     ],
     ends: [{ mac: tunnelMac('a'), address: '192.0.2.1', hops: ['fd00:1::'] }],
+  }));
+
+test('each family has the next hop of its own', () =>
+  expect(
+    plan({ '192.0.2.1': near, 'fd00::1': near }, node('a', '192.0.2.1 fd00::1', '10.244.1.0/24', 'fd00:1::/64')),
+  ).toEqual({
+    routes: [
+      { cidr: '10.244.1.0/24', via: '192.0.2.1', device: 'eth0', isTunneled: false },
+      { cidr: 'fd00:1::/64', via: 'fd00::1', device: 'eth0', isTunneled: false },
+    ],
+    ends: [],
+  }));
+
+test('where one family is routed, its range alone goes through the tunnel, which begins at the first address', () =>
+  expect(
+    plan({ 'fd00::1': near, '198.51.100.1': far }, node('a', 'fd00::1 198.51.100.1', 'fd00:1::/64', '10.244.1.0/24')),
+  ).toEqual({
+    routes: [
+      { cidr: 'fd00:1::/64', via: 'fd00::1', device: 'eth0', isTunneled: false },
+      { cidr: '10.244.1.0/24', via: '10.244.1.0', device: 'tunnel', isTunneled: true },
+    ],
+    ends: [{ mac: tunnelMac('a'), address: 'fd00::1', hops: ['10.244.1.0'] }],
   }));
 
 test('a machine without a way is left out', () =>

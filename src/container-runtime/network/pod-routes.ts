@@ -9,8 +9,8 @@ import { run } from '../processes/process.ts';
 
 export interface RemoteNode {
   readonly name: string;
-  /** Address of the machine. */
-  readonly address: string;
+  /** Of the machine, one or one of each family: that of its tunnel first. */
+  readonly addresses: readonly string[];
   /** Ranges of its pods. */
   readonly cidrs: readonly string[];
 }
@@ -62,16 +62,19 @@ export interface RoutePlan {
 export function planRoutes(nodes: readonly RemoteNode[], ways: ReadonlyMap<string, Way>, tunnel: string): RoutePlan {
   const routes: Route[] = [];
   const ends: TunnelEnd[] = [];
-  for (const { name, address, cidrs } of nodes) {
-    const way = ways.get(address);
-    if (!way) continue;
-    const tunneled = cidrs.filter((cidr) => way.isRouted || familyOf(cidr) !== familyOf(address));
+  for (const { name, addresses, cidrs } of nodes) {
+    const [end] = addresses;
+    const hops: string[] = [];
     for (const cidr of cidrs) {
-      const isTunneled = tunneled.includes(cidr);
-      const via = isTunneled ? baseOf(cidr) : address;
-      routes.push({ cidr, via, device: isTunneled ? tunnel : way.device, isTunneled });
+      const via = addresses.find((address) => familyOf(address) === familyOf(cidr));
+      const way = via === undefined ? undefined : ways.get(via);
+      if (via !== undefined && way && !way.isRouted) routes.push({ cidr, via, device: way.device, isTunneled: false });
+      else if (ways.has(end)) {
+        hops.push(baseOf(cidr));
+        routes.push({ cidr, via: baseOf(cidr), device: tunnel, isTunneled: true });
+      }
     }
-    if (tunneled.length) ends.push({ mac: tunnelMac(name), address, hops: tunneled.map(baseOf) });
+    if (hops.length) ends.push({ mac: tunnelMac(name), address: end, hops });
   }
   return { routes, ends };
 }
@@ -97,7 +100,7 @@ export class PodRoutes {
 
   /** Sets the routes to these nodes, and removes those to others. `ownCidrs` are this node's pod ranges. */
   async apply(ownCidrs: readonly string[], nodes: readonly RemoteNode[]): Promise<void> {
-    const ways = await waysTo([...new Set(nodes.map(({ address }) => address))]);
+    const ways = await waysTo([...new Set(nodes.flatMap(({ addresses }) => addresses))]);
     const plan = planRoutes(nodes, ways, this.#tunnel);
     if (plan.ends.length) await this.#ensureTunnel(ownCidrs);
     await this.#setRoutes(plan.routes);
@@ -115,8 +118,10 @@ export class PodRoutes {
       await mustRun(['link', 'add', name, 'address', tunnelMac(nodeName), 'mtu', String(mtu), ...type, 'nolearning']);
     }
     await mustRun(['link', 'set', 'dev', name, 'up']);
-    for (const cidr of ownCidrs)
-      await mustRun(['addr', 'replace', `${baseOf(cidr)}/${familyOf(cidr) === 6 ? 128 : 32}`, 'dev', name]);
+    for (const cidr of ownCidrs) {
+      const [prefix, ...more] = familyOf(cidr) === 6 ? ['128', 'nodad'] : ['32'];
+      await mustRun(['addr', 'replace', `${baseOf(cidr)}/${prefix}`, 'dev', name, ...more]);
+    }
     this.#hasTunnel = true;
     this.#ownCidrs = ownCidrs;
   }

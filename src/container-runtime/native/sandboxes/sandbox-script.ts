@@ -6,7 +6,8 @@ import { quote } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 
 interface Network {
-  /** Commands for `ip` in the pod's namespace, and a script for the machine's. */
+  /** A script and commands for `ip` in the pod's namespace, and a script for the machine's. */
+  readonly settings: string;
   readonly inside: string;
   readonly outside: string;
 }
@@ -17,6 +18,7 @@ export function sandboxScript(directory: string, config: SandboxConfig, hostname
   const files = kinds.map((kind) => quote(join(directory, kind)));
   const inside = [
     config.hostNetwork ? '' : `printf %s ${quote(hostname)} >/proc/sys/kernel/hostname || exit 1`,
+    network?.settings ?? '',
     sysctlScript(config),
     network ? `exec ip -batch - <<'END'\n${network.inside}END\n` : '',
   ].join('\n');

@@ -46,7 +46,7 @@ export class Sandboxes {
     for (const { id, config, ips } of this.records.values())
       if (ips.length > 0)
         await this.#hostPorts
-          .open(id, config.portMappings ?? [], ips[0])
+          .open(id, config.portMappings ?? [], ips)
           .catch((error) => logger.error('cannot open the host ports of a pod again', { pod: config.name, error }));
   }
 
@@ -88,7 +88,7 @@ export class Sandboxes {
       if (code !== 0) throw new RuntimeError('sandbox', `failed to setup sandbox ${id}: ${stderr.trim()}`);
       writeFiles(directory, config, ips);
       if (config.sharePid && !config.hostPid) await this.#holder.start(id, config, directory, hostname);
-      if (ips.length > 0) await this.#hostPorts.open(id, config.portMappings ?? [], ips[0]);
+      if (ips.length > 0) await this.#hostPorts.open(id, config.portMappings ?? [], ips);
     } catch (error) {
       await this.#clear(id, config, ips);
       throw error;
