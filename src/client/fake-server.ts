@@ -146,9 +146,10 @@ function parse(path: string): Target {
   return { group, resource: rest[0], name: rest[1], subresource: rest[2] };
 }
 
-/** JSON merge patch (RFC 7386). */
+/** JSON merge patch (RFC 7386): it replaces lists, as a strategic one with the directive for it does. */
 function merge(target: any, patch: any): any {
-  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
+  if (Array.isArray(patch)) return patch.filter((item) => item?.$patch !== 'replace');
+  if (patch === null || typeof patch !== 'object') return patch;
   const next = { ...(typeof target === 'object' && !Array.isArray(target) ? target : {}) };
   for (const [name, value] of Object.entries(patch))
     if (value === null) delete next[name];
