@@ -31,7 +31,7 @@ test('a range of a family in which it has no address is too, on the same network
     ends: [{ mac: tunnelMac('a'), address: '192.0.2.1', hops: ['fd00:1::'] }],
   }));
 
-test('each family has the next hop of its own', () =>
+test('each family has its own next hop', () =>
   expect(
     plan({ '192.0.2.1': near, 'fd00::1': near }, node('a', '192.0.2.1 fd00::1', '10.244.1.0/24', 'fd00:1::/64')),
   ).toEqual({
