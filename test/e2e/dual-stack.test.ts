@@ -1,0 +1,234 @@
+// IPv6 on real nodes: two machines of a cluster with both families, and a machine without any IPv4 address.
+
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { busyboxArchive } from './busybox-archive.ts';
+import { eventually, Machine, Networks, whyNot } from './machine.ts';
+
+const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
+const image = 'example.test/busybox:1';
+
+/** In both families of its own address; its host number is the same. */
+async function addSix(machine: Machine): Promise<string> {
+  const address = `fd01::${machine.address.split('.')[3]}`;
+  await machine.run('ip', ['addr', 'add', `${address}/64`, 'dev', 'eth0', 'nodad']);
+  return address;
+}
+
+const url = (address: string, port: number) => `http://${address.includes(':') ? `[${address}]` : address}:${port}/`;
+
+const fieldRef = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
+const web = {
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'web' },
+  spec: {
+    selector: { matchLabels: { app: 'web' } },
+    template: {
+      metadata: { labels: { app: 'web' } },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: 'web',
+            image,
+            command: ['sh', '-c', 'mkdir /www; echo $NODE > /www/index.html; httpd -f -p 8080 -h /www'],
+            ports: [{ containerPort: 8080, hostPort: 18_080 }],
+            env: [
+              { name: 'NODE', ...fieldRef('spec.nodeName') },
+              { name: 'POD_IPS', ...fieldRef('status.podIPs') },
+              { name: 'HOST_IPS', ...fieldRef('status.hostIPs') },
+            ],
+            readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+          },
+        ],
+      },
+    },
+  },
+};
+const service = (name: string, spec: object) => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name },
+  spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }], ...spec },
+});
+
+interface PodRow {
+  readonly name: string;
+  readonly node: string;
+  readonly ips: readonly string[];
+  readonly hostIPs: readonly string[];
+}
+
+async function podsOf(machine: Machine): Promise<PodRow[]> {
+  const { items } = JSON.parse(await machine.kubectl('get', 'pods', '-l', 'app=web', '-o', 'json'));
+  const ipsOf = (list: { ip: string }[]) => list.map(({ ip }) => ip);
+  return items.map(({ metadata, spec, status }: any) => ({
+    ...{ name: metadata.name, node: spec.nodeName, ips: ipsOf(status.podIPs), hostIPs: ipsOf(status.hostIPs) },
+  }));
+}
+
+describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
+  let networks: Networks;
+  let server: Machine;
+  let near: Machine;
+  let client: Machine;
+  let sixes: string[];
+
+  const nodes = () => [server, near].filter(Boolean);
+  const inPod = (pod: string, ...command: string[]) => server.kubectl('exec', pod, '--', ...command);
+  const fetch = async (pod: string, ...urls: string[]) =>
+    (await inPod(pod, 'sh', '-c', urls.map((each) => `busybox timeout 3 wget -qO- ${each} || echo failed`).join('; ')))
+      .trim()
+      .split('\n');
+
+  beforeAll(async () => {
+    networks = new Networks();
+    [server, near, client] = [networks.machine('one'), networks.machine('one'), networks.machine('one')];
+    sixes = await Promise.all([server, near, client].map(addSix));
+    const ranges = ['--service-cidr', '10.96.0.0/12,fd00:96::/112', '--cluster-cidr', '10.244.0.0/16,fd00:244::/56'];
+    await server.must('up', '--node-name', 'server', ...ranges);
+    server.kubeconfig = path.join(server.directory, 'data/kubeconfig');
+    const command = (await server.must('token', 'create')).trim().split(' ').slice(2);
+    await near.must('agent', ...command, '--node-name', 'near');
+    await Promise.all(
+      nodes().map((machine) => machine.must('image', 'load', busyboxArchive(machine.directory, image))),
+    );
+    await server.apply(
+      web,
+      service('web', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack' }),
+      service('single', { ipFamilies: ['IPv6'] }),
+      service('empty', { ipFamilyPolicy: 'PreferDualStack', selector: { app: 'none' } }),
+      service('pods', { ipFamilyPolicy: 'PreferDualStack', clusterIP: 'None' }),
+    );
+    await server.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
+  }, 90_000);
+  afterAll(async () => {
+    for (const machine of nodes().reverse()) await machine.own('down', '--delete');
+    for (const machine of [...nodes(), client].filter(Boolean)) machine.dispose();
+    networks?.dispose();
+  }, 60_000);
+
+  test('nodes and pods have addresses of both families, IPv4 first', async () => {
+    const { items } = JSON.parse(await server.kubectl('get', 'nodes', '-o', 'json'));
+    const shown = items.map(({ spec, status }: any) => [
+      spec.podCIDRs.length,
+      ...status.addresses.filter((a: any) => a.type === 'InternalIP').map((a: any) => a.address),
+    ]);
+    expect(shown).toEqual([
+      [2, near.address, sixes[1]],
+      [2, server.address, sixes[0]],
+    ]);
+    for (const { name, node, ips, hostIPs } of await podsOf(server)) {
+      expect(hostIPs).toEqual(node === 'server' ? [server.address, sixes[0]] : [near.address, sixes[1]]);
+      expect(ips).toEqual([expect.stringMatching(/^10\.244\./), expect.stringMatching(/^fd00:244:/)]);
+      const shell = await inPod(name, 'sh', '-c', 'echo $POD_IPS $HOST_IPS; cat /etc/hosts');
+      expect(shell).toContain(`${ips.join()} ${hostIPs.join()}\n`);
+      for (const ip of ips) expect(shell).toContain(`${ip}\t${name}\n`);
+    }
+  });
+
+  test('pods reach each other, and services by address and name, in both families and across nodes', async () => {
+    const pods = await podsOf(server);
+    const clusterIPs = JSON.parse(await server.kubectl('get', 'service', 'web', '-o', 'json')).spec.clusterIPs;
+    expect(clusterIPs).toEqual([expect.stringMatching(/^10\./), expect.stringMatching(/^fd00:96::/)]);
+    for (const { name } of pods) {
+      const targets = pods.flatMap(({ ips, node }) => ips.map((ip) => [url(ip, 8080), node]));
+      expect(await fetch(name, ...targets.map(([target]) => target))).toEqual(targets.map(([, node]) => node));
+      const served = await fetch(name, ...[...clusterIPs, 'single'].map((each) => url(each, 80)));
+      for (const node of served) expect(['near', 'server']).toContain(node);
+      expect(await fetch(name, ...pods[0].hostIPs.map((ip) => url(ip, 18_080)))).toEqual([pods[0].node, pods[0].node]);
+    }
+    const names = await inPod(pods[0].name, 'busybox', 'nslookup', 'pods.default.svc.cluster.local');
+    for (const ip of pods.flatMap(({ ips }) => ips)) expect(names).toContain(ip);
+  });
+
+  test('a client outside reaches node ports and host ports, and a service without endpoints refuses', async () => {
+    const { spec } = JSON.parse(await server.kubectl('get', 'service', 'web', '-o', 'json'));
+    for (const address of [server.address, sixes[0], near.address, sixes[1]])
+      for (const port of [spec.ports[0].nodePort, 18_080])
+        expect((await client.curl(url(address, port))).stdout.trim()).toMatch(/^(near|server)$/);
+    const { clusterIPs } = JSON.parse(await server.kubectl('get', 'service', 'empty', '-o', 'json')).spec;
+    for (const ip of clusterIPs) expect((await server.curl(url(ip, 80))).code, ip).toBe(7);
+  });
+
+  test('connections to machines outside come from the address of the node', async () => {
+    const script = `require('node:http').createServer((q, r) => r.end(q.socket.remoteAddress.replace('::ffff:', '') + '\\n'))
+      .listen(8000, '::', () => console.log('up'))`;
+    const outside = client.background(process.execPath, ['-e', script]);
+    await outside.shows(/up/);
+    for (const { name, hostIPs } of await podsOf(server))
+      expect(await fetch(name, url(client.address, 8000), url(sixes[2], 8000))).toEqual(hostIPs);
+    await outside.end();
+  });
+
+  test('a policy isolates in both families, and neighbours are still found', async () => {
+    const deny = (ingress: object[]) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'web' },
+      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'], ingress, egress: ingress },
+    });
+    const [from, to] = await podsOf(server);
+    const targets = to.ips.map((ip) => url(ip, 8080));
+    await server.apply(deny([]));
+    await eventually(async () => expect(await fetch(from.name, ...targets)).toEqual(['failed', 'failed']));
+    await server.apply(deny([{}]));
+    for (const machine of nodes()) await machine.run('sh', ['-c', 'ip neigh flush all']);
+    await eventually(async () => expect(await fetch(from.name, ...targets)).toEqual([to.node, to.node]));
+  }, 30_000);
+});
+
+describe.skipIf(reason)(`IPv6 alone${reason ? `: ${reason}` : ''}`, () => {
+  let machine: Machine;
+  let six: string;
+
+  beforeAll(async () => {
+    machine = new Machine();
+    six = await addSix(machine);
+    await machine.run('ip', ['-4', 'addr', 'flush', 'dev', 'eth0']);
+    await machine.must(
+      'up',
+      '--node-name',
+      'six',
+      '--service-cidr',
+      'fd00:97::/112',
+      '--cluster-cidr',
+      'fd00:245::/56',
+    );
+    machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
+    await machine.must('image', 'load', busyboxArchive(machine.directory, image));
+    await machine.apply(web, service('web', { type: 'NodePort' }));
+    await machine.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
+  }, 60_000);
+  afterAll(async () => {
+    await machine?.own('down', '--delete');
+    machine?.dispose();
+  }, 60_000);
+
+  test('clients, the node, the service kubernetes and pods use IPv6', async () => {
+    expect(await machine.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}')).toContain(
+      `[${six}]`,
+    );
+    expect(await machine.kubectl('get', 'nodes', '-o', 'wide')).toContain(` ${six} `);
+    expect(await machine.kubectl('get', 'endpointslices', 'kubernetes')).toMatch(new RegExp(`IPv6 .* ${six} `));
+    const [{ name, ips, hostIPs }] = await podsOf(machine);
+    expect([ips.length, hostIPs]).toEqual([1, [six]]);
+    const inside = await machine.kubectl('exec', name, '--', 'sh', '-c', 'cat /etc/resolv.conf; wget -qO- http://web');
+    expect(inside).toMatch(/^nameserver fd00:97::a$/m);
+    expect(inside).toContain('six\n');
+  });
+
+  test('the API server reaches pods, and the machine its node port', async () => {
+    const [{ name }] = await podsOf(machine);
+    const proxy = (kind: string, of: string) => `/api/v1/namespaces/default/${kind}/${of}/proxy/`;
+    for (const target of [proxy('pods', `${name}:8080`), proxy('services', 'web:80')])
+      expect((await machine.kubectl('get', '--raw', target)).trim()).toBe('six');
+    const forward = machine.kubectlInBackground('port-forward', name, '18081:8080');
+    await forward.shows(/Forwarding from \[::1\]:18081/);
+    expect((await machine.curl('http://[::1]:18081/')).stdout.trim()).toBe('six');
+    await forward.end();
+    const { spec } = JSON.parse(await machine.kubectl('get', 'service', 'web', '-o', 'json'));
+    expect((await machine.curl(url(six, spec.ports[0].nodePort))).stdout.trim()).toBe('six');
+  });
+});
