@@ -54,7 +54,7 @@ beforeAll(async () => {
     ports: [],
   } as never);
   dns = await startClusterDns(context, {
-    address: '127.0.0.1',
+    addresses: ['127.0.0.1', '::1'],
     port: 0,
     clusterDomain: 'cluster.local',
     resolvConf,
@@ -120,6 +120,11 @@ describe.each([
   test('an unresolvable external name returns the alias only', async () =>
     expect(data(await send(query('far.shop.svc.cluster.local', 'A')))).toEqual(['example.com']));
   test('an external name without a resolver', async () => expect(code(await send(query('example.com', 'A')))).toBe(2));
+});
+
+test.each([false, true])('each address of the server answers, on one port (TCP: %s)', async (overTcp) => {
+  const answer = await ask(['::1'], query('web.shop.svc.cluster.local', 'A'), overTcp, systemClock, port);
+  expect(data(packet.decode(answer))).toEqual(['10.96.0.5']);
 });
 
 describe('a response too large for UDP', () => {

@@ -1,18 +1,18 @@
 // The room's front door. Cluster DNS resolves names of services and pods, and forwards others.
 // https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 
-import dgram from 'node:dgram';
-import net, { type AddressInfo } from 'node:net';
+import type net from 'node:net';
 import * as packet from 'dns-packet';
 import type { EndpointSlice, Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { must } from '../machinery/must.ts';
+import { listenOn } from './listen.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
 import { ask, resolversOf } from './upstream.ts';
 
 export interface ClusterDnsConfig {
-  /** Address that the server listens on, UDP and TCP. */
-  readonly address: string;
+  /** Addresses that the server listens on, UDP and TCP. */
+  readonly addresses: readonly string[];
   /** 0 takes a free one. */
   readonly port: number;
   readonly clusterDomain: string;
@@ -37,9 +37,7 @@ export interface RunningClusterDns extends RunningComponent {
 
 /** Resolves when the server listens. Rejects with the system's error when it cannot. */
 export async function startClusterDns(context: ComponentContext, config: ClusterDnsConfig): Promise<RunningClusterDns> {
-  const udp = dgram.createSocket('udp4');
-  const tcp = net.createServer();
-  const port = await listenBoth(udp, tcp, config);
+  const { port, sockets } = await listenOn(config.addresses, config.port);
   const services = createInformer(context, 'services');
   const slices = createInformer(context, 'endpointslices');
   const namespaces = createInformer(context, 'namespaces');
@@ -53,47 +51,31 @@ export async function startClusterDns(context: ComponentContext, config: Cluster
     requests.add(1, { proto: overTcp ? 'tcp' : 'udp' });
     return isSynced ? answer(query, overTcp, config, view, context) : undefined;
   };
-  udp.on(
-    'message',
-    (query, { address, port }) => void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
-  );
-  udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
   const connections = new Set<net.Socket>();
-  tcp.on('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-    serveTcp(socket, (query) => answerTo(query, true));
-  });
+  for (const { udp, tcp } of sockets) {
+    udp.on(
+      'message',
+      (query, { address, port }) =>
+        void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
+    );
+    udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
+    tcp.on('connection', (socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+      serveTcp(socket, (query) => answerTo(query, true));
+    });
+  }
   return {
     port,
     synced,
     async stop() {
-      udp.close();
-      const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
+      for (const { udp } of sockets) udp.close();
+      const closed = sockets.map(({ tcp }) => new Promise<void>((resolve) => tcp.close(() => resolve())));
       for (const socket of connections) socket.destroy();
-      await closed;
+      await Promise.all(closed);
       await Promise.all([services.stop(), slices.stop(), namespaces.stop()]);
     },
   };
-}
-
-/** The same port for both protocols: a free one for UDP is tried for TCP, a few times. */
-async function listenBoth(udp: dgram.Socket, tcp: net.Server, { address, port }: ClusterDnsConfig): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    tcp.once('error', reject);
-    tcp.listen(port, address, resolve);
-  });
-  const chosen = (tcp.address() as AddressInfo).port;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      udp.once('error', reject);
-      udp.bind(chosen, address, resolve);
-    });
-  } catch (error) {
-    tcp.close();
-    throw error;
-  }
-  return chosen;
 }
 
 function viewOf(
@@ -139,7 +121,7 @@ async function answer(
   const name = question.name.toLowerCase().replace(/\.$/, '');
   const domain = config.clusterDomain;
   const upstream = async (bytes: Buffer) => {
-    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => resolver !== config.address);
+    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => !config.addresses.includes(resolver));
     return ask(resolvers, bytes, overTcp, context.clock);
   };
   if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, domain, view, overTcp, upstream);

@@ -75,7 +75,7 @@ export function* extraObjects({ dnsServiceIPs }: BootstrapInputs): Generator<Ent
   yield* kubeletClientRights();
   yield* dnsRights();
   yield* userRole(identities.networkPolicy.name, networkPolicyRules);
-  yield dnsService(dnsServiceIPs[0]);
+  yield dnsService(dnsServiceIPs);
   yield* userRole(identities.cloudControllerManager.name, cloudControllerManagerRules);
   yield* ownController('coracle:host-path-provisioner', 'host-path-provisioner', hostPathProvisionerRules);
   yield* ownController('coracle:node-csr-approver', 'node-csr-approver', nodeCsrApproverRules);
@@ -159,7 +159,7 @@ function* ownController(name: string, account: string, rules: readonly object[])
   ];
 }
 
-const dnsService = (clusterIP: string): Entry => [
+const dnsService = (clusterIPs: readonly string[]): Entry => [
   '/api/v1/services',
   {
     apiVersion: 'v1',
@@ -170,6 +170,9 @@ const dnsService = (clusterIP: string): Entry => [
       labels: dnsLabels,
       annotations: { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' },
     },
-    spec: { clusterIP, ...dnsServiceSpec },
+    spec: {
+      ...{ clusterIP: clusterIPs[0], clusterIPs, ...dnsServiceSpec },
+      ...(clusterIPs.length > 1 && { ipFamilyPolicy: 'PreferDualStack' }),
+    },
   },
 ];

@@ -139,8 +139,10 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
       for (const node of served) expect(['near', 'server']).toContain(node);
       expect(await fetch(name, ...pods[0].hostIPs.map((ip) => url(ip, 18_080)))).toEqual([pods[0].node, pods[0].node]);
     }
-    const names = await inPod(pods[0].name, 'busybox', 'nslookup', 'pods.default.svc.cluster.local');
-    for (const ip of pods.flatMap(({ ips }) => ips)) expect(names).toContain(ip);
+    for (const server of ['10.96.0.10', 'fd00:96::a']) {
+      const names = await inPod(pods[0].name, 'busybox', 'nslookup', 'pods.default.svc.cluster.local', server);
+      for (const ip of pods.flatMap(({ ips }) => ips)) expect(names).toContain(ip);
+    }
   });
 
   test('a client outside reaches node ports and host ports, and a service without endpoints refuses', async () => {

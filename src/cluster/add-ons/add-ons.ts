@@ -26,7 +26,7 @@ export function withAddOns(
   return {
     runtime: withBuiltIn(runtime, {
       ...{ programs, stateFile, clock, random, logger, usage, closeSeconds },
-      addresses: ['127.0.0.1', config.nodeIP],
+      addresses: ['127.0.0.1', ...config.nodeIPs],
     }),
     problem: () => programs.map((program) => program.problem()).find((problem) => problem !== undefined),
   };

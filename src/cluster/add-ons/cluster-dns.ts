@@ -51,7 +51,7 @@ export function clusterDnsProgram(parts: NodePartContext): ReportingProgram {
       const dns = await whenFree(
         () =>
           startClusterDns(context, {
-            address: config.nodeIP,
+            addresses: config.nodeIPs,
             port,
             clusterDomain: config.clusterDomain,
             resolvConf: '/etc/resolv.conf',
@@ -61,7 +61,7 @@ export function clusterDnsProgram(parts: NodePartContext): ReportingProgram {
       );
       await Promise.race([dns.synced, aborted(run.signal)]);
       isReady = true;
-      logger.info('cluster DNS serves', { address: config.nodeIP, port, domain: config.clusterDomain });
+      logger.info('cluster DNS serves', { addresses: config.nodeIPs, port, domain: config.clusterDomain });
       return { stop: () => dns.stop().finally(close) };
     } catch (error) {
       close();

@@ -38,7 +38,7 @@ const ensure = (
     ...{ client, random, ...(server && { server }) },
     config: {
       components: (['kube-proxy', 'cluster-dns'] as const).filter((name) => !disable.includes(name)),
-      ...{ disable, nodeIP: '127.0.0.1', nodeNames: ['one'] },
+      ...{ disable, nodeIPs: ['127.0.0.1'], nodeNames: ['one'] },
     },
   });
 const proxy = () => client.get('daemonsets', { namespace, name: 'kube-proxy' }).catch(ignoreNotFound);
@@ -80,7 +80,7 @@ test('ports that a server on this machine has are left alone', async () => {
   // The same random numbers again.
   await ensureAddOns({
     ...{ client, random: { ...seededRandom(1), int: intsFrom(taken) } },
-    config: { components: ['cluster-dns'], disable: [], nodeIP: '127.0.0.1', nodeNames: ['one'] },
+    config: { components: ['cluster-dns'], disable: [], nodeIPs: ['127.0.0.1'], nodeNames: ['one'] },
   });
   expect(await ports()).not.toContain(taken);
   server.close();

@@ -18,7 +18,7 @@ const names = Object.keys(addOnImages) as AddOnName[];
 
 interface AddOnTools extends Pick<PartContext, 'random' | 'server'> {
   readonly client: Client;
-  readonly config: Pick<RunConfig, 'components' | 'disable' | 'nodeIP' | 'nodeNames'>;
+  readonly config: Pick<RunConfig, 'components' | 'disable' | 'nodeIPs' | 'nodeNames'>;
 }
 
 const collections = { 'kube-proxy': 'daemonsets', 'cluster-dns': 'deployments' } as const;
@@ -95,12 +95,15 @@ const portCount = 10_000;
 const tries = 100;
 
 /** Ports that no server on this machine has: clusters that share a machine choose different ones. */
-async function freePorts({ config: { nodeIP }, random }: AddOnTools): Promise<DnsPorts> {
+async function freePorts({ config: { nodeIPs }, random }: AddOnTools): Promise<DnsPorts> {
   for (let tried = 0; tried < tries; tried++) {
     const dns = firstPort + 2 * random.int(portCount / 2);
-    if ((await isFree(dns, nodeIP)) && (await isFree(dns + 1, nodeIP))) return { dns, metrics: dns + 1 };
+    const free = await Promise.all(nodeIPs.flatMap((host) => [isFree(dns, host), isFree(dns + 1, host)]));
+    if (free.every(Boolean)) return { dns, metrics: dns + 1 };
   }
-  throw new Error(`cluster DNS needs two free ports of ${nodeIP} from ${firstPort} to ${firstPort + portCount - 1}`);
+  throw new Error(
+    `cluster DNS needs two free ports of ${nodeIPs.join(' and ')} from ${firstPort} to ${firstPort + portCount - 1}`,
+  );
 }
 
 function isFree(port: number, host: string): Promise<boolean> {

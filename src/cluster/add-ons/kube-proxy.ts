@@ -8,7 +8,9 @@ import { type RunningKubeProxy, startKubeProxy } from '../../kube-proxy/kube-pro
 import { Metrics } from '../../machinery/metrics.ts';
 import { machineName, type RunConfig, settings } from '../config.ts';
 import { identities } from '../identities.ts';
+import { listenHost } from '../node-addresses.ts';
 import type { NodePartContext } from '../node-part.ts';
+import { list } from '../setting-values.ts';
 import { version } from '../version.ts';
 import { containerLogger } from './container-logger.ts';
 import { type Endpoint, endpoint, readFlags } from './flags.ts';
@@ -26,10 +28,10 @@ const flags = {
   'metrics-bind-address': endpoint(10249),
   'healthz-bind-address': endpoint(10256),
 };
-const defaults = {
+const defaultsOf = ({ nodeIPs }: RunConfig) => ({
   'metrics-bind-address': { host: '127.0.0.1', port: 10249 },
-  'healthz-bind-address': { host: '0.0.0.0', port: 10256 },
-};
+  'healthz-bind-address': { host: listenHost(nodeIPs), port: 10256 },
+});
 /** Another cluster on this machine may have the ports: kube-proxy too goes on without them, and tries again. */
 const bindRetryMs = 5_000;
 
@@ -41,10 +43,10 @@ export const startProxy = (
 ): ReturnType<typeof startKubeProxy> =>
   startKubeProxy(context, {
     nodeName: config.nodeNames[0],
-    nodeIPs: [config.nodeIP],
+    nodeIPs: config.nodeIPs,
     mode,
-    clusterCidr: config.clusterCidr,
-    serviceCidr: config.serviceCidr,
+    clusterCidrs: list(config.clusterCidr),
+    serviceCidrs: list(config.serviceCidr),
     clusterName: machineName(config),
   });
 
@@ -59,7 +61,7 @@ export function kubeProxyProgram(parts: NodePartContext, node: string): Reportin
   const { config, clock, random } = parts;
   let running: Running | undefined;
   const start = async (run: BuiltInRun) => {
-    const given = { ...defaults, ...readFlags<ProxyFlags>(run.args, flags) };
+    const given = { ...defaultsOf(config), ...readFlags<ProxyFlags>(run.args, flags) };
     const logger = containerLogger(run.log, clock);
     if (node !== config.nodeNames[0]) {
       logger.info('the node shares its machine with another one, whose pod serves both', {
