@@ -1,6 +1,7 @@
 // The front door: the client, informers, the controllers' loop, leader election and events.
 
 export { type ComponentContext, errorText, type RunningComponent, type StartComponent } from './component.ts';
+export { type Call, Connection } from './connection.ts';
 export {
   type Controller,
   controllerOf,
@@ -28,7 +29,7 @@ export {
 } from './informer.ts';
 export { InformerFactory } from './informer-factory.ts';
 export type * from './interface.ts';
-export { inClusterConfig, type Kubeconfig, loadKubeconfig } from './kubeconfig.ts';
+export { inClusterConfig, type Kubeconfig, type KubeconfigOptions, loadKubeconfig } from './kubeconfig.ts';
 export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
 export { callRemote, type RemoteCall, type RemoteServer } from './remote-call.ts';
 export { createClient, pathOf } from './rest.ts';

@@ -1,33 +1,19 @@
 // The HTTPS transport: JSON over kept-alive connections, watches as streams.
 
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type * as http from 'node:http';
 import type { KubeObject } from '../api/api.ts';
-import { trusting } from '../machinery/certificates/trusting.ts';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import type { Clock } from '../machinery/time/clock.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from './interface.ts';
 
 /** client-go's limit of repeats after a 429. */
 const mostRepeats = 10;
 
-export interface HttpsOptions {
-  /** Base URL, such as https://127.0.0.1:6443. */
-  readonly server: string;
-  /** PEM of the trusted authorities for the server's certificate. Default: the system's. */
-  readonly ca?: string;
-  /** PEM of the client's certificate and key. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** Bearer token, or where to get the current one. */
-  readonly token?: string | (() => string | Promise<string>);
+export interface HttpsOptions extends ConnectionOptions {
   readonly userAgent?: string;
   /** With it, requests that the server puts off (429, Retry-After) are repeated, up to ten times. */
   readonly clock?: Clock;
-  /** Name that the server's certificate must have, where it is not the URL's. */
-  readonly serverName?: string;
-  /** Accepts any server certificate. For tests only. */
-  readonly insecureSkipTlsVerify?: boolean;
 }
 
 export interface HttpsTransport extends Transport {
@@ -36,19 +22,7 @@ export interface HttpsTransport extends Transport {
 }
 
 export function httpsTransport(options: HttpsOptions): HttpsTransport {
-  const base = new URL(options.server);
-  const secure = base.protocol === 'https:';
-  const agentOptions = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
-  const agent = secure
-    ? new https.Agent({
-        ...agentOptions,
-        ...trusting(options.ca),
-        cert: options.cert,
-        key: options.key,
-        servername: options.serverName,
-        rejectUnauthorized: !options.insecureSkipTlsVerify,
-      })
-    : new http.Agent(agentOptions);
+  const connection = new Connection(options);
 
   /** The server may have closed a kept-alive connection just now: reads are repeated once. */
   const open = async (request: TransportRequest): Promise<http.IncomingMessage> => {
@@ -61,31 +35,26 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
     }
   };
   const openOnce = async (request: TransportRequest): Promise<http.IncomingMessage> => {
-    const token = typeof options.token === 'function' ? await options.token() : options.token;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const query = new URLSearchParams(request.query ?? {}).toString();
-    const prefix = base.pathname.replace(/\/$/, '');
+    const { request: call, refuse } = await connection.start({
+      method: request.method,
+      path: request.path + (query && `?${query}`),
+      headers: {
+        accept: 'application/json',
+        'user-agent': options.userAgent ?? 'coracle',
+        ...(body && {
+          'content-type': request.contentType ?? 'application/json',
+          'content-length': body.length,
+        }),
+      },
+      signal: request.signal,
+    });
     return new Promise((resolve, reject) => {
-      const call = (secure ? https : http).request(
-        {
-          agent,
-          host: base.hostname.replace(/^\[|\]$/g, ''),
-          port: base.port || (secure ? 443 : 80),
-          method: request.method,
-          path: prefix + request.path + (query && `?${query}`),
-          headers: {
-            accept: 'application/json',
-            'user-agent': options.userAgent ?? 'coracle',
-            ...(token && { authorization: `Bearer ${token}` }),
-            ...(body && {
-              'content-type': request.contentType ?? 'application/json',
-              'content-length': body.length,
-            }),
-          },
-          signal: request.signal,
-        },
-        resolve,
-      );
+      call.on('response', (response) => {
+        if (response.statusCode === 401) refuse();
+        resolve(response);
+      });
       call.on('error', reject);
       call.end(body);
     });
@@ -98,7 +67,7 @@ export function httpsTransport(options: HttpsOptions): HttpsTransport {
       if (request.query?.watch && code < 400) return { code, events: events(response, request.signal) };
       return { code, body: await bodyOf(response) };
     },
-    close: () => agent.destroy(),
+    close: () => connection.close(),
   };
 }
 

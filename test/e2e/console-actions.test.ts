@@ -16,6 +16,20 @@ const objects = [
     spec: { containers: [{ name: 'web', image: 'nginx', ports: [{ containerPort: 8080, name: 'http' }] }] },
   },
   { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] } },
+  ...['StatefulSet', 'DaemonSet'].map((kind) => {
+    const own = { app: kind.toLowerCase() };
+    return {
+      ...{ apiVersion: 'apps/v1', kind, metadata: { ...metadata, name: own.app } },
+      spec: {
+        selector: { matchLabels: own },
+        ...(kind === 'StatefulSet' && { serviceName: 'none' }),
+        template: {
+          metadata: { labels: own },
+          spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'app:1' }] },
+        },
+      },
+    };
+  }),
 ];
 
 /** A hostile shop: it takes all that it can get from the console. */
@@ -96,6 +110,23 @@ describe.skipIf(reason)(`actions of the console${reason ? `: ${reason}` : ''}`, 
     expect(cookies.map(({ name }) => name).filter((name) => name.endsWith('-x'))).toEqual([]);
   });
 
+  test.each(['statefulset', 'daemonset'])('a %s rolls back to an earlier revision', async (name) => {
+    const { machine } = cluster;
+    await machine.kubectl('set', 'image', `${name}/${name}`, 'c=app:2');
+    await expect
+      .poll(() => machine.kubectl('get', 'controllerrevisions', '-l', `app=${name}`, '-o', 'name'), { timeout: 20_000 })
+      .toMatch(/\n.*\n/);
+    await admin.go(`/object/${name}s.apps/default/${name}`);
+    await button('Roll back').click();
+    const dialog = page().getByRole('dialog');
+    await dialog.getByText('spec.containers[c].image').waitFor();
+    await dialog.getByText('app:1').waitFor();
+    await admin.picture(`roll-back-${name}`);
+    await dialog.getByRole('button', { name: 'Roll back' }).click();
+    await page().getByText(`${name} returns to revision 1`).waitFor();
+    expect(await cluster.field(name, name, '.spec.template.spec.containers[0].image')).toBe('app:1');
+  });
+
   test('a user without the right gets no page', async () => {
     const { machine } = cluster;
     const [account] = [{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { ...metadata, name: 'reader' } }];
@@ -162,6 +193,26 @@ describe.skipIf(reason)(`actions of the console${reason ? `: ${reason}` : ''}`, 
     await page().getByText('The file is in /etc').waitFor();
     expect(readFileSync(path.join(directory, 'etc/new.txt'), 'utf8')).toBe('x'.repeat(300_000));
     expect(admin.faults).toEqual([]);
+  });
+
+  test('a node is drained: pods of DaemonSets stay, and all others are gone', async () => {
+    const node = await cluster.field('pod', 'statefulset-0', '.spec.nodeName');
+    await admin.go(`/object/nodes/-/${node}`);
+    await button('Drain').click();
+    const dialog = page().getByRole('dialog');
+    await dialog.getByText(/1 pods? of DaemonSets/).waitFor();
+    await dialog.getByLabel('Also pods that nothing creates again').check();
+    await dialog.getByRole('button', { name: 'Drain' }).click();
+    await page().getByText(`${node} is drained`).waitFor();
+    const left = await cluster.machine.kubectl(
+      'get',
+      'pods',
+      '--field-selector',
+      `spec.nodeName=${node}`,
+      '-o',
+      'name',
+    );
+    expect(left).toMatch(/^pod\/daemonset-\w+\n$/);
   });
 });
 

@@ -103,6 +103,42 @@ describe.skipIf(reason)(`the console of a kubeconfig${reason ? `: ${reason}` : '
     await opened.close();
   });
 
+  test('a credential plugin runs again when the server refuses its token', async () => {
+    const { machine } = cluster;
+    const file = (name: string) => path.join(machine.directory, name);
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { ...metadata, name: 'operator' } };
+    const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' };
+    await machine.apply(account, {
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'operator' } },
+      ...{ subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: 'default' }], roleRef: role },
+    });
+    const apiVersion = 'client.authentication.k8s.io/v1';
+    const renew = async () => {
+      const token = (await machine.kubectl('create', 'token', 'operator')).trim();
+      writeFileSync(file('credential'), JSON.stringify({ kind: 'ExecCredential', apiVersion, status: { token } }));
+    };
+    await renew();
+    const config = JSON.parse(await machine.kubectl('config', 'view', '--raw', '-o', 'json'));
+    const exec = { apiVersion, interactiveMode: 'Never', command: 'cat', args: [file('credential')] };
+    config.users = [{ name: config.users[0].name, user: { exec } }];
+    writeFileSync(file('plugin.kubeconfig'), JSON.stringify(config));
+    const other = machine.background(path.join(checkout, 'coracle'), [
+      ...['console', '--kubeconfig', file('plugin.kubeconfig'), '--port', '7621', '--no-open'],
+    ]);
+    const operator = await visit(browser, (await other.shows(/https:\S+/))[0]);
+    await operator.page.locator('.user-name', { hasText: 'system:serviceaccount:default:operator' }).waitFor();
+    await machine.kubectl('delete', 'serviceaccount', 'operator');
+    await operator.go('/list/configmaps');
+    await operator.page.getByText('does not accept the credentials of the kubeconfig').first().waitFor();
+    await operator.picture('credentials');
+    await machine.apply(account);
+    await renew();
+    await operator.page.locator('.table-row', { hasText: 'kube-root-ca.crt' }).first().waitFor();
+    expect(operator.faults).toEqual([]);
+    await operator.context.close();
+    await other.end('SIGTERM');
+  });
+
   test('it answers its own names alone, and nothing without a session', async () => {
     const { machine } = cluster;
     const at = 'https://127.0.0.1:7620/console/api/api/v1/secrets';

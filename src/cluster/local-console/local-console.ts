@@ -34,7 +34,10 @@ const mostBodyBytes = 1 << 20;
 
 /** Rejects when the server of the kubeconfig does not answer, or refuses its credentials. */
 export async function startLocalConsole({ kubeconfig, context, port, clock }: Options): Promise<LocalConsole> {
-  const config = await loadKubeconfig(kubeconfig, context);
+  const config = await loadKubeconfig(kubeconfig, {
+    ...{ clock, environment: process.env, hasTerminal: process.stdin.isTTY === true },
+    ...(context !== undefined && { context }),
+  });
   const { user, kubernetesVersion } = await introduce(config);
   const upstream = new Upstream(config);
   const dashboard = createDashboard({

@@ -1,12 +1,10 @@
 // Requests of the console that continue at the API server of a kubeconfig, with the credentials of that file.
 
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { type Duplex, pipeline } from 'node:stream';
-import type { Kubeconfig } from '../../client/client.ts';
+import { type Call, Connection, type Kubeconfig } from '../../client/client.ts';
 import type { Forward } from '../../dashboard/dashboard.ts';
-import { trusting } from '../../machinery/certificates/trusting.ts';
 import { sandboxHeaders } from '../../machinery/sandbox-headers.ts';
 import { leadingTo, placesOf } from './preview-links.ts';
 
@@ -19,26 +17,14 @@ const notAnswered =
 type Head = Record<string, string | string[]>;
 
 export class Upstream {
-  readonly #base: URL;
-  readonly #isSecure: boolean;
-  readonly #token: Kubeconfig['token'];
-  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #connection: Connection;
 
   constructor(config: Kubeconfig) {
-    this.#base = new URL(config.server);
-    this.#isSecure = this.#base.protocol === 'https:';
-    this.#token = config.token;
-    const { ca, cert, key, serverName: servername, insecureSkipTlsVerify } = config;
-    this.#agent = this.#isSecure
-      ? new HttpsAgent({
-          ...{ keepAlive: true, ...trusting(ca), cert, key, servername },
-          rejectUnauthorized: !insecureSkipTlsVerify,
-        })
-      : new HttpAgent({ keepAlive: true });
+    this.#connection = new Connection(config);
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#connection.close();
   }
 
   async forward(
@@ -47,19 +33,39 @@ export class Upstream {
     to: Forward,
     rawQuery: string,
   ): Promise<void> {
-    const headers = await this.#headers(incoming.headers, to);
-    const call = this.#request(incoming.method, to, rawQuery, headers);
-    const end = () => call.destroy();
+    const ended = new AbortController();
+    const end = () => ended.abort();
     outgoing.on('close', end);
     to.ends.addEventListener('abort', end, { once: true });
     outgoing.on('close', () => to.ends.removeEventListener('abort', end));
-    call.on('error', (error) => {
-      if (outgoing.headersSent) return outgoing.stream?.destroy();
-      outgoing.writeHead(502, { 'content-type': 'application/json' });
-      outgoing.end(unreachable(error));
-    });
-    call.on('response', (response) => this.#answer(response, outgoing, to));
-    incoming.pipe(call);
+    const call = {
+      ...{ method: incoming.method, path: to.path + rawQuery },
+      ...{ headers: passedHeaders(incoming.headers, to), signal: ended.signal },
+    };
+    try {
+      const isRepeatable = incoming.method === 'GET' || incoming.method === 'HEAD';
+      const response = await this.#send(call, isRepeatable ? undefined : incoming, to);
+      if (response) this.#answer(response, outgoing, to);
+      else answerFailure(outgoing, 'it does not accept the credentials of the kubeconfig (401 Unauthorized)');
+    } catch (error) {
+      answerFailure(outgoing, (error as Error).message);
+    }
+  }
+
+  /** Undefined: the server knows the user no more, and the session of the browser goes on. */
+  async #send(call: Call, body: Http2ServerRequest | undefined, to: Forward): Promise<IncomingMessage | undefined> {
+    for (let isFirst = true; ; isFirst = false) {
+      const { request, refuse } = await this.#connection.start(call);
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        request.on('response', resolve).on('error', reject);
+        if (body) body.pipe(request);
+        else request.end();
+      });
+      // A pod may have its own users.
+      if (response.statusCode !== 401 || to.preview !== undefined) return response;
+      response.resume();
+      if (!refuse() || !isFirst || body) return undefined;
+    }
   }
 
   #answer(response: IncomingMessage, outgoing: Http2ServerResponse, to: Forward): void {
@@ -78,11 +84,14 @@ export class Upstream {
     to: Forward,
     rawQuery: string,
   ): Promise<void> {
-    const headers = await this.#headers(incoming.headers, to);
-    const call = this.#request('GET', to, rawQuery, {
-      ...headers,
-      ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
-      ...(to.protocols && { 'Sec-WebSocket-Protocol': to.protocols }),
+    const { request: call, refuse } = await this.#connection.start({
+      method: 'GET',
+      path: to.path + rawQuery,
+      headers: {
+        ...passedHeaders(incoming.headers, to),
+        ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
+        ...(to.protocols && { 'Sec-WebSocket-Protocol': to.protocols }),
+      },
     });
     const end = () => {
       call.destroy();
@@ -95,6 +104,7 @@ export class Upstream {
     });
     call.on('error', () => socket.destroy());
     call.on('response', (response) => {
+      if (response.statusCode === 401 && to.preview === undefined) refuse();
       socket.write(headText(response.statusCode ?? 502, { 'Content-Type': 'text/plain', Connection: 'close' }));
       pipeline(response, socket, () => {});
     });
@@ -109,29 +119,24 @@ export class Upstream {
     });
     call.end();
   }
+}
 
-  #request(method: string, to: Forward, rawQuery: string, headers: Head) {
-    const send = this.#isSecure ? httpsRequest : httpRequest;
-    return send({
-      agent: this.#agent,
-      host: this.#base.hostname.replace(/^\[|\]$/g, ''),
-      port: this.#base.port || (this.#isSecure ? 443 : 80),
-      method,
-      path: this.#base.pathname.replace(/\/$/, '') + to.path + rawQuery,
-      headers,
-    });
-  }
+function passedHeaders(from: IncomingHttpHeaders, { preview }: Forward): Head {
+  const headers: Head = {};
+  for (const [name, value] of Object.entries(from))
+    if (value !== undefined && !withheld.test(name)) headers[name] = value;
+  // Links in a compressed page could not be changed.
+  if (preview !== undefined) headers['accept-encoding'] = 'identity';
+  return headers;
+}
 
-  async #headers(from: IncomingHttpHeaders, { preview }: Forward): Promise<Head> {
-    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
-    const headers: Head = {};
-    for (const [name, value] of Object.entries(from))
-      if (value !== undefined && !withheld.test(name)) headers[name] = value;
-    // Links in a compressed page could not be changed.
-    if (preview !== undefined) headers['accept-encoding'] = 'identity';
-    if (token) headers['authorization'] = `Bearer ${token}`;
-    return headers;
+function answerFailure(outgoing: Http2ServerResponse, why: string): void {
+  if (outgoing.headersSent || outgoing.closed) {
+    outgoing.stream?.destroy();
+    return;
   }
+  outgoing.writeHead(502, { 'content-type': 'application/json' });
+  outgoing.end(unreachable(why));
 }
 
 function answeredHeaders(from: IncomingHttpHeaders, { preview, path }: Forward): Head {
@@ -152,8 +157,8 @@ const headText = (code: number, headers: Head): string =>
     .flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
     .join('')}\r\n`;
 
-const unreachable = (error: Error): string =>
+const unreachable = (why: string): string =>
   JSON.stringify({
     ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', code: 502, reason: 'BadGateway' },
-    message: `the API server does not answer: ${error.message}`,
+    message: `the API server cannot be asked: ${why}`,
   });

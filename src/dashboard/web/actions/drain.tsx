@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { fieldsIn, listIn } from '../../../machinery/parsed.ts';
+import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 import { getJson, request } from '../api/api.ts';
 import { Failure } from '../api/failure.ts';
 import { patch } from '../api/write.ts';
@@ -16,6 +16,7 @@ export const askToDrain = (node: string): void => openDialog(() => <DrainDialog 
 
 /** A disruption budget refuses evictions for now. */
 const retryMs = 5_000;
+const watchMs = 1_000;
 const most = 8;
 
 function DrainDialog({ node }: { node: string }) {
@@ -27,8 +28,7 @@ function DrainDialog({ node }: { node: string }) {
   // Closing the dialog ends the drain; the node stays cordoned.
   useEffect(() => () => void (isOpen.current = false), []);
   useEffect(() => {
-    const query = { fieldSelector: `spec.nodeName=${node}` };
-    getJson('/api/v1/pods', { query }).then((list) => (pods.value = listIn(fieldsIn(list)['items'])), reportError);
+    podsOn(node).then((found) => (pods.value = found), reportError);
   }, [node, pods]);
   const plan = drainPlan(pods.value ?? [], { isForced: isForced.value, losesLocalData: losesLocalData.value });
   const isReady = pods.value !== undefined && plan.refused.length === 0 && progress.value === undefined;
@@ -39,6 +39,7 @@ function DrainDialog({ node }: { node: string }) {
       await drain(node, plan, isOpen, (done) => {
         progress.value = t('drainProgress', { done, total: plan.evicted.length });
       });
+      if (!isOpen.current) return;
       report(t('drained', { node }));
       closeDialog();
     } catch (error) {
@@ -97,13 +98,23 @@ async function drain(
   onProgress: (done: number) => void,
 ): Promise<void> {
   await patch(`/api/v1/nodes/${encodeURIComponent(node)}`, { spec: { unschedulable: true } });
-  let done = 0;
-  for (const pod of evicted) {
-    while (isOpen.current && !(await evict(pod))) await new Promise<void>((resolve) => void after(retryMs, resolve));
-    if (!isOpen.current) return;
-    onProgress(++done);
+  for (const pod of evicted) while (isOpen.current && !(await evict(pod))) await pause(retryMs);
+  // An evicted pod still has its grace period.
+  const leaving = new Set(evicted.map(({ uid }) => uid));
+  while (isOpen.current) {
+    const there = (await podsOn(node)).filter((pod) => leaving.has(uidOf(pod))).length;
+    onProgress(evicted.length - there);
+    if (there === 0) return;
+    await pause(watchMs);
   }
 }
+
+const pause = (ms: number) => new Promise<void>((resolve) => void after(ms, resolve));
+
+const uidOf = (pod: unknown): string => textIn(fieldsIn(fieldsIn(pod)['metadata'])['uid']);
+
+const podsOn = async (node: string): Promise<readonly unknown[]> =>
+  listIn(fieldsIn(await getJson('/api/v1/pods', { query: { fieldSelector: `spec.nodeName=${node}` } }))['items']);
 
 /** False: a disruption budget refuses it for now. */
 async function evict({ namespace, name }: PodName): Promise<boolean> {

@@ -12,7 +12,7 @@ import { report, reportError } from '../ui/toasts.tsx';
 import { askToDelete } from './delete.tsx';
 import { askToDrain } from './drain.tsx';
 import { askToOpenPort, hasPorts } from './open-port.tsx';
-import { askToRollBack } from './roll-back.tsx';
+import { askToRollBack, canRollBack } from './roll-back.tsx';
 import { askToScale } from './scale.tsx';
 
 interface Action {
@@ -47,7 +47,7 @@ function actionsOf(kind: Kind, object: KubeObject): Action[] {
     hasPorts(kind) && { text: 'openPort', icon: 'open', run: () => askToOpenPort(kind, object) },
     kind.subresources.includes('scale') && { text: 'scale', icon: 'scale', run: () => askToScale(kind, object) },
     restartable.includes(id) && { text: 'restart', icon: 'restart', run: () => void restart(kind, object) },
-    id === 'deployments.apps' && { text: 'rollBack', icon: 'undo', run: () => askToRollBack(kind, object) },
+    canRollBack(kind) && { text: 'rollBack', icon: 'undo', run: () => askToRollBack(kind, object) },
     id === 'nodes' && {
       ...{ text: isCordoned ? 'uncordon' : 'cordon', icon: 'cordon' },
       run: () => void cordon(name, !isCordoned),

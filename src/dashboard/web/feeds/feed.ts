@@ -4,7 +4,7 @@ import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
 import { Failure } from '../api/failure.ts';
 import { keyHeaders } from '../api/key.ts';
 import type { Column, Row } from '../model/rows.ts';
-import { after } from '../system.ts';
+import { after, monotonic } from '../system.ts';
 import { linesOf } from './lines.ts';
 import { columnsIn, continueIn, entriesIn, entryIn, rowsIn, versionIn } from './parse.ts';
 import type { FeedPhase, FeedTarget, ObjectEntry, Update } from './protocol.ts';
@@ -22,10 +22,23 @@ const laterPages = 2_000;
 /** Changes of this time are sent as one message. */
 const batchMs = 120;
 const retryMs = [500, 1_000, 2_000, 3_000, 5_000] as const;
+const leastWatchMs = 1_000;
+/** A server that begins no answer in this time does not answer. */
+const patienceMs = 20_000;
+/** Without a bookmark for so long, the connection of a watch may be lost. */
+const silentMs = 150_000;
 /** A refused list is tried again: the user may get the right. */
 const refusedMs = 30_000;
 
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+
+interface Answer {
+  readonly response: Response;
+  /** Ends its stream, as if the connection were lost. */
+  end(): void;
+}
+
+const noAnswer = () => new Failure(0, 'Unreachable', 'the server does not answer');
 
 export class Feed {
   readonly #target: FeedTarget;
@@ -38,6 +51,7 @@ export class Feed {
   #changed = new Map<string, Row | ObjectEntry | undefined>();
   #isPlanned = false;
   #failures = 0;
+  #listedMs = 0;
 
   constructor(target: FeedTarget, context: FeedContext) {
     this.#target = target;
@@ -67,7 +81,10 @@ export class Feed {
       try {
         if (!version) version = await this.#list();
         if (this.#target.at !== undefined) return;
+        const startMs = monotonic();
         version = await this.#watch(version);
+        // Some server or proxy ends each watch at once.
+        if (monotonic() - startMs < leastWatchMs) await this.#sleep(leastWatchMs);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         version = await this.#afterError(error, version);
@@ -77,36 +94,39 @@ export class Feed {
 
   /** Waits, and returns the version from which to watch; '' to list again. */
   async #afterError(error: unknown, version: string): Promise<string> {
-    const { code, message } = error instanceof Failure ? error : { code: 0, message: String(error) };
+    const { code, message } = error instanceof Failure ? error : noAnswer();
     if (code === 401) {
       this.#context.expired();
       this.#setPhase({ name: 'failed', code, message });
       this.stop();
       return '';
     }
-    if (code === 410 && this.#target.at === undefined) return '';
-    const isRefused = [400, 403, 404, 405, 410].includes(code);
+    const isOld = code === 410 && this.#target.at === undefined;
+    // A fresh list may be too old as well: it is not read again at once.
+    if (isOld && monotonic() - this.#listedMs > leastWatchMs) return '';
+    const isRefused = !isOld && [400, 403, 404, 405, 410].includes(code);
     if (isRefused) {
       this.#clear();
       this.#setPhase({ name: 'failed', code, message });
-    } else this.#setPhase(this.#hasRows() ? { name: 'stale', message } : { name: 'failed', code, message });
+    } else this.#setPhase(this.#hasRows() ? { name: 'stale', code, message } : { name: 'failed', code, message });
     const delay = retryMs[Math.min(this.#failures++, retryMs.length - 1)];
     await this.#sleep(isRefused ? refusedMs : delay);
-    return isRefused ? '' : version;
+    return isRefused || isOld ? '' : version;
   }
 
   #hasRows = (): boolean => this.#rows.size + this.#objects.size > 0 || this.#columns.length > 0;
 
   async #list(): Promise<string> {
+    this.#listedMs = monotonic();
     let version = '';
     let next = '';
     const seen = new Set<string>();
     do {
-      const page = await this.#get({
+      const { response } = await this.#get({
         limit: String(next ? laterPages : firstPage),
         ...(next ? { continue: next } : this.#pastQuery()),
       });
-      const document: unknown = await page.json();
+      const document: unknown = await response.json();
       if (!version) version = versionIn(document);
       next = continueIn(document);
       this.#takePage(document, seen);
@@ -141,11 +161,19 @@ export class Feed {
   /** Resolves with the newest version when the server ends the watch. */
   async #watch(from: string): Promise<string> {
     let version = from;
-    const response = await this.#get({ watch: '1', resourceVersion: from, allowWatchBookmarks: 'true' });
+    const { response, end } = await this.#get({ watch: '1', resourceVersion: from, allowWatchBookmarks: 'true' });
     if (this.#phase.name !== 'live') this.#setPhase({ name: 'live' });
     this.#failures = 0;
-    for await (const lines of linesOf(response))
-      for (const line of lines) if (line) version = this.#take(JSON.parse(line)) || version;
+    let cancel = after(silentMs, end);
+    try {
+      for await (const lines of linesOf(response)) {
+        cancel();
+        cancel = after(silentMs, end);
+        for (const line of lines) if (line) version = this.#take(JSON.parse(line)) || version;
+      }
+    } finally {
+      cancel();
+    }
     return version;
   }
 
@@ -169,19 +197,21 @@ export class Feed {
     return versionIn(fieldsIn(first)['object']) || versionIn(object);
   }
 
-  async #get(query: Readonly<Record<string, string>>): Promise<Response> {
+  async #get(query: Readonly<Record<string, string>>): Promise<Answer> {
     const { path, labelSelector, fieldSelector, as } = this.#target;
     const search = new URLSearchParams({
       ...query,
       ...(labelSelector && { labelSelector }),
       ...(fieldSelector && { fieldSelector }),
     });
+    const ended = new AbortController();
+    const cancel = after(patienceMs, () => ended.abort(noAnswer()));
     const response = await fetch(`${this.#context.root}${path}?${search}`, {
       headers: { ...keyHeaders(this.#context.key()), Accept: as === 'table' ? tableType : 'application/json' },
-      signal: this.#stop.signal,
-    });
+      signal: AbortSignal.any([this.#stop.signal, ended.signal]),
+    }).finally(cancel);
     if (!response.ok) throw await Failure.of(response);
-    return response;
+    return { response, end: () => ended.abort(noAnswer()) };
   }
 
   #putRow(row: Row): void {

@@ -29,8 +29,8 @@ export type FeedPhase =
   | { readonly name: 'live' }
   /** All rows of the past are there. */
   | { readonly name: 'past' }
-  /** The rows are old: the server does not answer, and is tried again. */
-  | { readonly name: 'stale'; readonly message: string }
+  /** The rows are old: the server does not answer (code 0), or with an error, and is tried again. */
+  | { readonly name: 'stale'; readonly code: number; readonly message: string }
   /** There are no rows. */
   | { readonly name: 'failed'; readonly code: number; readonly message: string };
 

@@ -9,6 +9,7 @@ import { namespace } from '../settings.ts';
 import { t } from '../text.ts';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { Icon } from '../ui/icons.tsx';
+import { StaleNotice } from '../ui/stale-notice.tsx';
 import { MapList } from './map-list.tsx';
 import { MapPicture } from './map-picture.tsx';
 import { podsOf } from './map-rows.ts';
@@ -54,7 +55,7 @@ export function MapPage() {
           <p class="muted">{phase.message}</p>
         </div>
       )}
-      {phase?.name === 'stale' && <p class="notice busy">{t('stale')}</p>}
+      <StaleNotice phase={phase} />
       {phase?.name !== 'failed' &&
         (isList.value ? <MapList {...{ pods, nodes, isSought }} /> : <MapPicture {...{ pods, nodes, isSought }} />)}
     </section>

@@ -19,6 +19,7 @@ export interface DrainPlan {
 export interface PodName {
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
 }
 
 export function drainPlan(pods: readonly unknown[], { isForced, losesLocalData }: DrainOptions): DrainPlan {
@@ -27,7 +28,8 @@ export function drainPlan(pods: readonly unknown[], { isForced, losesLocalData }
   let staying = 0;
   for (const pod of pods.map(fieldsIn)) {
     const metadata = fieldsIn(pod['metadata']);
-    const name = { namespace: textIn(metadata['namespace']), name: textIn(metadata['name']) };
+    const texts = { namespace: textIn(metadata['namespace']), name: textIn(metadata['name']) };
+    const name = { ...texts, uid: textIn(metadata['uid']) };
     const controller = listIn(metadata['ownerReferences']).find((owner) => fieldsIn(owner)['controller'] === true);
     const hasEnded = ['Succeeded', 'Failed'].includes(textIn(fieldsIn(pod['status'])['phase']));
     const isStatic = fieldsIn(metadata['annotations'])['kubernetes.io/config.mirror'] !== undefined;

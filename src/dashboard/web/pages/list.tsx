@@ -14,6 +14,7 @@ import { type TextKey, t } from '../text.ts';
 import { useArranged } from '../ui/arranged.ts';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { Icon } from '../ui/icons.tsx';
+import { StaleNotice } from '../ui/stale-notice.tsx';
 import { Table } from '../ui/table.tsx';
 import { ListSelection } from './list-selection.tsx';
 
@@ -131,12 +132,7 @@ const FilterInput = ({ text }: { text: string }) => (
 function FeedNotice({ feed, rows, text }: { feed: OpenFeed; rows: readonly Row[]; text: string }) {
   void feed.version.value;
   const phase = feed.phase.value;
-  if (phase.name === 'stale')
-    return (
-      <p class="notice busy" role="alert">
-        {t('stale')}
-      </p>
-    );
+  if (phase.name === 'stale') return <StaleNotice phase={phase} />;
   if (phase.name === 'failed')
     return (
       <div class="empty" role="alert">

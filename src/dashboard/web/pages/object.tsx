@@ -16,6 +16,7 @@ import { type TextKey, t } from '../text.ts';
 import { Pill } from '../ui/cells.tsx';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { useNow } from '../ui/now.ts';
+import { StaleNotice } from '../ui/stale-notice.tsx';
 import { EventsTab } from './events-tab.tsx';
 import { hasLogs } from './log-sources.ts';
 import { LogsTab } from './logs-tab.tsx';
@@ -67,7 +68,7 @@ function KindObject({ kind, namespace, name, tab }: Props & { kind: Kind }) {
     <section class={isFilling(tab) ? 'object-page filled' : 'object-page'} aria-label={`${kind.kind} ${name}`}>
       <ObjectHead kind={kind} object={object} />
       {latest?.isDeleted && <p class="notice bad">{t('objectDeleted')}</p>}
-      {phase?.name === 'stale' && <p class="notice busy">{t('stale')}</p>}
+      <StaleNotice phase={phase} />
       <Tabs kind={kind} object={object} tab={tab} />
       <div class="tab-body">
         <TabBody {...{ kind, object, tab }} versions={versions.value} />

@@ -1,7 +1,7 @@
 // The frame of all pages: sign-in, or navigation and a view.
 
 import { useEffect } from 'preact/hooks';
-import { loadCatalog } from '../api/catalog.ts';
+import { catalogFault, kinds, loadCatalog } from '../api/catalog.ts';
 import { followLab } from '../lab/lab-state.ts';
 import { ArchitecturePage } from '../pages/architecture.tsx';
 import { CreatePage } from '../pages/create.tsx';
@@ -58,6 +58,11 @@ function Frame() {
         <TopBar />
         {isCoracle() && <PastBar />}
         <main id="main" tabIndex={-1}>
+          {kinds.value.length === 0 && catalogFault.value && (
+            <p class="notice busy" role="alert">
+              {t('noCatalog', { message: catalogFault.value })}
+            </p>
+          )}
           <View />
         </main>
       </div>
