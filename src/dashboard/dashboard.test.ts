@@ -34,6 +34,7 @@ const dashboard = createDashboard({
     history: async () => undefined,
     usage: () => [],
     refusals: () => [],
+    deletions: () => [],
   },
 });
 

@@ -4,10 +4,15 @@ import { expect, test } from 'vitest';
 import type { Client } from '../client/client.ts';
 import { insight } from './insights.ts';
 
-test.each([true, false])('refused writes are for users who may get their path: %j', async (allowed) => {
-  const insights: any = { refusals: (place: object) => [place] };
+test.each([
+  ['refusals', true],
+  ['refusals', false],
+  ['deletions', true],
+  ['deletions', false],
+] as const)('%s are for users who may get their path: %j', async (sort, allowed) => {
+  const insights: any = { [sort]: (place: object) => [place] };
   const create = async (_: string, { spec }: any) => {
-    expect(spec.nonResourceAttributes).toEqual({ verb: 'get', path: '/console/insights/refusals' });
+    expect(spec.nonResourceAttributes).toEqual({ verb: 'get', path: `/console/insights/${sort}` });
     return { status: { allowed } };
   };
   const clientFor = () => ({ create }) as unknown as Client;
@@ -15,11 +20,11 @@ test.each([true, false])('refused writes are for users who may get their path: %
   const { code, body } = await insight(
     { clientFor, insights },
     { name: 'jane', groups: [] },
-    '/insights/refusals',
+    `/insights/${sort}`,
     query,
   );
   expect(code).toBe(allowed ? 200 : 403);
-  if (allowed) expect(JSON.parse(String(body))).toEqual({ refusals: [{ group: 'apps', namespace: 'a', name: '' }] });
+  if (allowed) expect(JSON.parse(String(body))).toEqual({ [sort]: [{ group: 'apps', namespace: 'a', name: '' }] });
 });
 
 const asked: { place: object; atMs: number | undefined }[] = [];
@@ -42,6 +47,7 @@ const answer = (
         decision: () => undefined,
         trace: () => [],
         refusals: (place) => [place],
+        deletions: () => [],
         usage: () => [{ name: 'n1' }],
         async history(place, atMs) {
           asked.push({ place, atMs });

@@ -16,6 +16,8 @@ export interface Insights {
   history(place: Place, atMs?: number): Promise<object | undefined>;
   /** Writes that the API server refused lately. */
   refusals(place: Partial<Place>): readonly object[];
+  /** Deletions that the API server carried out lately. */
+  deletions(place: Partial<Place>): readonly object[];
 }
 
 interface Place {
@@ -49,7 +51,8 @@ export async function insight(context: Context, user: User, path: string, query:
   if (path === '/insights/usage') return usage(context.insights, client, query);
   const [namespace, name] = [query.get('namespace') ?? '', query.get('name') ?? ''];
   try {
-    if (path === '/insights/refusals') return await refusals(context.insights, client, query);
+    if (path === '/insights/refusals') return await writes('refusals', context.insights, client, query);
+    if (path === '/insights/deletions') return await writes('deletions', context.insights, client, query);
     if (path === '/insights/history') return await history(context.insights, client, query);
     if (!namespace || !name) return failure(400, 'BadRequest', 'namespace and name are required');
     switch (path) {
@@ -96,8 +99,13 @@ async function may(client: Client, resourceAttributes: ReviewedAccess): Promise<
 }
 
 /** They name other users: for those who may get this path, as administrators may. */
-async function refusals({ refusals }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
-  const nonResourceAttributes = { verb: 'get', path: '/console/insights/refusals' };
+async function writes(
+  sort: 'refusals' | 'deletions',
+  insights: Insights,
+  client: Client,
+  query: URLSearchParams,
+): Promise<Page> {
+  const nonResourceAttributes = { verb: 'get', path: `/console/insights/${sort}` };
   const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { nonResourceAttributes } });
   if (review.status?.allowed !== true)
     return failure(403, 'Forbidden', `you may not get ${nonResourceAttributes.path}`);
@@ -105,7 +113,7 @@ async function refusals({ refusals }: Insights, client: Client, query: URLSearch
     const value = query.get(name);
     return value === null ? [] : [[name, value] as const];
   });
-  return json(200, { refusals: refusals(Object.fromEntries(wanted)) });
+  return json(200, { [sort]: insights[sort](Object.fromEntries(wanted)) });
 }
 
 /** Users who may list and watch can see the same through the API. */

@@ -16,13 +16,15 @@ import { ServiceAllocator } from './allocation/service-allocator.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { ComputedResources } from './computed/computed-resources.ts';
 import { startCustomResources } from './crd/custom-resources.ts';
+import type { Deletion } from './deletions.ts';
 import type { ServerConfig } from './environment.ts';
 import { Fairness } from './fairness/fairness.ts';
 import { type Listener, type ListenOptions, listen } from './http/http-server.ts';
 import { inProcess } from './in-process/transport.ts';
+import { KeptWrites, type WrittenPlace } from './kept-writes.ts';
 import { collectMetrics } from './metrics/collected.ts';
 import { storageSeries } from './metrics/storage-metrics.ts';
-import { type Refusal, Refusals, type RefusedPlace } from './refusals.ts';
+import type { Refusal } from './refusals.ts';
 import { cacheOfResource } from './registry/target.ts';
 import type { Server } from './server.ts';
 import type { Site } from './site.ts';
@@ -100,7 +102,9 @@ export interface ApiServer {
   /** The recent past of a resource; `atMs`: also the revision of that time. The caller checks the reader's rights. */
   readonly history: (place: HistoryPlace, atMs?: number) => Promise<History | undefined>;
   /** The last refused writes, oldest first. The caller checks the reader's rights. */
-  readonly refusals: (place: RefusedPlace) => readonly Refusal[];
+  readonly refusals: (place: Partial<WrittenPlace>) => readonly Refusal[];
+  /** The last deletions, likewise. */
+  readonly deletions: (place: Partial<WrittenPlace>) => readonly Deletion[];
   /** Serves for `ms` more, while `readyz` reports the end: clients that look at it go elsewhere. */
   drain(ms: number): Promise<void>;
   /** Ends watches, closes sockets. The store stays open: its opener closes it. */
@@ -165,6 +169,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     userOfToken: (token) => userOfToken(server, token),
     history: (place, atMs) => historyOf(server, place, atMs),
     refusals: (place) => server.refusals.find(place),
+    deletions: (place) => server.deletions.find(place),
     async drain(ms) {
       isDraining = true;
       await clock.sleep(ms);
@@ -220,7 +225,8 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
       }),
     }),
     health: new HealthChecks(),
-    refusals: new Refusals(),
+    refusals: new KeptWrites(300),
+    deletions: new KeptWrites(1_000),
     site: {},
     startedMs: clock.now(),
   };

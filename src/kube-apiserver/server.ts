@@ -6,9 +6,11 @@ import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Allocators } from './allocation/allocators.ts';
 import type { Auditor } from './audit/auditor.ts';
 import type { ComputedResources } from './computed/computed-resources.ts';
+import type { Deletion } from './deletions.ts';
 import type { Environment } from './environment.ts';
 import type { Fairness } from './fairness/fairness.ts';
-import type { Refusals } from './refusals.ts';
+import type { KeptWrites } from './kept-writes.ts';
+import type { Refusal } from './refusals.ts';
 import type { SiteSlot } from './site.ts';
 import type { HealthChecks } from './stages/health.ts';
 
@@ -27,7 +29,8 @@ export interface Server extends Environment {
   /** Undefined: no auditing. */
   readonly auditor?: Auditor;
   /** The last writes that were refused. */
-  readonly refusals: Refusals;
+  readonly refusals: KeptWrites<Refusal>;
+  readonly deletions: KeptWrites<Deletion>;
   /** Pages beside the API. */
   readonly site: SiteSlot;
 }

@@ -50,6 +50,7 @@ export class ConsoleSource {
         history: async () => undefined,
         usage: () => [],
         refusals: () => [],
+        deletions: () => [],
       },
     });
   }

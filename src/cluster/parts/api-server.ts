@@ -59,6 +59,7 @@ export interface ApiServerPart extends RunningComponent {
   userOfToken(token: string): Promise<UserInfo>;
   readonly history: ApiServer['history'];
   readonly refusals: ApiServer['refusals'];
+  readonly deletions: ApiServer['deletions'];
   /** Makes certificates that are due or missing. Rejects with the reason when that fails. */
   checkCertificates(): Promise<void>;
   /** Calls it whenever certificates were renewed, with their names. */
@@ -132,7 +133,7 @@ export async function startApiServerPart(context: PartContext, { store }: StoreP
     ...(pki && { pki }),
     ...{ names: serverNames(config), clientFor, signSecretToken, reportHealth },
     ...{ serveSite: apiServer.serveSite, userOfToken: apiServer.userOfToken, history: apiServer.history },
-    refusals: apiServer.refusals,
+    ...{ refusals: apiServer.refusals, deletions: apiServer.deletions },
     serveComputed: (resources) => apiServer.server.computed.add(resources),
     checkCertificates: async () => rotation?.check(),
     onRenewal: (renewal) => void renewals.add(renewal),

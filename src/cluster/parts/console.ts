@@ -25,7 +25,7 @@ export interface ConsolePart extends RunningComponent {
 export function startConsolePart(
   { config, clock, lab }: PartContext,
   api: ApiServerPart,
-  insights: Omit<Insights, 'trace' | 'history' | 'refusals'>,
+  insights: Omit<Insights, 'trace' | 'history' | 'refusals' | 'deletions'>,
 ): ConsolePart {
   let loaded: Promise<Dashboard> | undefined;
   const load = () => (loaded ??= loadDashboard());
@@ -39,7 +39,10 @@ export function startConsolePart(
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion, isCoracle: true },
       userOfToken: (token) => api.userOfToken(token),
       clientFor: (user) => api.clientFor(user),
-      insights: { ...insights, trace: traceService, history: api.history, refusals: api.refusals },
+      insights: {
+        ...{ ...insights, trace: traceService, history: api.history },
+        ...{ refusals: api.refusals, deletions: api.deletions },
+      },
     });
   };
   api.serveSite({ prefix: '/console', answer: async (request) => (await load()).answer(request) });

@@ -48,6 +48,8 @@ async function announceDeletion(target: Target, { dryRun }: DeleteOptions): Prom
 interface Deleted {
   readonly gone: boolean;
   readonly object: ApiObject;
+  /** Its deletion had begun before, and goes on. */
+  readonly isPending?: boolean;
 }
 
 export async function deleteObject(target: Target, options: DeleteOptions): Promise<Deleted> {
@@ -55,11 +57,25 @@ export async function deleteObject(target: Target, options: DeleteOptions): Prom
   for (let attempt = 1; ; attempt++)
     try {
       const result = await deleteAsSeen(target, options);
+      if (result && !options.dryRun && !result.isPending)
+        noteDeletion(target, result.object.metadata.uid ?? '', result.gone);
       if (result) return result;
       if (attempt > 64) throw staleObject(target.kind, target.name);
     } catch (error) {
       if (!(await mayRepeat(error))) throw error;
     }
+}
+
+function noteDeletion(
+  { server, kind, namespace, name, verb, subresource, user }: Target,
+  uid: string,
+  isGone: boolean,
+): void {
+  const { group, resource } = kind;
+  server.deletions.note({
+    ...{ timeMs: server.clock.now(), uid, user: user.name, verb, subresource, isGone },
+    ...{ group, resource, namespace, name },
+  });
 }
 
 /** Undefined if the live object changed concurrently. */
@@ -137,7 +153,7 @@ async function deleteOnce(
       if (!result.item) return undefined;
       current = result.item;
     }
-  } else if (!gone) return { gone: false, object: live };
+  } else if (!gone) return { gone: false, object: live, isPending: true };
   await breathe(target.work);
   const removed = await removeNow(target, current, last);
   return removed && { gone: true, object: current === item ? live : last };

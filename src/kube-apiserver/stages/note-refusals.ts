@@ -8,6 +8,8 @@ const writes = new Set(['create', 'update', 'patch', 'delete', 'deletecollection
 /** Conflicts and missing objects are part of every controller's work. */
 const noted = new Set([400, 403, 413, 422]);
 
+const longestMessage = 2_000;
+
 export const noteRefusals: Stage = async (request, next) => {
   try {
     return await next();
@@ -25,7 +27,12 @@ function note({ info, user, server }: ApiRequest, error: ApiError): void {
   const { verb, group, resource, subresource, namespace, name } = info;
   const refuser = refuserOf(error);
   server.refusals.note({
-    ...{ timeMs: server.clock.now(), user: user.name, code: error.code, message: error.status.message ?? '' },
+    ...{
+      timeMs: server.clock.now(),
+      user: user.name,
+      code: error.code,
+      message: (error.status.message ?? '').slice(0, longestMessage),
+    },
     ...{ verb, group, resource, subresource, namespace, name: name || (refuser?.name ?? '') },
     by: refuser?.by ?? (error.code === 429 ? 'PodDisruptionBudget' : 'validation'),
   });

@@ -2,6 +2,7 @@
 // writes of each manager.
 
 import { fieldsIn, isFields, listIn, textIn } from '../../../machinery/parsed.ts';
+import type { Deletion } from './deletions.ts';
 import { type FieldChange, fieldChanges } from './diff.ts';
 import type { LogMark } from './log-marks.ts';
 import { type Reason, reasonsOf } from './reasons.ts';
@@ -35,6 +36,7 @@ export type Moment =
     }
   | { readonly kind: 'decision'; readonly key: string; readonly timeMs: number; readonly decision: Decision }
   | { readonly kind: 'refusal'; readonly key: string; readonly timeMs: number; readonly refusal: Refusal }
+  | { readonly kind: 'deletion'; readonly key: string; readonly timeMs: number; readonly deletion: Deletion }
   | { readonly kind: 'log'; readonly key: string; readonly timeMs: number; readonly mark: LogMark }
   | {
       readonly kind: 'write';

@@ -15,7 +15,7 @@ import { ChangedKind } from './changed-kind.tsx';
 import { Marks } from './marks.tsx';
 import { moment } from './moment.ts';
 import { timeText } from './past-bar.tsx';
-import { refuserText, useRefusals } from './use-refusals.tsx';
+import { refuserText, useRefusals } from './use-writes.tsx';
 
 export interface KindHistory {
   readonly kind: Kind;

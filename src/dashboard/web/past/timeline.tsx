@@ -24,7 +24,7 @@ import { timeText } from './past-bar.tsx';
 import { show } from './past-feed.ts';
 import { listAt } from './read-changes.ts';
 import { useLogMarks } from './use-log-marks.ts';
-import { refuserText, useRefusals } from './use-refusals.tsx';
+import { refuserText, useDeletions, useRefusals } from './use-writes.tsx';
 
 interface Props {
   readonly kind: Kind;
@@ -42,6 +42,7 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
   const events = useEvents({ kind: kind.kind, metadata: { name, namespace } });
   const place = placeOf(kindId(kind), namespace, name);
   const refusals = useRefusals({ ...place, namespace, name }).value ?? [];
+  const deletions = useDeletions({ ...place, namespace, name }).value ?? [];
   const logs = useLogMarks(kindId(kind) === 'pods' ? object : undefined).value;
   const changes = useMemo(() => changeMoments(past, versions), [past, versions]);
   const first = past?.versions[0]?.object ?? versions[0]?.object ?? object;
@@ -55,6 +56,9 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
     ...changes,
     ...refusals.map((refusal): Moment => {
       return { kind: 'refusal', key: `refusal ${refusal.key}`, timeMs: refusal.timeMs, refusal };
+    }),
+    ...deletions.map((deletion): Moment => {
+      return { kind: 'deletion', key: `deletion ${deletion.key}`, timeMs: deletion.timeMs, deletion };
     }),
     ...logs.map((mark): Moment => {
       return { kind: 'log', key: `log ${mark.container} ${mark.isError} ${mark.timeMs}`, timeMs: mark.timeMs, mark };
@@ -85,9 +89,10 @@ const rank: Readonly<Record<Moment['kind'], number>> = {
   write: 0,
   decision: 1,
   change: 2,
-  refusal: 3,
-  event: 4,
-  log: 5,
+  deletion: 3,
+  refusal: 4,
+  event: 5,
+  log: 6,
 };
 
 const changeMoments = (past: ObjectPast | undefined, versions: readonly Version[]): Moment[] =>
@@ -170,6 +175,13 @@ function Head({ moment: one }: ItemProps) {
       );
     case 'log':
       return <strong>{t(one.mark.isError ? 'logErrors' : 'logWarnings', { count: one.mark.count })}</strong>;
+    case 'deletion':
+      return (
+        <>
+          <strong>{t(one.deletion.isEviction ? 'evictionBy' : 'deletionBy')}</strong>
+          <span class="muted">{one.deletion.user}</span>
+        </>
+      );
     case 'refusal':
       return (
         <>
@@ -213,6 +225,8 @@ function Body({ moment: one, kind, namespace, name }: ItemProps) {
           <a href={links.object(kindId(kind), namespace, name, 'logs')}>{one.mark.text}</a>
         </p>
       );
+    case 'deletion':
+      return one.deletion.isGone ? null : <p class="muted">{t('deletionBegins')}</p>;
     case 'refusal':
       return (
         <>

@@ -1,33 +1,40 @@
-// Writes that the server refused: by which part of it, and why.
+// Writes that the server refused, by which part of it and why, and deletions with their users.
 
 import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { getInsight } from '../api/api.ts';
+import { deletionsIn } from '../model/deletions.ts';
 import type { PastPlace } from '../model/history.ts';
-import { type Refusal, refusalsIn } from '../model/refusals.ts';
+import { refusalsIn } from '../model/refusals.ts';
 import { t } from '../text.ts';
 import { whileVisible } from '../ui/poll.ts';
 
 const readMs = 10_000;
 
 /** Undefined: the user may not see them, or they are not read yet. Without a place: all of them. */
-export function useRefusals(place: Partial<PastPlace>): ReadonlySignal<readonly Refusal[] | undefined> {
-  const found = useSignal<readonly Refusal[] | undefined>(undefined);
+const useWrites = <Write,>(
+  name: 'refusals' | 'deletions',
+  read: (answer: unknown) => readonly Write[],
+  place: Partial<PastPlace>,
+): ReadonlySignal<readonly Write[] | undefined> => {
+  const found = useSignal<readonly Write[] | undefined>(undefined);
   const query = JSON.stringify(place);
   useEffect(() => {
     let isOver = false;
-    const read = async () => {
-      const answer = await getInsight('refusals', JSON.parse(query)).then(refusalsIn, () => undefined);
+    const stop = whileVisible(readMs, async () => {
+      const answer = await getInsight(name, JSON.parse(query)).then(read, () => undefined);
       if (!isOver) found.value = answer;
-    };
-    const stop = whileVisible(readMs, read);
+    });
     return () => {
       isOver = true;
       stop();
     };
-  }, [query, found]);
+  }, [name, read, query, found]);
   return found;
-}
+};
+
+export const useRefusals = (place: Partial<PastPlace>) => useWrites('refusals', refusalsIn, place);
+export const useDeletions = (place: Partial<PastPlace>) => useWrites('deletions', deletionsIn, place);
 
 const ownParts = ['authorization', 'validation'] as const;
 
