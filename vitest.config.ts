@@ -11,6 +11,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // The default, a second, is less than a command takes beside other tests.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       { extends: true, test: { name: 'system', include: system } },
       // One process runs many files: loading the modules again for each one takes longer than most of these tests.
