@@ -41,9 +41,13 @@ export type RunConfig = Omit<ClusterConfig, keyof Ranges | 'server'> &
     readonly nodeIPs: readonly string[];
   };
 
-/** Throws SettingError when the machine has no address of the cluster's primary family. */
+/** Throws SettingError when the machine has no address of the cluster's primary family, or settings have other ones. */
 export function runConfigOf({ server: _, ...config }: ClusterConfig, ranges: Ranges): RunConfig {
   const nodeIPs = nodeAddresses(config.givenNodeIPs, ranges.serviceCidr);
+  const families = familiesOf(ranges.serviceCidr);
+  const foreign = config.loadBalancerRange.find((text) => !families.includes(must(parseIpRange(text), text).family));
+  if (foreign !== undefined)
+    throw new SettingError(`--load-balancer-range ${foreign}: the cluster has ${familyNames(families)} alone`);
   return { ...config, ...ranges, nodeIP: nodeIPs[0], nodeIPs };
 }
 

@@ -126,14 +126,12 @@ export function ranges(v4: PrefixLengths, v6: PrefixLengths): (value: string) =>
 
 const largestRange = 65_536n;
 
-/** IPv4 ranges, each a CIDR or two addresses with a dash between. */
+/** Each a CIDR or two addresses with a dash between. */
 export function addressRanges(value: string): readonly string[] {
   return list(value).map((text) => {
     const range = parseIpRange(text);
-    if (range?.family !== 4)
-      throw new SettingError(
-        `"${text}" is no range. Give two IPv4 addresses, such as 192.0.2.200-192.0.2.220, or a CIDR.`,
-      );
+    if (!range)
+      throw new SettingError(`"${text}" is no range. Give two addresses, such as 192.0.2.200-192.0.2.220, or a CIDR.`);
     if (range.last - range.first >= largestRange) throw new SettingError(`${text} has more than 65536 addresses.`);
     return text;
   });

@@ -83,7 +83,8 @@ describe('a setting refuses a value that cannot be used', () => {
   test.each<[keyof Settings, string, RegExp]>([
     ['port', '65536', /whole number from 0 to 65535/],
     ['loadBalancerRange', '192.0.2.220-192.0.2.200', /is no range/],
-    ['loadBalancerRange', 'fd00::/120', /is no range/],
+    ['loadBalancerRange', 'fd00::1-192.0.2.1', /is no range/],
+    ['loadBalancerRange', 'fd00::/111', /more than 65536/],
     ['loadBalancerRange', '10.0.0.0/8', /more than 65536/],
     ['port', '', /whole number/],
     ['port', '6443.5', /whole number/],

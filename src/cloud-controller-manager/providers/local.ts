@@ -66,9 +66,15 @@ export function localProvider({ ranges, reservedPorts }: LocalConfig): CloudProv
   };
 }
 
-function checkCommon({ metadata, spec }: Service): void {
-  if (spec?.ipFamilies && !spec.ipFamilies.includes('IPv4'))
-    throw new Error('load balancers have IPv4 addresses only: add IPv4 to spec.ipFamilies');
+type Family = 4 | 6;
+
+/** Those of the service, its first one first. */
+const familiesOf = ({ spec }: Service): readonly Family[] =>
+  spec?.ipFamilies?.length ? spec.ipFamilies.map((name) => (name === 'IPv6' ? 6 : 4)) : [4];
+
+const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
+
+function checkCommon({ metadata }: Service): void {
   if (metadata.annotations?.[sourceRangesAnnotation]?.trim())
     throw new Error(`the annotation ${sourceRangesAnnotation} is not supported: use spec.loadBalancerSourceRanges`);
 }
@@ -79,16 +85,26 @@ interface Wanted {
   readonly source: string;
 }
 
-function wantedAddress({ metadata, spec }: Service): Wanted | undefined {
+/** The annotation may have an address of each family, with a comma between. */
+function wantedAddresses(service: Service): ReadonlyMap<Family, Wanted> {
+  const { metadata, spec } = service;
   const annotation = metadata.annotations?.[addressAnnotation];
   const field = spec?.loadBalancerIP || undefined;
   if (annotation !== undefined && field !== undefined && annotation !== field)
     throw new Error(`spec.loadBalancerIP ${field} and the annotation ${addressAnnotation} ${annotation} differ`);
   const address = annotation ?? field;
-  if (address === undefined) return undefined;
+  const wanted = new Map<Family, Wanted>();
+  if (address === undefined) return wanted;
   const source = annotation === undefined ? 'spec.loadBalancerIP' : `the annotation ${addressAnnotation}`;
-  if (parseIp(address)?.family !== 4) throw new Error(`${source}: "${address}" is no IPv4 address`);
-  return { address, source };
+  for (const text of address.split(',').map((part) => part.trim())) {
+    const family = parseIp(text)?.family;
+    if (!family) throw new Error(`${source}: "${text}" is no IP address`);
+    if (!familiesOf(service).includes(family))
+      throw new Error(`${source}: the service has no IPv${family} address, so it cannot have ${text}`);
+    if (wanted.has(family)) throw new Error(`${source}: "${address}" has two IPv${family} addresses`);
+    wanted.set(family, { address: text, source });
+  }
+  return wanted;
 }
 
 const addressesOf = ({ status }: Service): readonly string[] =>
@@ -101,16 +117,29 @@ function fromRange(service: Service, ranges: readonly IpRange[], texts: readonly
     if (keyOf(each) !== keyOf(service))
       for (const address of [...addressesOf(each), ...(each.spec?.externalIPs ?? [])])
         holders.set(address, keyOf(each));
-  const wanted = wantedAddress(service);
-  const address = wanted ? checked(wanted, ranges, texts, holders) : freeAddress(service, ranges, holders);
-  if (address === undefined)
-    throw new Error(
-      `all addresses of ${texts.join(',')} are in use: give a larger --load-balancer-range, or delete a service`,
-    );
-  return {
-    status: { ingress: [{ ip: address, ipMode: 'VIP' }] },
-    annotations: { [announcedLoadBalancer]: 'true' },
-  };
+  const wanted = wantedAddresses(service);
+  const ingress = rangedFamilies(service, ranges).map((family) => {
+    const own = ranges.filter((range) => range.family === family);
+    const asked = wanted.get(family);
+    const ip = asked ? checked(asked, own, texts, holders) : freeAddress(service, own, holders);
+    if (ip === undefined)
+      throw new Error(
+        `all addresses of ${texts.join(',')} are in use: give a larger --load-balancer-range, or delete a service`,
+      );
+    return { ip, ipMode: 'VIP' };
+  });
+  return { status: { ingress }, annotations: { [announcedLoadBalancer]: 'true' } };
+}
+
+/** The families of the service that have a range. */
+function rangedFamilies(service: Service, ranges: readonly IpRange[]): readonly Family[] {
+  const families = familiesOf(service);
+  const found = families.filter((family) => ranges.some((range) => range.family === family));
+  const isEnough = found.length >= (service.spec?.ipFamilyPolicy === 'RequireDualStack' ? families.length : 1);
+  const missing = families.find((family) => !found.includes(family));
+  if (!isEnough)
+    throw new Error(`the service needs an IPv${missing} address, and --load-balancer-range has none of that family`);
+  return found;
 }
 
 function checked(
@@ -132,24 +161,26 @@ function freeAddress(
   ranges: readonly IpRange[],
   holders: ReadonlyMap<string, string>,
 ): string | undefined {
-  const [current] = addressesOf(service);
-  const ip = current === undefined ? undefined : parseIp(current);
-  if (ip && !holders.has(current) && ranges.some((range) => rangeContains(range, ip))) return current;
+  const current = addressesOf(service).find((address) => {
+    const ip = parseIp(address);
+    return ip && !holders.has(address) && ranges.some((range) => rangeContains(range, ip));
+  });
+  if (current !== undefined) return current;
   for (const { family, first, last } of ranges)
     for (let value = first; value <= last; value++) {
       const address = formatIp({ family, value });
-      // Some clients take them for the address of a network, and for its broadcast.
-      if (!/\.(0|255)$/.test(address) && !holders.has(address)) return address;
+      // Some clients take them for the address of a network, and for its broadcast; in IPv6 any router has the first.
+      if (!/(\.(0|255)|::)$/.test(address) && !holders.has(address)) return address;
     }
   return undefined;
 }
 
-const internalAddress = ({ status }: Node): string | undefined =>
-  status?.addresses?.find(({ type, address }) => type === 'InternalIP' && parseIp(address)?.family === 4)?.address;
+const internalAddresses = ({ status }: Node): readonly string[] =>
+  (status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
 
 const isReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
 
-const nodeState = (node: Node): string => `${internalAddress(node)} ${isReady(node)}`;
+const nodeState = (node: Node): string => `${internalAddresses(node)} ${isReady(node)}`;
 
 const keepsClientAddress = ({ spec }: Service): boolean => spec?.externalTrafficPolicy === 'Local';
 
@@ -161,28 +192,30 @@ const serviceOf = ({ metadata: { labels, namespace } }: EndpointSlice): string[]
 /** Nothing checks the health of these addresses, so those of nodes that cannot serve are left out. */
 function ofNodes(service: Service, nodes: readonly Node[], { lister }: Tools): LoadBalancer {
   checkCommon(service);
-  const serving = keepsClientAddress(service)
-    ? nodesWithEndpoints(service, lister('endpointslices').list(service.metadata.namespace))
-    : undefined;
-  const addresses = nodes
-    .filter((node) => isReady(node) && (serving?.has(node.metadata.name) ?? true))
-    .flatMap((node) => internalAddress(node) ?? []);
-  const wanted = wantedAddress(service);
-  if (wanted && !nodes.some((node) => internalAddress(node) === wanted.address))
-    throw new Error(
-      `${wanted.address} of ${wanted.source} is the address of no node: start the control plane with --load-balancer-range for other addresses`,
-    );
-  const ingress = [...new Set(addresses)]
-    .filter((ip) => wanted === undefined || wanted.address === ip)
-    .sort()
-    .map((ip) => ({ ip, ipMode: 'VIP' }));
+  const slices = lister('endpointslices').list(service.metadata.namespace);
+  const wanted = wantedAddresses(service);
+  for (const { address, source } of wanted.values())
+    if (!nodes.some((node) => internalAddresses(node).includes(address)))
+      throw new Error(
+        `${address} of ${source} is the address of no node: start the control plane with --load-balancer-range for other addresses`,
+      );
+  const ingress = familiesOf(service).flatMap((family) => {
+    const serving = keepsClientAddress(service) ? nodesWithEndpoints(service, family, slices) : undefined;
+    const addresses = nodes
+      .filter((node) => isReady(node) && (serving?.has(node.metadata.name) ?? true))
+      .flatMap((node) => internalAddresses(node).find((address) => familyOf(address) === family) ?? []);
+    return [...new Set(addresses)]
+      .filter((ip) => wanted.size === 0 || wanted.get(family)?.address === ip)
+      .sort()
+      .map((ip) => ({ ip, ipMode: 'VIP' }));
+  });
   return { status: { ingress }, annotations: { [announcedLoadBalancer]: null } };
 }
 
-function nodesWithEndpoints(service: Service, slices: readonly EndpointSlice[]): ReadonlySet<string> {
+function nodesWithEndpoints(service: Service, family: Family, slices: readonly EndpointSlice[]): ReadonlySet<string> {
   return new Set(
     slices
-      .filter((slice) => slice.addressType === 'IPv4' && serviceOf(slice).includes(keyOf(service)))
+      .filter((slice) => slice.addressType === `IPv${family}` && serviceOf(slice).includes(keyOf(service)))
       .flatMap(({ endpoints }) => endpoints ?? [])
       .filter(({ conditions }) => conditions?.ready !== false)
       .flatMap(({ nodeName }) => nodeName ?? []),

@@ -18,10 +18,15 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-async function start(ranges: readonly string[], nodes: readonly string[] = ['192.0.2.10', '192.0.2.11']) {
+async function start(
+  ranges: readonly string[],
+  nodes: readonly string[] = ['192.0.2.10', '192.0.2.11'],
+  serviceCidr = '10.96.0.0/12',
+) {
   const clock = new VirtualClock();
   const random = seededRandom(7);
-  const api = await createApiServer({ store: createMemoryStore({ clock }), clock, random, logger: silentLogger });
+  const store = createMemoryStore({ clock });
+  const api = await createApiServer({ store, clock, random, logger: silentLogger, config: { serviceCidr } });
   const client = createClient(api.transport(admin));
   const fatal = (error: Error) => {
     throw error;
@@ -46,10 +51,12 @@ async function start(ranges: readonly string[], nodes: readonly string[] = ['192
   });
 }
 
-async function node(client: Client, name: string, address: string): Promise<void> {
+/** `text` may have several addresses. */
+async function node(client: Client, name: string, text: string): Promise<void> {
   await client.create('nodes', { metadata: { name } });
   const conditions = [{ type: 'Ready', status: 'True' }];
-  const body = { status: { addresses: [{ type: 'InternalIP', address }], conditions } };
+  const addresses = text.split(' ').map((address) => ({ type: 'InternalIP', address }));
+  const body = { status: { addresses, conditions } };
   await client.patch('nodes', { name }, { type: 'merge', body }, { subresource: 'status' });
 }
 
@@ -163,7 +170,7 @@ describe('a service gets an address', () => {
       [],
       /192\.0\.2\.7 of spec\.loadBalancerIP is not in the range/,
     ],
-    ['but no other text', {}, { 'coracle.local/load-balancer-ip': 'x' }, [], /"x" is no IPv4 address/],
+    ['but no other text', {}, { 'coracle.local/load-balancer-ip': 'x' }, [], /"x" is no IP address/],
     [
       'but not two at once',
       { loadBalancerIP: '192.0.2.201' },
@@ -199,6 +206,33 @@ describe('a service gets an address', () => {
     expect(await cloud.addresses('first')).toEqual(['192.0.2.201']);
     await cloud.pass(5_000);
     expect(await cloud.addresses('second')).toEqual(['192.0.2.200']);
+  });
+});
+
+describe('in a cluster of both families a service gets', () => {
+  const dual = '10.96.0.0/12,fd00:96::/112';
+  const both = [...range, 'fd00:1::/125'];
+  const nodes = ['192.0.2.10 fd00::10', '192.0.2.11', '192.0.2.12 fd00::12'];
+  const prefer = { ipFamilyPolicy: 'PreferDualStack' };
+  const named = (text: string) => ({ 'coracle.local/load-balancer-ip': text });
+  test.each<[string, string[], object, object, string[], RegExp?]>([
+    ['an address of its first family', both, {}, {}, ['192.0.2.200']],
+    ['one of IPv6, and not the first of the range', both, { ipFamilies: ['IPv6'] }, {}, ['fd00:1::1']],
+    ['one of each family', both, prefer, {}, ['192.0.2.200', 'fd00:1::1']],
+    ['in its order', both, { ...prefer, ipFamilies: ['IPv6'] }, {}, ['fd00:1::1', '192.0.2.200']],
+    ['those that it names', both, prefer, named('fd00:1::7, 192.0.2.201'), ['192.0.2.201', 'fd00:1::7']],
+    ['one, where a range is missing', range, prefer, {}, ['192.0.2.200']],
+    ['none, where it requires both', range, { ipFamilyPolicy: 'RequireDualStack' }, {}, [], /needs an IPv6 address/],
+    ['none, where its only family has no range', range, { ipFamilies: ['IPv6'] }, {}, [], /needs an IPv6 address/],
+    ['none of a family that it lacks', both, {}, named('fd00:1::7'), [], /has no IPv6 address, so it cannot have/],
+    ['not two of a family', both, prefer, named('fd00:1::7,fd00:1::6'), [], /has two IPv6 addresses/],
+    ['the addresses of the nodes', [], prefer, {}, ['192.0.2.10', '192.0.2.11', '192.0.2.12', 'fd00::10', 'fd00::12']],
+    ['those of one family', [], { ipFamilies: ['IPv6'] }, {}, ['fd00::10', 'fd00::12']],
+  ])('%s', async (_, ranges, spec, annotations, wanted, refusal) => {
+    const cloud = await start(ranges, nodes, dual);
+    await cloud.service('web', spec, annotations);
+    expect(await cloud.addresses('web')).toEqual(wanted);
+    expect((await cloud.events('web')).filter((event) => event.startsWith('Warning')).join()).toMatch(refusal ?? /^$/);
   });
 });
 

@@ -232,7 +232,7 @@ class Announcer {
     if (isDue) this.#prolongedMs = nowMs;
     for (const held of gained) this.#held.set(held.ip, held);
     const contested = wanted.flatMap(({ ip, isContested }) => (isContested ? (this.#held.get(ip) ?? []) : []));
-    await Promise.all([...new Set([...gained, ...contested])].map(tellNeighbours));
+    await tellNeighbours([...new Set([...gained, ...contested])], lifetime);
     this.#reportHeld(nowMs);
   }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseMessage } from './heartbeats.ts';
-import { anyNeighbour, networkOf } from './interfaces.ts';
+import { anyNeighbour, networkOf, ownNetworks } from './interfaces.ts';
 
 test.each<[string, string, object | undefined]>([
   [
@@ -19,6 +19,24 @@ test.each<[string, string, object | undefined]>([
   ['other types', '{"node":"a","networks":[7],"holds":[]}', undefined],
   ['no list', '{"node":"a","networks":[],"holds":"192.0.2.1"}', undefined],
 ])('a message: %s', (_, text, wanted) => expect(parseMessage(text)).toEqual(wanted));
+
+test('the networks of a machine are those in which it has neighbours', () => {
+  const address = (cidr: string, internal = false) => {
+    const [text] = cidr.split('/');
+    const common = { netmask: '', mac: '', internal, cidr, address: text };
+    return text.includes(':')
+      ? { ...common, family: 'IPv6' as const, scopeid: 0 }
+      : { ...common, family: 'IPv4' as const };
+  };
+  const eth0 = ['192.0.2.2/24', '192.0.2.200/32', 'fd00::2/64', 'fd00::c8/128', 'fe80::1/64'].map((each) =>
+    address(each),
+  );
+  const found = ownNetworks({ lo: [address('127.0.0.1/8', true), address('::1/128', true)], eth0 });
+  expect(found).toEqual([
+    { device: 'eth0', cidr: '192.0.2.0/24', address: '192.0.2.2' },
+    { device: 'eth0', cidr: 'fd00::/64', address: 'fd00::2' },
+  ]);
+});
 
 const network = (cidr: string, address = '192.0.2.10') => ({ device: cidr, cidr, address });
 test.each<[string, string, string[], string | undefined]>([

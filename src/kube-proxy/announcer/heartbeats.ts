@@ -26,7 +26,7 @@ export async function openHeartbeats(
   now: () => number,
   heard: (node: string, from: string, heartbeat: Heartbeat) => void,
 ): Promise<HeartbeatSocket> {
-  const socket = dgram.createSocket('udp4');
+  const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(heartbeatPort, address, () => {
