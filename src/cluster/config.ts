@@ -194,13 +194,15 @@ function checkRanges(config: ClusterConfig): void {
 }
 
 /** Pods and services have the same families, and so has the machine. */
-function checkFamilies({ serviceCidr, clusterCidr, givenNodeIPs, server }: ClusterConfig): void {
+function checkFamilies({ serviceCidr, clusterCidr, givenNodeIPs, server, proxyMode }: ClusterConfig): void {
   const [services, pods] = [serviceCidr, clusterCidr].map((ranges) => ranges && familyNames(familiesOf(ranges)));
   const [one, other] = [services ?? 'IPv4', pods ?? 'IPv4'];
   if (one !== other)
     throw new SettingError(
       `--service-cidr has ${one}${services ? '' : ' by default'}, and --cluster-cidr ${other}${pods ? '' : ' by default'}: give both the same families in the same order, such as --service-cidr 10.96.0.0/12,fd00:10:96::/112 --cluster-cidr 10.244.0.0/16,fd00:10:244::/56`,
     );
+  if (serviceCidr && proxyMode === 'userspace' && familiesOf(serviceCidr).includes(6))
+    throw new SettingError('--proxy-mode userspace has no IPv6: choose nftables or auto');
   // A machine that joins has the ranges of its cluster.
   if (serviceCidr && !server?.join) nodeAddresses(givenNodeIPs, serviceCidr);
 }

@@ -160,6 +160,7 @@ describe('a running cluster becomes the first server', () => {
 });
 
 describe('settings that contradict each other are refused', () => {
+  const dualRanges = { serviceCidr: '10.0.0.0/16,fd00::/112', clusterCidr: '10.1.0.0/16,fd01::/56' };
   const complete = (more: Partial<ClusterRequest>) => completeConfig({ name: 'test', dataDirectory: '/data', ...more });
   test.each<[string, Partial<ClusterRequest>, RegExp]>([
     ['etcd without endpoints', { store: 'etcd' }, /needs --etcd-endpoints/],
@@ -196,6 +197,11 @@ describe('settings that contradict each other are refused', () => {
       'families in another order',
       { serviceCidr: '10.0.0.0/16,fd00::/112', clusterCidr: 'fd01::/56,10.1.0.0/16' },
       /the same families in the same order/,
+    ],
+    [
+      'IPv6 by the proxy in user space',
+      { ...dualRanges, proxyMode: 'userspace' },
+      /--proxy-mode userspace has no IPv6/,
     ],
     [
       'an address of a family that the cluster lacks',

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxArchive } from './busybox-archive.ts';
-import { eventually, Machine, Networks, whyNot } from './machine.ts';
+import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
 const image = 'example.test/busybox:1';
@@ -87,7 +87,8 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
     [server, near, client] = [networks.machine('one'), networks.machine('one'), networks.machine('one')];
     sixes = await Promise.all([server, near, client].map(addSix));
     const ranges = ['--service-cidr', '10.96.0.0/12,fd00:96::/112', '--cluster-cidr', '10.244.0.0/16,fd00:244::/56'];
-    await server.must('up', '--node-name', 'server', ...ranges);
+    const balancers = ['--load-balancer-range', '192.0.2.200/30,fd01::c8/126'];
+    await server.must('up', '--node-name', 'server', ...ranges, ...balancers);
     server.kubeconfig = path.join(server.directory, 'data/kubeconfig');
     const command = (await server.must('token', 'create')).trim().split(' ').slice(2);
     await near.must('agent', ...command, '--node-name', 'near');
@@ -100,9 +101,10 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
       service('single', { ipFamilies: ['IPv6'] }),
       service('empty', { ipFamilyPolicy: 'PreferDualStack', selector: { app: 'none' } }),
       service('pods', { ipFamilyPolicy: 'PreferDualStack', clusterIP: 'None' }),
+      service('balanced', { type: 'LoadBalancer', ipFamilyPolicy: 'PreferDualStack' }),
     );
     await server.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
-  }, 90_000);
+  }, 150_000);
   afterAll(async () => {
     for (const machine of nodes().reverse()) await machine.own('down', '--delete');
     for (const machine of [...nodes(), client].filter(Boolean)) machine.dispose();
@@ -143,7 +145,7 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
       const names = await inPod(pods[0].name, 'busybox', 'nslookup', 'pods.default.svc.cluster.local', server);
       for (const ip of pods.flatMap(({ ips }) => ips)) expect(names).toContain(ip);
     }
-  });
+  }, 40_000);
 
   test('a client outside reaches node ports and host ports, and a service without endpoints refuses', async () => {
     const { spec } = JSON.parse(await server.kubectl('get', 'service', 'web', '-o', 'json'));
@@ -164,6 +166,29 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
     await outside.end();
   });
 
+  test('a load balancer address of IPv6 moves when its machine loses the network, and neighbours learn it', async () => {
+    const ask = async (address: string) => (await client.curl(url(address, 80), '--max-time', '1')).stdout.trim();
+    const addresses = ['192.0.2.200', 'fd01::c8'];
+    for (const address of addresses)
+      await eventually(async () => expect(await ask(address)).toMatch(/^(near|server)$/));
+    const has = async (machine: Machine) => (await machine.run('ip', ['-o', 'addr'])).stdout.includes(' fd01::c8/128 ');
+    const holder = (await has(server)) ? server : near;
+    const learnt = async () => (await client.run('ip', ['neigh', 'show', 'fd01::c8'])).stdout;
+    const before = await learnt();
+    networks.connect(holder, 'down');
+    try {
+      const other = holder === server ? near : server;
+      await eventually(async () => expect(await has(other)).toBe(true));
+      const mac = /ether (\S+)/.exec((await other.run('ip', ['link', 'show', 'dev', 'eth0'])).stdout)?.[1];
+      // Told by the machine, not found by a question of the client.
+      await eventually(async () => expect(await learnt()).toContain(mac), 3_000);
+      expect(before).not.toContain(mac);
+    } finally {
+      networks.connect(holder, 'up');
+    }
+    await eventually(async () => expect(await ask('fd01::c8')).toMatch(/^(near|server)$/));
+  }, 40_000);
+
   test('a policy isolates in both families, and neighbours are still found', async () => {
     const deny = (ingress: object[]) => ({
       apiVersion: 'networking.k8s.io/v1',
@@ -182,55 +207,62 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
 });
 
 describe.skipIf(reason)(`IPv6 alone${reason ? `: ${reason}` : ''}`, () => {
+  let networks: Networks;
   let machine: Machine;
+  let worker: Machine;
   let six: string;
 
+  const both = () => [machine, worker].filter(Boolean);
+
   beforeAll(async () => {
-    machine = new Machine();
-    six = await addSix(machine);
-    await machine.run('ip', ['-4', 'addr', 'flush', 'dev', 'eth0']);
-    await machine.must(
-      'up',
-      '--node-name',
-      'six',
-      '--service-cidr',
-      'fd00:97::/112',
-      '--cluster-cidr',
-      'fd00:245::/56',
-    );
+    networks = new Networks();
+    [machine, worker] = [networks.machine('one'), networks.machine('one')];
+    [six] = await Promise.all(both().map(addSix));
+    await Promise.all(both().map((each) => each.run('ip', ['-4', 'addr', 'flush', 'dev', 'eth0'])));
+    const ranges = ['--service-cidr', 'fd00:97::/112', '--cluster-cidr', 'fd00:245::/56'];
+    await machine.must('up', '--node-name', 'six', ...ranges);
     machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
-    await machine.must('image', 'load', busyboxArchive(machine.directory, image));
+    const command = (await machine.must('token', 'create')).trim().split(' ').slice(2);
+    await worker.must('agent', ...command, '--node-name', 'worker');
+    await Promise.all(both().map((each) => each.must('image', 'load', busyboxArchive(each.directory, image))));
     await machine.apply(web, service('web', { type: 'NodePort' }));
     await machine.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
-  }, 60_000);
+  }, 150_000);
   afterAll(async () => {
-    await machine?.own('down', '--delete');
-    machine?.dispose();
+    for (const each of both().reverse()) await each.own('down', '--delete');
+    for (const each of both()) each.dispose();
+    networks?.dispose();
   }, 60_000);
 
-  test('clients, the node, the service kubernetes and pods use IPv6', async () => {
-    expect(await machine.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}')).toContain(
-      `[${six}]`,
-    );
+  test('clients, nodes, the service kubernetes and pods use IPv6', async () => {
+    const url = await machine.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
+    expect(url).toContain(`[${six}]`);
     expect(await machine.kubectl('get', 'nodes', '-o', 'wide')).toContain(` ${six} `);
     expect(await machine.kubectl('get', 'endpointslices', 'kubernetes')).toMatch(new RegExp(`IPv6 .* ${six} `));
-    const [{ name, ips, hostIPs }] = await podsOf(machine);
-    expect([ips.length, hostIPs]).toEqual([1, [six]]);
-    const inside = await machine.kubectl('exec', name, '--', 'sh', '-c', 'cat /etc/resolv.conf; wget -qO- http://web');
-    expect(inside).toMatch(/^nameserver fd00:97::a$/m);
-    expect(inside).toContain('six\n');
-  });
+    const pods = await podsOf(machine);
+    for (const { name, ips, hostIPs } of pods) {
+      expect([ips.length, hostIPs.length]).toEqual([1, 1]);
+      const script = [
+        'cat /etc/resolv.conf; wget -qO- http://web',
+        ...pods.map((pod) => `wget -qO- http://[${pod.ips[0]}]:8080`),
+      ];
+      const inside = await machine.kubectl('exec', name, '--', 'sh', '-c', script.join('; '));
+      expect(inside).toMatch(/^nameserver fd00:97::a$/m);
+      expect(inside).toMatch(new RegExp(`\n(six|worker)\n${pods.map(({ node }) => `${node}\n`).join('')}$`));
+    }
+  }, 40_000);
 
-  test('the API server reaches pods, and the machine its node port', async () => {
-    const [{ name }] = await podsOf(machine);
+  test('the API server reaches pods of all nodes, and machines a node port', async () => {
     const proxy = (kind: string, of: string) => `/api/v1/namespaces/default/${kind}/${of}/proxy/`;
-    for (const target of [proxy('pods', `${name}:8080`), proxy('services', 'web:80')])
-      expect((await machine.kubectl('get', '--raw', target)).trim()).toBe('six');
-    const forward = machine.kubectlInBackground('port-forward', name, '18081:8080');
-    await forward.shows(/Forwarding from \[::1\]:18081/);
-    expect((await machine.curl('http://[::1]:18081/')).stdout.trim()).toBe('six');
-    await forward.end();
+    for (const { name, node } of await podsOf(machine)) {
+      expect((await machine.kubectl('get', '--raw', proxy('pods', `${name}:8080`))).trim()).toBe(node);
+      const forward = machine.kubectlInBackground('port-forward', name, '18081:8080');
+      await forward.shows(/Forwarding from \[::1\]:18081/);
+      expect((await machine.curl('http://[::1]:18081/')).stdout.trim()).toBe(node);
+      await forward.end();
+    }
+    expect((await machine.kubectl('get', '--raw', proxy('services', 'web:80'))).trim()).toMatch(/^(six|worker)$/);
     const { spec } = JSON.parse(await machine.kubectl('get', 'service', 'web', '-o', 'json'));
-    expect((await machine.curl(url(six, spec.ports[0].nodePort))).stdout.trim()).toBe('six');
-  });
+    expect((await worker.curl(url(six, spec.ports[0].nodePort))).stdout.trim()).toMatch(/^(six|worker)$/);
+  }, 40_000);
 });

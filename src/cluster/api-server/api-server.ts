@@ -9,7 +9,7 @@ import { firstAddresses } from '../addresses.ts';
 import { openAuditor } from '../auditing.ts';
 import type { Environment } from '../context.ts';
 import { LiveFiles } from '../live-files.ts';
-import { primaryAddress } from '../node-addresses.ts';
+import { nodeAddresses } from '../node-addresses.ts';
 import { type ServedApi, serveApi } from '../parts/serve-api.ts';
 import { readTracing } from '../tracing.ts';
 import { readAccess } from './access.ts';
@@ -103,7 +103,9 @@ export async function startApiServer(values: FlagValues, environment: Environmen
 /** Members of a cluster do not reach the loopback address. */
 function advertisedAddress(values: FlagValues): string {
   const address = values['advertise-address'] || values['bind-address'];
-  return /^(127\.|0\.0\.0\.0$|::1?$|$)/.test(address) && !values['advertise-address'] ? primaryAddress() : address;
+  return /^(127\.|0\.0\.0\.0$|::1?$|$)/.test(address) && !values['advertise-address']
+    ? nodeAddresses(undefined, values['service-cluster-ip-range'])[0]
+    : address;
 }
 
 function serverConfig(values: FlagValues, { trust, clients }: Serving): Partial<ServerConfig> {

@@ -1,6 +1,6 @@
 // The flags of kube-apiserver for its port, its certificates, its store, and the servers that it calls.
 
-import { parseCidr, parseIp } from '../../machinery/ip.ts';
+import { formatCidr, parseCidrs, parseIp } from '../../machinery/ip.ts';
 import { SettingError } from '../settings.ts';
 import { bool, duration, type Flag, ignored, integer, list, only, refused, text, texts } from './flag.ts';
 
@@ -107,18 +107,22 @@ export const storeFlags = {
   'default-watch-cache-size': ignored(integer('size of a watch cache', 100)),
 };
 
-/** Kubernetes' range of a service network. */
+/** Kubernetes' ranges of a service network. */
 const serviceRange: Flag<string> = {
-  ...text('addresses of services, such as 10.96.0.0/12', '10.0.0.0/24'),
+  ...text('addresses of services, such as 10.96.0.0/12, or one range of each family, the primary first', '10.0.0.0/24'),
   read: (values) => {
     const value = values.at(-1) ?? '';
     if (value === '') return '10.0.0.0/24';
-    if (value.includes(',')) throw new SettingError('give one range: services have one address family here');
-    const range = parseCidr(value);
-    if (range?.family !== 4) throw new SettingError('give an IPv4 range, such as 10.96.0.0/12');
-    if (range.prefix < 12) throw new SettingError('the range is too large: give one of /12 or smaller');
-    if (range.prefix > 29) throw new SettingError('the range must have at least 8 addresses');
-    return value;
+    const ranges = parseCidrs(value);
+    if (!ranges) throw new SettingError('give a range, such as 10.96.0.0/12, or one of each family');
+    if (ranges.length > 2 || (ranges.length === 2 && ranges[0].family === ranges[1].family))
+      throw new SettingError('give one range, or one of each family');
+    for (const { family, prefix } of ranges) {
+      const largest = family === 4 ? 12 : 64;
+      if (prefix < largest) throw new SettingError(`the range is too large: give one of /${largest} or smaller`);
+      if (prefix > (family === 4 ? 29 : 125)) throw new SettingError('the range must have at least 8 addresses');
+    }
+    return ranges.map(formatCidr).join();
   },
 };
 

@@ -76,6 +76,7 @@ class Cri implements ContainerRuntime {
   readonly #options: CriOptions;
   /** Statuses that are final for their state. */
   readonly #statuses = new Map<string, ContainerStatus>();
+  #isSixFirst = false;
   readonly #ips = new Map<string, readonly string[]>();
   /** Pods of sandboxes. */
   readonly #uids = new Map<string, string>();
@@ -101,6 +102,8 @@ class Cri implements ContainerRuntime {
   }
 
   async updatePodCidrs(cidrs: readonly string[]): Promise<void> {
+    this.#isSixFirst = cidrs[0]?.includes(':') ?? false;
+    this.#ips.clear();
     await this.#client.call('UpdateRuntimeConfig', { runtimeConfig: { networkConfig: { podCidr: cidrs.join(',') } } });
   }
 
@@ -330,9 +333,13 @@ class Cri implements ContainerRuntime {
     const response = await orGone(this.#client.call('PodSandboxStatus', { podSandboxId: item.id }));
     const network = response?.status?.network;
     const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry) => entry.ip)] : [];
-    this.#ips.set(item.id, ips);
-    return ips;
+    // A network plugin may give them in any order: the first one is of the node's primary family.
+    const sorted = ips.toSorted((a, b) => Number(this.#isFirst(b)) - Number(this.#isFirst(a)));
+    this.#ips.set(item.id, sorted);
+    return sorted;
   }
+
+  readonly #isFirst = (ip: string) => ip.includes(':') === this.#isSixFirst;
 
   async #image(reference: string): Promise<Image | undefined> {
     const { image } = await this.#client.call('ImageStatus', { image: { image: reference } });
