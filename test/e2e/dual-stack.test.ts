@@ -1,72 +1,12 @@
-// IPv6 on real nodes: two machines of a cluster with both families, and a machine without any IPv4 address.
+// Two machines of a cluster with both families.
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxArchive } from './busybox-archive.ts';
+import { addSix, image, podsOf, service, url, web } from './families.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
-const image = 'example.test/busybox:1';
-
-/** In both families of its own address; its host number is the same. */
-async function addSix(machine: Machine): Promise<string> {
-  const address = `fd01::${machine.address.split('.')[3]}`;
-  await machine.run('ip', ['addr', 'add', `${address}/64`, 'dev', 'eth0', 'nodad']);
-  return address;
-}
-
-const url = (address: string, port: number) => `http://${address.includes(':') ? `[${address}]` : address}:${port}/`;
-
-const fieldRef = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
-const web = {
-  apiVersion: 'apps/v1',
-  kind: 'DaemonSet',
-  metadata: { name: 'web' },
-  spec: {
-    selector: { matchLabels: { app: 'web' } },
-    template: {
-      metadata: { labels: { app: 'web' } },
-      spec: {
-        terminationGracePeriodSeconds: 0,
-        containers: [
-          {
-            name: 'web',
-            image,
-            command: ['sh', '-c', 'mkdir /www; echo $NODE > /www/index.html; httpd -f -p 8080 -h /www'],
-            ports: [{ containerPort: 8080, hostPort: 18_080 }],
-            env: [
-              { name: 'NODE', ...fieldRef('spec.nodeName') },
-              { name: 'POD_IPS', ...fieldRef('status.podIPs') },
-              { name: 'HOST_IPS', ...fieldRef('status.hostIPs') },
-            ],
-            readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
-          },
-        ],
-      },
-    },
-  },
-};
-const service = (name: string, spec: object) => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name },
-  spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }], ...spec },
-});
-
-interface PodRow {
-  readonly name: string;
-  readonly node: string;
-  readonly ips: readonly string[];
-  readonly hostIPs: readonly string[];
-}
-
-async function podsOf(machine: Machine): Promise<PodRow[]> {
-  const { items } = JSON.parse(await machine.kubectl('get', 'pods', '-l', 'app=web', '-o', 'json'));
-  const ipsOf = (list: { ip: string }[]) => list.map(({ ip }) => ip);
-  return items.map(({ metadata, spec, status }: any) => ({
-    ...{ name: metadata.name, node: spec.nodeName, ips: ipsOf(status.podIPs), hostIPs: ipsOf(status.hostIPs) },
-  }));
-}
 
 describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
   let networks: Networks;
@@ -77,10 +17,13 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
 
   const nodes = () => [server, near].filter(Boolean);
   const inPod = (pod: string, ...command: string[]) => server.kubectl('exec', pod, '--', ...command);
-  const fetch = async (pod: string, ...urls: string[]) =>
-    (await inPod(pod, 'sh', '-c', urls.map((each) => `busybox timeout 3 wget -qO- ${each} || echo failed`).join('; ')))
-      .trim()
-      .split('\n');
+  /** The answers to all at once, in the order of the addresses. */
+  const fetch = async (pod: string, ...urls: string[]) => {
+    const each = urls.map((target, i) => `(busybox timeout 3 wget -qO- ${target} || echo failed) >/answers/${i} &`);
+    const files = urls.map((_, i) => `/answers/${i}`).join(' ');
+    const script = `mkdir -p /answers; ${each.join(' ')} wait; cat ${files}`;
+    return (await inPod(pod, 'sh', '-c', script)).trim().split('\n');
+  };
 
   beforeAll(async () => {
     networks = new Networks();
@@ -204,65 +147,4 @@ describe.skipIf(reason)(`dual stack${reason ? `: ${reason}` : ''}`, () => {
     for (const machine of nodes()) await machine.run('sh', ['-c', 'ip neigh flush all']);
     await eventually(async () => expect(await fetch(from.name, ...targets)).toEqual([to.node, to.node]));
   }, 30_000);
-});
-
-describe.skipIf(reason)(`IPv6 alone${reason ? `: ${reason}` : ''}`, () => {
-  let networks: Networks;
-  let machine: Machine;
-  let worker: Machine;
-  let six: string;
-
-  const both = () => [machine, worker].filter(Boolean);
-
-  beforeAll(async () => {
-    networks = new Networks();
-    [machine, worker] = [networks.machine('one'), networks.machine('one')];
-    [six] = await Promise.all(both().map(addSix));
-    await Promise.all(both().map((each) => each.run('ip', ['-4', 'addr', 'flush', 'dev', 'eth0'])));
-    const ranges = ['--service-cidr', 'fd00:97::/112', '--cluster-cidr', 'fd00:245::/56'];
-    await machine.must('up', '--node-name', 'six', ...ranges);
-    machine.kubeconfig = path.join(machine.directory, 'data/kubeconfig');
-    const command = (await machine.must('token', 'create')).trim().split(' ').slice(2);
-    await worker.must('agent', ...command, '--node-name', 'worker');
-    await Promise.all(both().map((each) => each.must('image', 'load', busyboxArchive(each.directory, image))));
-    await machine.apply(web, service('web', { type: 'NodePort' }));
-    await machine.kubectl('rollout', 'status', 'daemonset/web', '--timeout=60s');
-  }, 150_000);
-  afterAll(async () => {
-    for (const each of both().reverse()) await each.own('down', '--delete');
-    for (const each of both()) each.dispose();
-    networks?.dispose();
-  }, 60_000);
-
-  test('clients, nodes, the service kubernetes and pods use IPv6', async () => {
-    const url = await machine.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
-    expect(url).toContain(`[${six}]`);
-    expect(await machine.kubectl('get', 'nodes', '-o', 'wide')).toContain(` ${six} `);
-    expect(await machine.kubectl('get', 'endpointslices', 'kubernetes')).toMatch(new RegExp(`IPv6 .* ${six} `));
-    const pods = await podsOf(machine);
-    for (const { name, ips, hostIPs } of pods) {
-      expect([ips.length, hostIPs.length]).toEqual([1, 1]);
-      const script = [
-        'cat /etc/resolv.conf; wget -qO- http://web',
-        ...pods.map((pod) => `wget -qO- http://[${pod.ips[0]}]:8080`),
-      ];
-      const inside = await machine.kubectl('exec', name, '--', 'sh', '-c', script.join('; '));
-      expect(inside).toMatch(/^nameserver fd00:97::a$/m);
-      expect(inside).toMatch(new RegExp(`\n(six|worker)\n${pods.map(({ node }) => `${node}\n`).join('')}$`));
-    }
-  }, 40_000);
-
-  test('the API server reaches pods of all nodes, and machines a node port', async () => {
-    const proxy = (kind: string, of: string) => `/api/v1/namespaces/default/${kind}/${of}/proxy/`;
-    for (const { name, node } of await podsOf(machine)) {
-      expect((await machine.kubectl('get', '--raw', proxy('pods', `${name}:8080`))).trim()).toBe(node);
-      const forward = machine.kubectlInBackground('port-forward', name, '18081:8080');
-      await forward.shows(/Forwarding from \[::1\]:18081/);
-      expect((await machine.curl('http://[::1]:18081/')).stdout.trim()).toBe(node);
-      await forward.end();
-    }
-    expect((await machine.kubectl('get', '--raw', proxy('services', 'web:80'))).trim()).toMatch(/^(six|worker)$/);
-    const { spec } = JSON.parse(await machine.kubectl('get', 'service', 'web', '-o', 'json'));
-    expect((await worker.curl(url(six, spec.ports[0].nodePort))).stdout.trim()).toMatch(/^(six|worker)$/);
-  }, 40_000);
 });
