@@ -3,6 +3,7 @@
 import { conditionOf, kubernetesVersion, type Node } from '../api/api.ts';
 import { createInformer, type Informer } from '../client/client.ts';
 import { fieldsIn, textIn } from '../machinery/parsed.ts';
+import { addOnsReady } from './add-ons/ready.ts';
 import { startBackups } from './backup/running.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
@@ -106,6 +107,9 @@ export async function runOnce(
         config.nodeNames.length === 1 ? 'node Ready' : `${config.nodeNames.length} nodes Ready`,
         clock.monotonic() - beginMs,
       );
+      const readyMs = clock.monotonic();
+      if (await addOnsReady({ client: cluster.client, clock, nodeNames: config.nodeNames, sinceMs: startedAt }))
+        hooks.onStep('services and DNS', clock.monotonic() - readyMs);
     }
     if (cluster.etcd) await publishServer(cluster, cluster.etcd);
   } catch (error) {
