@@ -70,6 +70,7 @@ describe.skipIf(reason)(`the console of a kubeconfig${reason ? `: ${reason}` : '
 
   test('parts that only Coracle has are grey', async () => {
     await page().locator('.nav-link.off', { hasText: 'Traffic' }).waitFor();
+    expect(await page().getByRole('button', { name: 'History' }).getAttribute('aria-disabled')).toBe('true');
     await user.go('/object/pods/default/shop/why');
     await page().getByText('Only a Coracle cluster knows this').waitFor();
     await page().getByText('Timeline').waitFor();

@@ -245,7 +245,7 @@ metadata:
     await guest.page.getByRole('textbox').fill(token);
     await guest.page.getByRole('button', { name: 'Sign in' }).click();
     await guest.page.locator('.sidebar').waitFor();
-    await guest.page.getByText('You may not read the metrics').waitFor();
+    await guest.page.getByText('The metrics cannot be read').waitFor();
     await guest.go('/list/secrets');
     await guest.page.getByText('You may not list these').waitFor();
     await guest.picture('forbidden');

@@ -1,7 +1,7 @@
 // Requests to the Kubernetes API as the signed-in user.
 
 import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
-import { base, currentKey, expire } from '../session.ts';
+import { base, currentKey, expire, isCoracle } from '../session.ts';
 import { Failure } from './failure.ts';
 import { keyHeaders } from './key.ts';
 
@@ -48,9 +48,11 @@ async function send(path: string, { method = 'GET', accept = 'application/json',
 export const getJson = async (path: string, options: ApiOptions = {}): Promise<unknown> =>
   (await request(path, options)).json();
 
-/** An answer of the console itself. */
-export const getInsight = async (name: string, query: Readonly<Record<string, string>>): Promise<unknown> =>
-  (await send(`${base}/insights/${name}`, { query })).json();
+/** An answer of the console itself. Other clusters than Coracle's have none, and are not asked. */
+export async function getInsight(name: string, query: Readonly<Record<string, string>>): Promise<unknown> {
+  if (!isCoracle()) throw new Failure(404, 'NotFound', 'only a Coracle cluster knows this');
+  return (await send(`${base}/insights/${name}`, { query })).json();
+}
 
 /** The lab of a simulated cluster. */
 export const readLab = async (): Promise<unknown> => (await send(`${base}/insights/lab`, {})).json();

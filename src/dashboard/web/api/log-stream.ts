@@ -16,7 +16,7 @@ export interface LogSource {
 const tailLines = 1_000;
 const flushMs = 100;
 /** A source with more lines than these waits for the next flush: the server's sender waits with it. */
-const mostPending = 10_000;
+const mostPending = 3_000;
 const retryMs = 2_000;
 
 export class LogStream {

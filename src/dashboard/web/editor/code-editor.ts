@@ -38,6 +38,8 @@ export interface EditorOptions {
   readonly parent: HTMLElement;
   readonly text: string;
   readonly label: string;
+  /** Its keys, for screen readers. */
+  readonly hint: string;
   onChange(text: string): void;
   onSave(): void;
 }
@@ -66,7 +68,7 @@ const look = EditorView.theme({
   '.cm-searchMatch': { backgroundColor: 'var(--busy-soft)' },
 });
 
-export function createEditor({ parent, text, label, onChange, onSave }: EditorOptions): CodeEditor {
+export function createEditor({ parent, text, label, hint, onChange, onSave }: EditorOptions): CodeEditor {
   const view = new EditorView({
     parent,
     state: EditorState.create({
@@ -84,7 +86,7 @@ export function createEditor({ parent, text, label, onChange, onSave }: EditorOp
         syntaxHighlighting(colours),
         autocompletion({ override: [complete] }),
         linter(async (view): Promise<Diagnostic[]> => faultsOf(view.state.doc.toString())),
-        EditorView.contentAttributes.of({ 'aria-label': label }),
+        EditorView.contentAttributes.of({ 'aria-label': label, 'aria-description': hint, tabindex: '0' }),
         EditorView.updateListener.of(({ docChanged, state }) => {
           if (docChanged) onChange(state.doc.toString());
         }),

@@ -1,6 +1,7 @@
 // The editor as a component. Its text belongs to CodeMirror; `initial` counts once.
 
 import { useEffect, useRef } from 'preact/hooks';
+import { t } from '../text.ts';
 import { reportError } from '../ui/toasts.tsx';
 import type { CodeEditor } from './code-editor.ts';
 
@@ -22,7 +23,7 @@ export function Editor({ initial, label, onChange, onSave }: Props) {
     void import('./code-editor.ts').then(({ createEditor }) => {
       if (isGone || !parent.current) return;
       editor = createEditor({
-        ...{ parent: parent.current, text: first.current, label },
+        ...{ parent: parent.current, text: first.current, label, hint: t('editorKeys') },
         onChange: (text) => latest.current.onChange(text),
         onSave: () => latest.current.onSave(),
       });
@@ -33,5 +34,5 @@ export function Editor({ initial, label, onChange, onSave }: Props) {
       editor?.destroy();
     };
   }, [label]);
-  return <div ref={parent} class="editor" />;
+  return <div ref={parent} class="editor" title={t('editorKeys')} />;
 }

@@ -18,6 +18,8 @@ const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 export function cleanText(text: string): string {
+  if (text.length <= mostCharacters && !controls.test(text)) return text;
+  controls.lastIndex = 0;
   const cut = text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
   return cut.replace(escapes, '').replace(/\r$/, '').replace(controls, '·');
 }

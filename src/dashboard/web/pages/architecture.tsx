@@ -22,8 +22,8 @@ export function ArchitecturePage() {
   const { activity, history } = observed;
   return (
     <section class="architecture" aria-label={t('architecture')}>
-      {observed.fault && !activity && <p class="notice">{t('noMetrics', { message: observed.fault })}</p>}
       <div class="picture" ref={picture}>
+        {observed.fault && !activity && <p class="notice flat">{t('noMetrics', { message: observed.fault })}</p>}
         {moment.value && <p class="muted centred">{t('pastRates')}</p>}
         <Flows picture={picture} activity={activity} nodes={cluster.nodes.length} />
         <div class="picture-row">

@@ -192,7 +192,9 @@ function Content({ revision, part }: { revision: ReleaseRevision; part: PartName
         {appVersion && <span class="muted">{t('helmApp', { version: appVersion })}</span>}
         <span class="muted">{description}</span>
       </p>
-      <pre class="yaml">{text.value || t('none')}</pre>
+      <pre class="yaml" tabIndex={0} role="region" aria-label="YAML">
+        {text.value || t('none')}
+      </pre>
     </>
   );
 }

@@ -137,7 +137,9 @@ function Manifest({ text }: { text: string }) {
     <>
       <details class="manifest">
         <summary>YAML</summary>
-        <pre class="yaml">{text}</pre>
+        <pre class="yaml" tabIndex={0} role="region" aria-label="YAML">
+          {text}
+        </pre>
       </details>
       <button type="button" class="primary" disabled={isBusy.value} onClick={() => void run()}>
         <Icon name="apply" />

@@ -39,8 +39,9 @@ export function LogsTab({ kind, object }: { kind: Kind; object: KubeObject }) {
       computed(() => {
         void stream.version.value;
         const wanted = text.value.toLowerCase();
-        const untilMs = moment.value?.timeMs ?? Number.POSITIVE_INFINITY;
-        const all = stream.buffer.lines.filter(({ time }) => !(Date.parse(time) > untilMs));
+        const untilMs = moment.value?.timeMs;
+        const { lines } = stream.buffer;
+        const all = untilMs === undefined ? lines : lines.filter(({ time }) => !(Date.parse(time) > untilMs));
         return wanted ? all.filter((line) => line.text.toLowerCase().includes(wanted)) : all.slice();
       }),
     [stream, text],

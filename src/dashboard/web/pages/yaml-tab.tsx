@@ -56,7 +56,9 @@ function ReadYaml({ object, canEdit }: { object: KubeObject; canEdit: boolean })
           {t('showManagedFields')}
         </label>
       </div>
-      <pre class="yaml">{text.value}</pre>
+      <pre class="yaml" tabIndex={0} role="region" aria-label="YAML">
+        {text.value}
+      </pre>
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { age } from '../model/age.ts';
 import { type History, type Moment, stepBack, stepForward } from '../model/history.ts';
 import { links, route } from '../router.ts';
+import { isCoracle } from '../session.ts';
 import { language } from '../settings.ts';
 import { after } from '../system.ts';
 import { t } from '../text.ts';
@@ -22,7 +23,11 @@ export function PastButton() {
       class="quiet"
       aria-pressed={isPastOpen.value}
       aria-label={t('past')}
-      onClick={() => (isPastOpen.value ? closePast() : (isPastOpen.value = true))}
+      {...(!isCoracle() && { 'aria-disabled': true, 'aria-description': t('onlyCoracle'), title: t('onlyCoracle') })}
+      onClick={() => {
+        if (isPastOpen.value) closePast();
+        else isPastOpen.value = isCoracle();
+      }}
     >
       <Icon name="history" />
       <span class="wide-only">{t('past')}</span>

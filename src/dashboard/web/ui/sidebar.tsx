@@ -68,7 +68,14 @@ function ViewLink({ to, page, icon, text, isOff = false }: ViewLinkProps) {
   const isHere = route.value.page === page;
   if (isOff)
     return (
-      <span class="nav-link view off" aria-disabled="true" title={t('onlyCoracle')}>
+      <span
+        class="nav-link view off"
+        role="link"
+        tabIndex={0}
+        aria-disabled="true"
+        aria-description={t('onlyCoracle')}
+        title={t('onlyCoracle')}
+      >
         <Icon name={icon} />
         {t(text)}
       </span>

@@ -43,7 +43,13 @@ function Entry({ name, value, isSecret }: { name: string; value: string; isSecre
           </button>
         )}
       </div>
-      {isShown.value ? <pre>{isSecret ? decoded(value) : value}</pre> : <pre class="muted">••••••••</pre>}
+      {isShown.value ? (
+        <pre tabIndex={0} role="region" aria-label={name}>
+          {isSecret ? decoded(value) : value}
+        </pre>
+      ) : (
+        <pre class="muted">••••••••</pre>
+      )}
     </div>
   );
 }
