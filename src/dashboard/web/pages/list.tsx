@@ -1,6 +1,7 @@
 // All objects of a kind: the server's columns, filtered, sorted, live.
 
 import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { kindById, kinds } from '../api/catalog.ts';
 import type { OpenFeed } from '../feeds/client.ts';
 import type { FeedTarget } from '../feeds/protocol.ts';
@@ -10,6 +11,7 @@ import type { Row } from '../model/rows.ts';
 import { titleOf } from '../model/titles.ts';
 import { links, query, setQuery } from '../router.ts';
 import { namespace } from '../settings.ts';
+import { after } from '../system.ts';
 import { type TextKey, t } from '../text.ts';
 import { useArranged } from '../ui/arranged.ts';
 import { useFeed } from '../ui/feed-hooks.ts';
@@ -137,7 +139,7 @@ function FeedNotice({ feed, rows, text }: { feed: OpenFeed; rows: readonly Row[]
     return (
       <div class="empty" role="alert">
         <p class="empty-title">{t(failureText(phase.code))}</p>
-        <p class="muted">{phase.message}</p>
+        <p class="muted">{phase.code === 0 ? t('noAnswer') : phase.message}</p>
       </div>
     );
   if (rows.length > 0) return null;
@@ -161,10 +163,17 @@ const failureText = (code: number): TextKey => {
   return code === 403 ? 'forbidden' : code === 404 ? 'gone' : 'failed';
 };
 
-const SkeletonRows = () => (
-  <div class="skeleton" role="status" aria-busy="true" aria-label={t('loading')}>
-    {Array.from({ length: 8 }, (_, index) => (
-      <div key={index} class="skeleton-row" />
-    ))}
-  </div>
-);
+const slowMs = 4_000;
+
+function SkeletonRows() {
+  const isSlow = useSignal(false);
+  useEffect(() => after(slowMs, () => void (isSlow.value = true)), [isSlow]);
+  return (
+    <div class="skeleton" role="status" aria-busy="true" aria-label={t('loading')}>
+      {isSlow.value && <p class="muted">{t('slow')}</p>}
+      {Array.from({ length: 8 }, (_, index) => (
+        <div key={index} class="skeleton-row" />
+      ))}
+    </div>
+  );
+}
