@@ -7,7 +7,7 @@ import type { MapView, Size } from '../model/map-view.ts';
 import type { Tone } from '../model/tone.ts';
 import { t } from '../text.ts';
 
-export type Palette = Readonly<Record<Tone | 'card' | 'line' | 'text' | 'muted', string>>;
+export type Palette = Readonly<Record<Tone | 'back' | 'card' | 'line' | 'text' | 'muted', string>>;
 
 export interface Picture extends Size {
   /** Pixels of the screen for one of the page. */
@@ -33,7 +33,8 @@ const onColour = '#0c1f19';
 export function drawMap(drawing: Drawing, picture: Picture, hovered: Point | undefined): void {
   const { context, model, view, palette } = drawing;
   context.setTransform(picture.ratio, 0, 0, picture.ratio, 0, 0);
-  context.clearRect(0, 0, picture.width, picture.height);
+  context.fillStyle = palette.back;
+  context.fillRect(0, 0, picture.width, picture.height);
   const tiles = model.layout.tiles.filter((tile) => isVisible(tile, view, picture));
   for (const tile of tiles) drawTile(drawing, tile);
   for (const tile of tiles) drawCells(drawing, tile);

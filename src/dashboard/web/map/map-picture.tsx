@@ -5,13 +5,14 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { OpenFeed } from '../feeds/client.ts';
 import type { MapPod, Point } from '../model/map-layout.ts';
 import type { Target } from '../model/map-model.ts';
+import type { Row } from '../model/rows.ts';
 import { go, links } from '../router.ts';
 import { theme } from '../settings.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { Palette } from './draw.ts';
 import { followPointers } from './gestures.ts';
-import { podsOf } from './map-rows.ts';
+import { podsOf, readerOf } from './map-rows.ts';
 import { Painter } from './painter.ts';
 
 interface Props {
@@ -37,12 +38,33 @@ export function MapPicture({ pods, nodes, isSought }: Props) {
   useEffect(() => {
     const shown = painter.value;
     if (!shown) return;
-    return effect(() => {
-      void [pods.version.value, nodes.version.value];
+    /** Since the last update; undefined: all rows are new. */
+    let changes: Map<string, Row | undefined> | undefined;
+    const stop = pods.onRows((rows) => {
+      if (!rows) changes = undefined;
+      for (const { before, after } of rows ?? []) {
+        const key = (after ?? before)?.key;
+        if (key !== undefined) changes?.set(key, after);
+      }
+    });
+    let nodesSeen = -1;
+    const dispose = effect(() => {
+      void pods.version.value;
+      const nodesVersion = nodes.version.value;
       // The first page of a list would be arranged again and again.
       if (pods.phase.value.name === 'loading' && pods.rows.size > 0 && shown.size > 0) return;
-      shown.update(() => ({ pods: podsOf(pods), nodes: [...nodes.rows.values()].map(({ name }) => name) }));
+      const read = readerOf(pods);
+      const changed = nodesVersion === nodesSeen ? changes : undefined;
+      const isDone = changed && shown.change([...changed].map(([key, row]) => ({ key, pod: row && read(row) })));
+      changes = new Map();
+      nodesSeen = nodesVersion;
+      if (!isDone)
+        shown.update(() => ({ pods: podsOf(pods), nodes: [...nodes.rows.values()].map(({ name }) => name) }));
     });
+    return () => {
+      stop();
+      dispose();
+    };
   }, [pods, nodes, painter.value]);
   useEffect(() => painter.value?.highlight(isSought), [isSought, painter.value]);
   return (
@@ -141,7 +163,7 @@ function paletteOf(element: Element): Palette {
   const colour = (name: string) => style.getPropertyValue(name).trim();
   return {
     ...{ ok: colour('--ok-dot'), busy: colour('--busy-dot'), bad: colour('--bad-dot') },
-    ...{ plain: colour('--line-strong'), card: colour('--surface'), line: colour('--line') },
+    ...{ back: colour('--sunken'), plain: colour('--line-strong'), card: colour('--surface'), line: colour('--line') },
     ...{ text: colour('--text'), muted: colour('--muted') },
   };
 }

@@ -9,13 +9,19 @@ import { toneOf } from '../model/tone.ts';
 const pods = new WeakMap<Row, MapPod>();
 
 export function* podsOf(feed: OpenFeed): Generator<MapPod> {
+  const read = readerOf(feed);
+  for (const row of feed.rows.values()) yield read(row);
+}
+
+/** Reads rows of the feed's present columns. */
+export function readerOf(feed: OpenFeed): (row: Row) => MapPod {
   const column = (name: string) => feed.columns.peek().findIndex((one) => one.name === name);
   const [status, ready, node] = [column('Status'), column('Ready'), column('Node')];
-  for (const row of feed.rows.values()) {
+  return (row) => {
     const found = pods.get(row) ?? podOf(row, status, ready, node);
     pods.set(row, found);
-    yield found;
-  }
+    return found;
+  };
 }
 
 function podOf({ key, namespace, name, cells }: Row, status: number, ready: number, node: number): MapPod {

@@ -1,7 +1,7 @@
 // The map on its canvas. It draws when something changed, once per frame.
 
 import type { MapPod, Point } from '../model/map-layout.ts';
-import { type MapContent, MapModel, type Target } from '../model/map-model.ts';
+import { type MapContent, MapModel, type PodChange, type Target } from '../model/map-model.ts';
 import { fitted, type MapView, moved, toMap, zoomed } from '../model/map-view.ts';
 import { drawMap, type Palette, type Picture } from './draw.ts';
 
@@ -20,7 +20,8 @@ export class Painter {
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext('2d');
+    // The whole picture is painted: nothing behind it shows through.
+    this.#context = canvas.getContext('2d', { alpha: false });
   }
 
   get size(): number {
@@ -35,6 +36,13 @@ export class Painter {
     const hasMoved = this.#model.update({ ...content(), aspect: width / height });
     if (hasMoved && this.#isFitted) this.#fit();
     this.#request();
+  }
+
+  /** Changes since the last content. False: they do not fit, or there is no content yet. */
+  change(changes: Iterable<PodChange>): boolean {
+    if (this.#model.size === 0 || !this.#model.change(changes)) return false;
+    this.#request();
+    return true;
   }
 
   highlight(isShown: ((pod: MapPod) => boolean) | undefined): void {

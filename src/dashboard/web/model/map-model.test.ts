@@ -117,3 +117,21 @@ test('one change among 10,000 pods costs a fraction of a frame', () => {
   // Other programs of the machine disturb the longer ones.
   expect(Math.min(...times)).toBeLessThan(16);
 });
+
+test('single changes: colours, arrivals and departures, and those that do not fit', () => {
+  const model = new MapModel();
+  update(model, [pod('1', 'a'), pod('2', 'a')]);
+  const changes = [
+    { key: '1', pod: undefined },
+    { key: '2', pod: pod('2', 'b', 'bad') },
+    { key: '3', pod: pod('3', 'a') },
+  ];
+  expect(model.change(changes)).toBe(true);
+  expect(placeOf(model, '1')).toBeUndefined();
+  expect(placeOf(model, '2')?.tile).toBe('b');
+  expect(placeOf(model, '3')?.tile).toBe('a');
+  expect([drawn(model), model.size]).toEqual([2, 2]);
+  expect(model.change([{ key: 'x', pod: pod('x', 'unknown') }])).toBe(false);
+  expect(update(model, [pod('2', 'b'), pod('3', 'a'), pod('x', 'unknown')])).toBe(true);
+  expect([drawn(model), model.size]).toEqual([3, 3]);
+});

@@ -41,6 +41,12 @@ export interface MapContent {
   readonly aspect: number;
 }
 
+export interface PodChange {
+  readonly key: string;
+  /** Undefined: it is gone. */
+  readonly pod: MapPod | undefined;
+}
+
 export type Target =
   | { readonly type: 'pod'; readonly pod: MapPod; readonly point: Point }
   | { readonly type: 'node'; readonly name: string };
@@ -92,6 +98,22 @@ export class MapModel {
     this.#names = text;
     this.#aspect = aspect;
     this.#arrange(sorted, [...[...this.#pods.values()].map(({ pod }) => pod), ...arrived], aspect);
+    return true;
+  }
+
+  /** Some pods, without a look at the others. False: they do not fit, and all pods must be given again. */
+  change(changes: Iterable<PodChange>): boolean {
+    const arrived: MapPod[] = [];
+    for (const { key, pod } of changes) {
+      const placed = this.#pods.get(key);
+      if (pod && placed?.tile.name === pod.node) this.#repaint(placed, pod);
+      else {
+        if (placed) this.#remove(placed);
+        if (pod) arrived.push(pod);
+      }
+    }
+    if (!this.#fits(arrived)) return false;
+    for (const pod of arrived) this.#place(pod);
     return true;
   }
 
