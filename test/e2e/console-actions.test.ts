@@ -63,7 +63,8 @@ describe.skipIf(reason)(`actions of the console${reason ? `: ${reason}` : ''}`, 
 
   beforeAll(async () => {
     cluster = new ConsoleCluster();
-    const link = await cluster.up();
+    const [link, started] = await Promise.all([cluster.up(), cluster.browser()]);
+    browser = started;
     const { machine } = cluster;
     await machine.apply(...objects);
     await machine.kubectl('wait', 'pod/shop', '--for=condition=Ready', '--timeout=20s');
@@ -73,7 +74,6 @@ describe.skipIf(reason)(`actions of the console${reason ? `: ${reason}` : ''}`, 
     const program = path.join(machine.directory, 'shop.mjs');
     writeFileSync(program, shop);
     machine.background(process.execPath, [program, address]);
-    browser = await cluster.browser();
     admin = await visit(browser, link);
     await admin.page.locator('.sidebar').waitFor();
   });

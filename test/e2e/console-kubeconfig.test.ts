@@ -35,8 +35,12 @@ describe.skipIf(reason)(`the console of a kubeconfig${reason ? `: ${reason}` : '
 
   beforeAll(async () => {
     cluster = new ConsoleCluster();
-    await cluster.up();
+    const [, started] = await Promise.all([cluster.up(), cluster.browser()]);
+    browser = started;
     const { machine } = cluster;
+    served = machine.background(path.join(checkout, 'coracle'), [
+      ...['console', '--kubeconfig', machine.kubeconfig, '--port', '7620', '--no-open'],
+    ]);
     await machine.apply(...objects);
     await machine.kubectl('wait', 'pod/shop', '--for=condition=Ready', '--timeout=20s');
     const address = await cluster.field('pod', 'shop', '.status.podIP');
@@ -44,11 +48,7 @@ describe.skipIf(reason)(`the console of a kubeconfig${reason ? `: ${reason}` : '
     const program = path.join(machine.directory, 'shop.mjs');
     writeFileSync(program, shop);
     machine.background(process.execPath, [program, address]);
-    served = machine.background(path.join(checkout, 'coracle'), [
-      ...['console', '--kubeconfig', machine.kubeconfig, '--port', '7620', '--no-open'],
-    ]);
     const [link] = await served.shows(/https:\S+/);
-    browser = await cluster.browser();
     user = await visit(browser, link);
     await user.page.locator('.sidebar').waitFor();
   });

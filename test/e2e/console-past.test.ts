@@ -50,7 +50,7 @@ describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`,
     await kubectl('rollout', 'status', 'deployment/web');
     await kubectl('patch', 'configmap', 'early', '--type=merge', '-p', '{"data":{"text":"second"}}');
     await kubectl('scale', 'deployment', 'web', '--replicas=0');
-    await expect.poll(() => kubectl('get', 'pods', '-o', 'name')).toBe('');
+    await kubectl('wait', 'pod', '-l', 'app=web', '--for=delete', '--timeout=60s');
     await kubectl('delete', 'configmap', 'early');
     await admin.go('/list/configmaps?filter=early');
     await page().getByText('None match the filter').waitFor();
@@ -131,6 +131,7 @@ describe.skipIf(reason)(`the past in the console${reason ? `: ${reason}` : ''}`,
     const moment = (text: string | RegExp) => page().locator('.moment', { hasText: text });
     await page().getByText('This object does not exist').waitFor();
     await moment('first').getByText('second').waitFor();
+    await page().locator('.moment.deletion', { hasText: 'kubernetes-admin' }).waitFor();
     expect(await page().locator('.moment.change strong').allTextContents()).toEqual(['Deleted', 'Changed', 'Created']);
     await moment('first').getByRole('button', { name: 'Show this moment' }).click();
     await page().locator('pre', { hasText: 'second' }).waitFor();

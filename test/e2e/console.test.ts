@@ -123,6 +123,7 @@ describe.skipIf(reason)(`the console${reason ? `: ${reason}` : ''}`, () => {
   test('hostile texts are texts', async () => {
     await admin.go('/object/configmaps/default/hostile');
     await page().locator('pre', { hasText: '<script>alert(2)</script>' }).waitFor();
+    expect(await admin.barriers()).toEqual([]);
     await admin.go('/object/deployments.apps/default/web/logs');
     await page().locator('.log-text', { hasText: '<img src=x' }).first().waitFor();
     const log = (await page().locator('.log-view').textContent()) ?? '';
@@ -138,6 +139,8 @@ describe.skipIf(reason)(`the console${reason ? `: ${reason}` : ''}`, () => {
   test('edits with a look at the differences', async () => {
     await admin.go('/object/deployments.apps/default/web/yaml?edit=1');
     const line = page().locator('.cm-line', { hasText: 'replicas: 4' });
+    await line.waitFor();
+    expect(await admin.barriers()).toEqual([]);
     await line.click();
     await page().keyboard.press('End');
     await page().keyboard.press('Backspace');
