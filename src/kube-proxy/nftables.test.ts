@@ -63,16 +63,47 @@ const steps: [string, ServicePort[]][] = [
   ['all gone', []],
 ];
 
-test('transactions', async () => {
+function transcriptOf(table: string, all: readonly (readonly [string, readonly ServicePort[], string?])[]): string {
   let before = ruleset([]);
   const transcript: string[] = [];
-  for (const [intent, ports] of steps) {
-    const after = ruleset(ports);
-    transcript.push(`# ${intent}\n${transaction('ip t', before, after)}`);
+  for (const [intent, ports, range] of all) {
+    const after = ruleset(ports, [], range ? [range] : []);
+    transcript.push(`# ${intent}\n${transaction(table, before, after)}`);
     before = after;
   }
-  await expect(transcript.join('\n')).toMatchFileSnapshot('nftables.transcript.txt');
-});
+  return transcript.join('\n');
+}
+
+test('transactions', () => expect(transcriptOf('ip t', steps)).toMatchFileSnapshot('nftables.transcript.txt'));
+
+const six = (endpoints: string[], more: Partial<ServicePort> = {}) =>
+  web(endpoints, { family: 6, clusterIPs: ['fd00:96::5'], ...more });
+
+test('transactions of IPv6', () =>
+  expect(
+    transcriptOf('ip6 t', [
+      [
+        'a service without endpoints is refused, and addresses without a service are dropped',
+        [six([])],
+        'fd00:96::/112',
+      ],
+      ['its first endpoint', [six(['fd00:244::2'])], 'fd00:96::/112'],
+      ['a node port and affinity', [six(['fd00:244::2'], { nodePort: 30080, affinitySeconds: 60 })]],
+      [
+        'a load balancer address that nodes announce, with source ranges, and the client address is kept',
+        [
+          six(['fd00:244::2', 'fd00:244::3'], {
+            externalIPs: ['2001:db8::c8'],
+            balancerIPs: ['2001:db8::c8'],
+            sourceRanges: ['2001:db8::/32'],
+            isAnnounced: true,
+            keepsClientAddress: true,
+          }),
+        ],
+      ],
+      ['all gone', []],
+    ]),
+  ).toMatchFileSnapshot('nftables-ipv6.transcript.txt'));
 
 test('a thousand services: one more adds only its lines', () => {
   const many = Array.from({ length: 1000 }, (_, i) => ({
