@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -36,6 +36,25 @@ test('clusters that start at one time get different ranges', async () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
   expect(new Set(await Promise.all(names.map((name) => place(name)))).size).toBe(9);
   await expect(place('j')).rejects.toThrow(/no range of addresses is left .* "coracle down --delete"/);
+});
+
+test('no range is claimed for settings of other families', async () => {
+  await expect(place('a', { loadBalancerRange: ['fd00::c8/125'] })).rejects.toThrow('the cluster has IPv4 alone');
+  expect(existsSync(path.join(root, 'registry'))).toBe(false);
+});
+
+test('a cluster of both families conflicts with others and with the machine in either', async () => {
+  const dual = (services: string, pods: string) => ({
+    ...{ serviceCidr: `172.30.0.0/16,${services}`, clusterCidr: `172.20.0.0/16,${pods}` },
+  });
+  expect(await place('a', dual('fd00:1::/112', 'fd00:2::/56'))).toBe(
+    '172.20.0.0/16,fd00:2::/56 172.30.0.0/16,fd00:1::/112',
+  );
+  const other = { serviceCidr: '172.31.0.0/16,fd00:1::/108', clusterCidr: '172.21.0.0/16,fd00:3::/56' };
+  await expect(place('b', other)).rejects.toThrow(/overlap with the cluster in .*\/a: choose others/);
+  const own = { serviceCidr: '172.31.0.0/16,fd00:4::/112', clusterCidr: '172.21.0.0/16,fd00:3::/56' };
+  await expect(place('b', own, ['fd00:3::7'])).rejects.toThrow("overlap with this machine's address fd00:3::7");
+  expect(await place('b')).toBe(first);
 });
 
 test('ranges of a cluster that was removed are free again', async () => {

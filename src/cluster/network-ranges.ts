@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readlinkSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type ClusterConfig, defaultRanges, overlap, type Ranges } from './config.ts';
+import { type ClusterConfig, defaultRanges, overlap, type Ranges, runConfigOf } from './config.ts';
 import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
 import { machineAddresses } from './node-addresses.ts';
 
@@ -45,6 +45,8 @@ export async function withOwnRanges(
   const file = directory.ranges;
   const kept = await readRanges(file);
   if (kept) return checkKept(kept, config, directory.root);
+  // Settings of other families are refused before the ranges are permanent.
+  runConfigOf(config, defaultRanges(config));
   const ranges = await claimRanges(config, directory.root, machine, remedy);
   await writeFile(`${file}.new`, `${JSON.stringify(ranges)}\n`);
   await rename(`${file}.new`, file);
