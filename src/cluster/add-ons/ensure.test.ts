@@ -35,7 +35,7 @@ const ensure = (
   server?: Parameters<typeof ensureAddOns>[0]['server'],
 ) =>
   ensureAddOns({
-    ...{ client, random, ...(server && { server }) },
+    ...{ client, random, logger: silentLogger, ...(server && { server }) },
     config: {
       components: (['kube-proxy', 'cluster-dns'] as const).filter((name) => !disable.includes(name)),
       ...{ disable, nodeIPs: ['127.0.0.1'], nodeNames: ['one'] },
@@ -79,7 +79,7 @@ test('ports that a server on this machine has are left alone', async () => {
   await ensure(['cluster-dns']);
   // The same random numbers again.
   await ensureAddOns({
-    ...{ client, random: { ...seededRandom(1), int: intsFrom(taken) } },
+    ...{ client, logger: silentLogger, random: { ...seededRandom(1), int: intsFrom(taken) } },
     config: { components: ['cluster-dns'], disable: [], nodeIPs: ['127.0.0.1'], nodeNames: ['one'] },
   });
   expect(await ports()).not.toContain(taken);
@@ -166,6 +166,20 @@ describe('the Service of a former version, whose servers were no pods', () => {
     await ensure();
     expect((await client.get('services', at)).spec.selector).toEqual(selector);
   });
+});
+
+test('servers leave an add-on away that one of them disabled, until its annotation is removed', async () => {
+  const server = { isConfirmed: true } as never;
+  const annotation = 'coracle.local/disabled-add-ons';
+  const kept = async () => (await client.get('namespaces', { name: namespace })).metadata.annotations?.[annotation];
+  await ensure();
+  await ensure(['kube-proxy'], server);
+  await ensure([], server);
+  expect([await proxy(), await kept()]).toEqual([undefined, 'kube-proxy']);
+  const body = { metadata: { annotations: { [annotation]: null } } };
+  await client.patch('namespaces', { name: namespace }, { type: 'merge', body });
+  await ensure([], server);
+  expect(await proxy()).toBeDefined();
 });
 
 describe('cluster DNS of several servers', () => {

@@ -11,12 +11,13 @@ import type { SystemObject } from '../extra-objects.ts';
 import { addOnLabel, type DnsPorts, dnsDeployment, proxyDaemonSet } from './objects.ts';
 import { type AddOnName, addOnImages } from './program.ts';
 
-/** Annotation of kube-system: the add-ons that were made. */
+/** Annotations of kube-system: the add-ons that were made, and those that --disable removed. */
 const made = 'coracle.local/add-ons';
+const disabled = 'coracle.local/disabled-add-ons';
 const namespace = 'kube-system';
 const names = Object.keys(addOnImages) as AddOnName[];
 
-interface AddOnTools extends Pick<PartContext, 'random' | 'server'> {
+interface AddOnTools extends Pick<PartContext, 'random' | 'server' | 'logger'> {
   readonly client: Client;
   readonly config: Pick<RunConfig, 'components' | 'disable' | 'nodeIPs' | 'nodeNames'>;
 }
@@ -24,27 +25,30 @@ interface AddOnTools extends Pick<PartContext, 'random' | 'server'> {
 const collections = { 'kube-proxy': 'daemonsets', 'cluster-dns': 'deployments' } as const;
 
 export async function ensureAddOns(tools: AddOnTools): Promise<void> {
-  const { client, config } = tools;
+  const { client, config, server, logger } = tools;
   const { metadata } = await client.get('namespaces', { name: namespace });
-  const before = metadata.annotations?.[made]?.split(',').filter(Boolean) ?? [];
-  const after = new Set(before);
+  const before = [made, disabled].map((name) => metadata.annotations?.[name]?.split(',').filter(Boolean) ?? []);
+  const [isMade, isDisabled] = before.map((list) => new Set(list));
   await takeOverDnsService(client);
   for (const name of names) {
     if (config.disable.includes(name)) {
       await remove(client, name);
-      after.delete(name);
-    } else if (config.components.includes(name) && !after.has(name)) {
-      await create(tools, name);
-      after.add(name);
+      isMade.delete(name);
+      isDisabled.add(name);
+    } else if (server && isDisabled.has(name))
+      logger.warn('another server disabled an add-on, so it stays away', { addOn: name, annotation: disabled });
+    else if (config.components.includes(name)) {
+      if (!isMade.has(name)) await create(tools, name);
+      isMade.add(name);
+      isDisabled.delete(name);
     }
   }
-  if (tools.server && after.has('cluster-dns')) await runTwice(client, config.nodeNames);
-  const next = [...after].sort().join();
-  if (next === before.join()) return;
-  await client.patch('namespaces', { name: namespace }, { type: 'merge', body: annotated(next) });
+  if (server && isMade.has('cluster-dns')) await runTwice(client, config.nodeNames);
+  const [madeNow, disabledNow] = [isMade, isDisabled].map((set) => [...set].sort().join());
+  if (madeNow === before[0].join() && disabledNow === before[1].join()) return;
+  const annotations = { [made]: madeNow, [disabled]: disabledNow || null };
+  await client.patch('namespaces', { name: namespace }, { type: 'merge', body: { metadata: { annotations } } });
 }
-
-const annotated = (value: string) => ({ metadata: { annotations: { [made]: value } } });
 
 async function create(tools: AddOnTools, name: AddOnName): Promise<void> {
   const { client } = tools;

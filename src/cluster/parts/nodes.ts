@@ -14,7 +14,7 @@ import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import { chosenConfig } from '../kubelet-config.ts';
 import type { NodeHandle, NodePartContext } from '../node-part.ts';
-import { addOnState, kubeletRoot, openRuntime } from '../runtime.ts';
+import { addOnState, clearServices, kubeletRoot, openRuntime } from '../runtime.ts';
 
 export interface NodesPart extends RunningComponent {
   readonly nodes: ReadonlyMap<string, NodeHandle>;
@@ -26,6 +26,8 @@ const kubeletPort = 10250;
 const startsAtOnce = 100;
 
 export async function startNodes(context: NodePartContext): Promise<NodesPart> {
+  // The rules of a former proxy would contradict those of the one that takes its place.
+  if (context.config.disable.includes('kube-proxy')) await clearServices(context.config);
   const nodes = context.config.nodeNames.map((name, index) => makeNode(context, name, index));
   for (let i = 0; i < nodes.length; i += startsAtOnce)
     await Promise.all(nodes.slice(i, i + startsAtOnce).map((node) => node.start()));
