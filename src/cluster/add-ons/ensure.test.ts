@@ -147,6 +147,7 @@ describe('the Service of a former version, whose servers were no pods', () => {
     await client.delete('services', at);
     const ports = [{ name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 }];
     await client.create('services', { metadata: at, spec: { clusterIP: '10.96.0.10', ports } } as never);
+    await client.create('roles', { metadata: { namespace, name: 'system:coredns' }, rules: [] });
     await slice('kube-dns-one', 'cluster-dns.coracle.local');
     await slice('kube-dns-of-a-user', 'someone');
   });
@@ -158,6 +159,8 @@ describe('the Service of a former version, whose servers were no pods', () => {
     expect(spec.ports?.map(({ targetPort }) => targetPort)).toEqual(['dns', 'dns-tcp', 'metrics']);
     const { items } = await client.list('endpointslices', { namespace });
     expect(items.map(({ metadata }) => metadata.name)).toEqual(['kube-dns-of-a-user']);
+    const roles = await client.list('roles', { namespace });
+    expect(roles.items.map(({ metadata }) => metadata.name)).not.toContain('system:coredns');
   });
 
   test('keeps the selector that it has', async () => {

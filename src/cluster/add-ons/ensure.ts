@@ -85,8 +85,12 @@ async function runTwice(client: Client, ownNodes: readonly string[]): Promise<vo
 async function takeOverDnsService(client: Client): Promise<void> {
   const at = { namespace, name: 'kube-dns' };
   const service: Service | undefined = await client.get('services', at).catch(ignoreNotFound);
-  if (service && !service.spec.selector)
+  if (service && !service.spec.selector) {
     await client.patch('services', at, { type: 'merge', body: { spec: dnsServiceSpec } });
+    const right = { namespace, name: 'system:coredns' };
+    for (const resource of ['rolebindings', 'roles'] as const)
+      await client.delete(resource, right).catch(ignoreNotFound);
+  }
   const labelSelector = 'endpointslice.kubernetes.io/managed-by=cluster-dns.coracle.local';
   const { items } = await client.list('endpointslices', { namespace, labelSelector });
   for (const { metadata } of items)
