@@ -68,7 +68,7 @@ describe.skipIf(reason)(`kube-proxy and cluster DNS as pods${reason ? `: ${reaso
   test('they run, with a log, health and metrics', async () => {
     await areReady();
     expect(await system('logs', await podOf('kube-proxy'))).toMatch(/^I\d{4} .*"kube-proxy started" mode="nftables"/m);
-    expect(await system('logs', await podOf('kube-dns'))).toMatch(/"cluster DNS serves" address="192\.0\.2\.10"/);
+    expect(await system('logs', await podOf('kube-dns'))).toMatch(/"cluster DNS serves" addresses=\["192\.0\.2\.10"\]/);
     expect((await machine.curl('http://127.0.0.1:10249/metrics')).stdout).toMatch(/^kubeproxy_sync_proxy_rules_/m);
     expect((await machine.curl('http://127.0.0.1:10249/proxyMode')).stdout).toBe('nftables');
     expect((await machine.curl('http://192.0.2.10:10256/healthz')).stdout).toContain('"nodeEligible":true');
