@@ -92,6 +92,8 @@ export const dnsDeployment = ({ dns, metrics }: DnsPorts): SystemObject => ({
           { name: 'metrics', containerPort: metrics, protocol: 'TCP' },
         ],
         resources: { requests: { cpu: '100m', memory: '70Mi' } },
+        // Soon after the start; the readiness probe runs every ten seconds.
+        startupProbe: { httpGet: { path: '/ready', port: 'metrics' }, periodSeconds: 1, failureThreshold: 300 },
         livenessProbe: {
           httpGet: { path: '/health', port: 'metrics' },
           initialDelaySeconds: 60,

@@ -190,19 +190,26 @@ function connectTo(port: number, address: string): Promise<Duplex> {
 
 /** Ends when one of them fails, or when all have ended. */
 async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
-  const iterators = sources.map((source) => source[Symbol.asyncIterator]());
-  const next = (index: number) => iterators[index].next().then((result) => ({ index, result }));
-  const pending = new Map(iterators.map((_, index) => [index, next(index)]));
-  try {
-    while (pending.size > 0) {
-      const { index, result } = await Promise.race(pending.values());
-      if (result.done) pending.delete(index);
-      else {
-        pending.set(index, next(index));
-        yield result.value;
+  const waiting: T[] = [];
+  let wake = () => {};
+  let running = sources.length;
+  let failure: { readonly error: unknown } | undefined;
+  const read = async (source: AsyncIterable<T>) => {
+    try {
+      for await (const item of source) {
+        waiting.push(item);
+        wake();
       }
+    } catch (error) {
+      failure = { error };
     }
-  } finally {
-    for (const iterator of iterators) void iterator.return?.();
+    running--;
+    wake();
+  };
+  for (const source of sources) void read(source);
+  while (running > 0 || waiting.length > 0) {
+    yield* waiting.splice(0);
+    if (failure) throw failure.error;
+    if (waiting.length === 0 && running > 0) await new Promise<void>((resolve) => (wake = resolve));
   }
 }
