@@ -35,15 +35,17 @@ export async function buildConsole(root: string): Promise<void> {
   const files = outputFiles.map(({ path: file }) => path.basename(file));
   for (const { path: file, contents } of outputFiles) writeCompressed(file, contents);
   const entry = (name: string) => files.find((file) => file.startsWith(name)) ?? '';
+  const script = files.find((file) => /^main-.*\.js$/.test(file)) ?? '';
+  const style = files.find((file) => /^console-.*\.css$/.test(file)) ?? '';
+  const firstFiles = importedAtOnce(metafile, script, style);
   const manifest = {
-    files,
-    script: files.find((file) => /^main-.*\.js$/.test(file)) ?? '',
-    style: files.find((file) => /^console-.*\.css$/.test(file)) ?? '',
+    ...{ files, script, style },
+    preload: firstFiles.filter((file) => file !== script && file !== style),
     worker: files.find((file) => /^worker-.*\.js$/.test(file)) ?? '',
     icon: entry('icon-'),
   };
   writeWhole(`${outdir}/manifest.json`, JSON.stringify(manifest));
-  const first = firstLoad(metafile, outdir, manifest.script, manifest.style);
+  const first = firstFiles.reduce((sum, name) => sum + readFileSync(`${outdir}/${name}.br`).length, 0);
   if (first > mostFirstLoad * 1024)
     throw new Error(`the console's first load has ${Math.round(first / 1024)} kB: more than ${mostFirstLoad} kB`);
 }
@@ -64,8 +66,8 @@ function writeWhole(file: string, contents: string | Uint8Array): void {
 
 type Metafile = NonNullable<Awaited<ReturnType<typeof build>>['metafile']>;
 
-/** Compressed bytes of the entry, its styles and the chunks that it imports at once. */
-function firstLoad(metafile: Metafile, outdir: string, ...entries: readonly string[]): number {
+/** The entries, and the chunks that they import at once. */
+function importedAtOnce(metafile: Metafile, ...entries: readonly string[]): readonly string[] {
   const outputs = new Map(Object.entries(metafile.outputs).map(([file, output]) => [path.basename(file), output]));
   const loaded = new Set<string>();
   const load = (name: string) => {
@@ -75,5 +77,5 @@ function firstLoad(metafile: Metafile, outdir: string, ...entries: readonly stri
       if (kind === 'import-statement') load(path.basename(file));
   };
   entries.forEach(load);
-  return [...loaded].reduce((sum, name) => sum + readFileSync(`${outdir}/${name}.br`).length, 0);
+  return [...loaded];
 }

@@ -15,6 +15,8 @@ export interface Manifest {
   /** Names of the files; each contains a hash of its content. */
   readonly files: readonly string[];
   readonly script: string;
+  /** Chunks that the script imports at once. */
+  readonly preload: readonly string[];
   readonly style: string;
   readonly worker: string;
   readonly icon: string;
@@ -78,6 +80,7 @@ export class Assets {
     const { script, style, worker, icon } = parsed;
     return {
       files: listIn(parsed.files).map(textIn),
+      preload: listIn(parsed.preload).map(textIn),
       ...{ script: textIn(script), style: textIn(style), worker: textIn(worker), icon: textIn(icon) },
     };
   }

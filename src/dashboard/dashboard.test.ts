@@ -14,7 +14,7 @@ for (const suffix of ['', '.br', '.gz']) writeFileSync(path.join(assets, script 
 writeFileSync(path.join(assets, 'secret.txt'), 'secret');
 writeFileSync(
   path.join(assets, 'manifest.json'),
-  JSON.stringify({ files: [script], script, style: '', worker: '', icon: '' }),
+  JSON.stringify({ files: [script], script, preload: ['chunk-A.js'], style: '', worker: '', icon: '' }),
 );
 
 const dashboard = createDashboard({
@@ -75,6 +75,7 @@ async function signIn(): Promise<Record<string, string>> {
 describe('pages', () => {
   test('the page has a strict policy, and a nonce for each response', async () => {
     const [first, second] = [await page('/console/'), await page('/console/list/pods')];
+    expect(String(first.body)).toContain('<link rel="modulepreload" href="/console/assets/chunk-A.js">');
     const policy = first.headers['Content-Security-Policy'];
     expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-");
     expect(policy).toContain("frame-ancestors 'none'; require-trusted-types-for 'script'");

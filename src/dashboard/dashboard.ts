@@ -257,7 +257,7 @@ async function assetPage({ files }: Context, name: string, headers: PageRequest[
 }
 
 async function indexPage({ files }: Context): Promise<Page> {
-  const { script, style, icon, worker } = await files.manifest();
+  const { script, preload, style, icon, worker } = await files.manifest();
   const nonce = newSecret();
   const at = (name: string) => `${prefix}/assets/${name}`;
   const html = `<!doctype html>
@@ -270,6 +270,7 @@ async function indexPage({ files }: Context): Promise<Page> {
 <meta name="coracle" data-nonce="${nonce}" data-worker="${at(worker)}">
 <link rel="icon" href="${at(icon)}">
 <link rel="stylesheet" href="${at(style)}">
+${preload.map((name) => `<link rel="modulepreload" href="${at(name)}">`).join('\n')}
 <script type="module" src="${at(script)}"></script>
 </head>
 <body><div id="app"></div><noscript>The console needs JavaScript.</noscript></body>

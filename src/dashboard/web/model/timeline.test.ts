@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { changesOf, decisionIn, ownedPaths, writesOf } from './timeline.ts';
+import { changesOf, decisionIn, type Moment, newestFirst, ownedPaths, writesOf } from './timeline.ts';
 
 const version = (resourceVersion: string, replicas: number, manager: string, seenMs: number) => ({
   ...{ seenMs, isDeleted: false },
@@ -62,6 +62,14 @@ test('a creation in the past, and the owner of a deleted object', () => {
     { isCreation: false, isDeletion: true, revision: 9, owner },
     { isCreation: true, changes: [], reasons: [] },
   ]);
+});
+
+test('the newest moment comes first, and the newest of the changes at one time', () => {
+  const [change] = changesOf([version('1', 1, 'argo', 10), version('2', 2, 'argo', 20)]);
+  const at = (revision: number, timeMs: number) => ({ ...change, revision, timeMs }) as Moment;
+  const event = { ...change, kind: 'event', timeMs: 20 } as unknown as Moment;
+  const sorted = [at(2, 20), at(3, 20), event, at(4, 30)].sort(newestFirst);
+  expect(sorted.map((one) => (one.kind === 'change' ? one.revision : one.kind))).toEqual([4, 'event', 3, 2]);
 });
 
 test('the last write of each manager before the page was opened', () => {

@@ -49,6 +49,23 @@ export type Moment =
       readonly fields: readonly string[];
     };
 
+/** Of one time: the decision, the change that it led to, and the events about it. */
+const rank: Readonly<Record<Moment['kind'], number>> = {
+  write: 0,
+  decision: 1,
+  change: 2,
+  deletion: 3,
+  refusal: 4,
+  event: 5,
+  log: 6,
+};
+
+/** Changes of one time are ordered by their revisions. */
+export function newestFirst(a: Moment, b: Moment): number {
+  const revision = (one: Moment) => (one.kind === 'change' ? one.revision : 0);
+  return b.timeMs - a.timeMs || rank[b.kind] - rank[a.kind] || revision(b) - revision(a);
+}
+
 interface Seen {
   readonly object: {
     readonly metadata: {

@@ -9,7 +9,7 @@ import { age } from '../model/age.ts';
 import type { FieldChange } from '../model/diff.ts';
 import { placeOf } from '../model/history.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
-import { changesOf, type Decision, type Moment, type Owner, writesOf } from '../model/timeline.ts';
+import { changesOf, type Decision, type Moment, newestFirst, type Owner, writesOf } from '../model/timeline.ts';
 import { useEvents } from '../pages/events-tab.tsx';
 import { Part } from '../pages/parts/part.tsx';
 import type { Version } from '../pages/versions.ts';
@@ -66,7 +66,7 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
     ...(decision ? [decisionMoment(decision)] : []),
     ...(first ? writesOf(first.metadata.managedFields, sinceMs) : []),
   ];
-  moments.sort((a, b) => b.timeMs - a.timeMs || rank[b.kind] - rank[a.kind]);
+  moments.sort(newestFirst);
   const nowMs = useNow(5_000);
   return (
     <Part title={t('timeline')}>
@@ -83,17 +83,6 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
     </Part>
   );
 }
-
-/** Of one time: the decision, the change that it led to, and the events about it. */
-const rank: Readonly<Record<Moment['kind'], number>> = {
-  write: 0,
-  decision: 1,
-  change: 2,
-  deletion: 3,
-  refusal: 4,
-  event: 5,
-  log: 6,
-};
 
 const changeMoments = (past: ObjectPast | undefined, versions: readonly Version[]): Moment[] =>
   changesOf(past ? past.versions : versions);
