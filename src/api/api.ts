@@ -51,6 +51,7 @@ export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { validateAffinity } from './validation/pod/affinity.ts';
 export { validateTolerations } from './validation/pod/tolerations.ts';
 export { isExtendedResource } from './validation/resource-names.ts';
+export { validateClusterIps } from './validation/service-addresses.ts';
 export { comparePriority } from './version-priority.ts';
 export * from './volume-claims.ts';
 

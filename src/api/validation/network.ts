@@ -20,7 +20,10 @@ const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
 const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 /** Parts of IPv4 addresses with leading zeros, which old parsers took for decimal numbers, lose them. */
-const withoutZeros = (text: string): string => text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
+const withoutZeros = (text: string): string =>
+  text.length > longest ? text : text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
+/** No text of an address is longer: the pattern above takes quadratic time. */
+const longest = 256;
 const isMapped = (text: string): boolean => /^::ffff:|^(0+:){5}ffff:/i.test(text) || isMappedValue(text);
 const isMappedValue = (text: string): boolean => {
   const ip = parseIp(text);

@@ -14,11 +14,14 @@ export const isHeadless = ({ clusterIPs }: Spec): boolean => clusterIPs?.length 
 const path = 'spec.clusterIPs';
 const familiesPath = 'spec.ipFamilies';
 const family = oneOfThese('IPv4', 'IPv6');
-const families: Rule = (list: readonly string[] = [], at) =>
-  list.flatMap((name, index) => [
-    ...family(name, `${at}[${index}]`),
-    ...(list.indexOf(name) < index ? [duplicate(`${at}[${index}]`, name)] : []),
-  ]);
+const families: Rule = (list: readonly string[] = [], at) => {
+  const seen = new Set<string>();
+  return list.flatMap((name, index) => {
+    const isRepeated = seen.has(name);
+    seen.add(name);
+    return [...family(name, `${at}[${index}]`), ...(isRepeated ? [duplicate(`${at}[${index}]`, name)] : [])];
+  });
+};
 const policy = set(oneOfThese('PreferDualStack', 'RequireDualStack', 'SingleStack'));
 
 export function validateClusterIps(spec: Spec, before: readonly string[] | undefined): FieldError[] {

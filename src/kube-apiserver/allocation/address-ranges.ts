@@ -2,7 +2,16 @@
 // https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
 import { type ApiObject, conditionOf, type ServiceCIDR } from '../../api/api.ts';
-import { type Cidr, cidrContains, cidrSize, formatCidr, nthAddress, parseCidr, parseIp } from '../../machinery/ip.ts';
+import {
+  type Cidr,
+  cidrContains,
+  cidrSize,
+  formatCidr,
+  type Ip,
+  nthAddress,
+  parseCidr,
+  parseIp,
+} from '../../machinery/ip.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { Following } from '../watch-cache/following.ts';
@@ -22,8 +31,8 @@ interface Range {
   readonly pool: Pool;
 }
 
-/** Larger ranges than this are used in their first part only, as in Kubernetes (IPv6). */
-const largest = 1n << 24n;
+/** Numbers stay exact: larger ranges than this (IPv6) are used in their first part only. */
+const largest = 1n << 48n;
 
 /** Ranges may overlap: an address is taken in all of them. */
 export class AddressRanges {
@@ -58,8 +67,20 @@ export class AddressRanges {
     return [...this.#ranges].map(([cidr, { pool }]) => ({ kind: 'address', cidr, size: pool.size, used: pool.used }));
   }
 
-  contains(address: string): boolean {
+  /** The range that an address is in; undefined when it is in none. */
+  rangeOf(address: string): string | undefined {
+    const ip = parseIp(address);
+    return ip && [...this.#ranges].find(([, { cidr }]) => cidrContains(cidr, ip))?.[0];
+  }
+
+  /** Whether services may have the address: the ends of a range are not for them. */
+  offers(address: string): boolean {
     return this.#placesOf(address).length > 0;
+  }
+
+  /** The base of the configured range, which no service gets. */
+  get first(): string {
+    return this.configured.replace(/\/.*/, '');
   }
 
   has(address: string): boolean {
@@ -111,7 +132,7 @@ export class AddressRanges {
     const ip = parseIp(address);
     if (!ip) return [];
     return [...this.#ranges.values()].flatMap(({ cidr, pool }) => {
-      if (!cidrContains(cidr, ip)) return [];
+      if (!cidrContains(cidr, ip) || isEnd(cidr, ip)) return [];
       const index = ip.value - cidr.base;
       return index < BigInt(pool.size) ? [[pool, Number(index)] as const] : [];
     });
@@ -148,6 +169,10 @@ export class AddressRanges {
     this.#ranges.set(text, { cidr, pool });
   }
 }
+
+/** The network's own address, and the broadcast address, which IPv6 does not have. */
+const isEnd = (cidr: Cidr, { value }: Ip): boolean =>
+  value === cidr.base || (cidr.family === 4 && value === cidr.base + cidrSize(cidr) - 1n);
 
 /** A range that is being deleted gives no more addresses. */
 function usable(object: ApiObject): Cidr[] {

@@ -19,7 +19,7 @@ export interface Allocation {
   /** Another server took one of the values first: releases, and undoes the changes to the object. */
   retract(): Promise<void>;
   /** The refusal of a value that stays taken. */
-  contested(): ApiError;
+  contested(): Promise<ApiError>;
 }
 
 export interface RangeUsage {
@@ -32,7 +32,9 @@ export interface RangeUsage {
 
 /** For kinds with Kind.allocates. */
 export interface Allocators {
-  /** Throws an ApiError (422) when the requested values are not free or the range is full. */
+  /** Fills in the fields that follow from the request and from the cluster's ranges. Throws an ApiError (422). */
+  complete(request: Pick<AllocationRequest, 'next' | 'live'>): void;
+  /** Throws an ApiError: 422 when the requested values are not free, 500 when the range is full. */
   allocate(request: AllocationRequest): Promise<Allocation>;
   usage(): readonly RangeUsage[];
   /** Writes that go together with the removal of an object. */

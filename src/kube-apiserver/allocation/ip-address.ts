@@ -10,11 +10,11 @@ import { serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
 /** Their names are addresses in canonical form. Stored services may have leading zeros. */
-function nameOf(address: string): string {
+export function canonical(address: string): string {
   const ip = parseIp(address);
   return ip ? formatIp(ip) : address;
 }
-const keyOf = (address: string): string => `/registry/ipaddresses/${nameOf(address)}`;
+export const addressKey = (address: string): string => `/registry/ipaddresses/${canonical(address)}`;
 
 export function addressObject(
   address: string,
@@ -26,7 +26,7 @@ export function addressObject(
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
     metadata: {
-      name: nameOf(address),
+      name: canonical(address),
       uid: random.uuid(),
       resourceVersion: undefined,
       creationTimestamp: timestamp(now()),
@@ -39,7 +39,7 @@ export function addressObject(
   };
   const object = asserted<ApiObject>(written, 'the store gives the resourceVersion, whose place is kept');
   // Another server may be giving the same address to another service.
-  return { key: keyOf(address), object, serialized: serialize(object), expected: 0 };
+  return { key: addressKey(address), object, serialized: serialize(object), expected: 0 };
 }
 
-export const removalOf = (address: string): ObjectWrite => ({ key: keyOf(address) });
+export const removalOf = (address: string): ObjectWrite => ({ key: addressKey(address) });

@@ -27,6 +27,10 @@ export class PortHolders {
     return { key: keyOf(port), serialized: { value, cut: 0 }, expected: this.#stale.get(port) ?? 0 };
   }
 
+  async isHeld(port: number): Promise<boolean> {
+    return (await this.#read(keyOf(port))) !== undefined;
+  }
+
   releasing(port: number): ObjectWrite {
     return { key: keyOf(port) };
   }

@@ -1,6 +1,6 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
-import { type ApiObject, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
+import { type ApiObject, internalError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
 import { parseCidrs, parseIp } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
@@ -13,7 +13,7 @@ import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
-import { addressObject, removalOf } from './ip-address.ts';
+import { addressKey, addressObject, canonical, removalOf } from './ip-address.ts';
 import { Pool, reservedOf } from './pool.ts';
 import { PortHolders } from './port-holders.ts';
 import { completeFamilies, type Family, familyName } from './service-families.ts';
@@ -84,6 +84,10 @@ export class ServiceAllocator implements Allocators {
     return [...addresses, { kind: 'port', size: this.#ports.size, used: this.#ports.used }];
   }
 
+  complete({ next, live }: Pick<AllocationRequest, 'next' | 'live'>): void {
+    completeFamilies(next as Service, live as Service | undefined, [...this.#addresses.keys()]);
+  }
+
   async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {
     await Promise.all([this.#services.ready(), ...[...this.#addresses.values()].map((ranges) => ranges.ready())]);
     const undo: (() => void)[] = [];
@@ -94,7 +98,7 @@ export class ServiceAllocator implements Allocators {
       const service = next as Service;
       const previous = live as Service | undefined;
       const before = structuredClone(specOf(service));
-      const writes = [...this.#giveAddresses(service, previous, undo)];
+      const writes = [...this.#giveAddresses(service, previous, undo, dryRun)];
       this.#givePorts(service, previous, undo, dryRun);
       const ports = { before: previous ? portsOf(previous) : [], after: portsOf(service) };
       const added = ports.after.filter((port) => !ports.before.includes(port));
@@ -105,7 +109,8 @@ export class ServiceAllocator implements Allocators {
         service.spec = before;
         await this.#holders.review(added, (holder, port) => this.#holdsPort(holder, port));
       };
-      return { writes, release, retract, contested: () => contested(service) };
+      const asked = before.clusterIPs?.filter((ip) => !previous || !this.#addressesOf(previous).includes(ip)) ?? [];
+      return { writes, release, retract, contested: () => this.#contested(service, asked, added) };
     } catch (error) {
       release();
       throw error;
@@ -145,16 +150,17 @@ export class ServiceAllocator implements Allocators {
     return this.#addresses.get(familyName(parseIp(address)?.family ?? 4));
   }
 
-  #giveAddresses(next: Service, live: Service | undefined, undo: (() => void)[]): ObjectWrite[] {
+  #giveAddresses(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): ObjectWrite[] {
     const spec = specOf(next);
     const held = live ? this.#addressesOf(live) : [];
     if (spec.type === 'ExternalName') return held.map(removalOf);
-    completeFamilies(next, live, [...this.#addresses.keys()]);
     if (!hasAddress(next)) return [];
     const asked = spec.clusterIPs ?? [];
+    const give = (family: Family, address: string): string =>
+      dryRun ? this.#plan(next, family, address) : this.#give(next, family, address, undo);
     const given = (spec.ipFamilies ?? []).map((family, index) => {
       const address = asked[index] ?? '';
-      return address && held.includes(address) ? address : this.#give(next, family as Family, address, undo);
+      return address && held.includes(address) ? address : give(family as Family, address);
     });
     spec.clusterIP = given[0];
     spec.clusterIPs = given;
@@ -167,34 +173,40 @@ export class ServiceAllocator implements Allocators {
 
   #give(next: Service, family: Family, asked: string, undo: (() => void)[]): string {
     const ranges = must(this.#addresses.get(family), family);
-    const { clusterIPs } = specOf(next);
     const address = this.#counted('address', asked !== '', ranges.configured, () =>
       asked ? this.#claim(next, ranges, asked) : ranges.draw(),
     );
-    if (address === undefined)
-      throw refuse(
-        next,
-        'spec.clusterIPs',
-        `${JSON.stringify(clusterIPs ?? null)}: failed to allocate IP: range is full`,
-      );
+    if (address === undefined) throw internalError('failed to allocate a serviceIP: range is full');
     undo.push(() => ranges.cancel(address));
     return address;
   }
 
   #claim(next: Service, ranges: AddressRanges, address: string): string {
-    const failed = (why: string) =>
-      refuse(
-        next,
-        'spec.clusterIPs',
-        `${JSON.stringify(specOf(next).clusterIPs)}: failed to allocate IP ${address}: ${why}`,
-      );
-    if (!ranges.contains(address))
-      throw failed(
-        `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges.configured}`,
-      );
-    if (ranges.has(address)) throw failed('provided IP is already allocated');
+    const range = ranges.rangeOf(address);
+    if (!range) throw notAllocated(next, address, 'the provided network does not match the current range');
+    if (!ranges.offers(address)) throw notInRange(next, address, range);
+    if (ranges.has(address)) throw notAllocated(next, address, taken);
     ranges.book(address);
     return address;
+  }
+
+  /** Of a dry run: reserves nothing and does not ask who has the address, as in Kubernetes. */
+  #plan(next: Service, family: Family, asked: string): string {
+    const ranges = must(this.#addresses.get(family), family);
+    if (!asked) return ranges.first;
+    if (!ranges.offers(asked)) throw notInRange(next, asked, ranges.rangeOf(asked) ?? ranges.configured);
+    return asked;
+  }
+
+  /** Names the value that the client asked for and that is another's in the store: an address can be a user's object. */
+  async #contested(next: Service, addresses: readonly string[], nodePorts: readonly number[]) {
+    for (const address of addresses)
+      if (await this.#options.read(addressKey(address))) return notAllocated(next, address, taken);
+    const ports = specOf(next).ports ?? [];
+    for (const [i, { nodePort = 0 }] of ports.entries())
+      if (nodePorts.includes(nodePort) && (await this.#holders.isHeld(nodePort)))
+        return refuse(next, `spec.ports[${i}].nodePort`, `${nodePort}: provided port is already allocated`);
+    return internalError('failed to allocate a serviceIP: range is full');
   }
 
   #givePorts(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): void {
@@ -216,20 +228,20 @@ export class ServiceAllocator implements Allocators {
         if (port.nodePort) continue;
         // In a new service one number serves a port in all protocols, as with DNS; validation refuses a repeated port.
         const twin = live ? undefined : ports.find((p) => p.port === port.port && p.nodePort);
-        port.nodePort = twin?.nodePort ?? this.#drawPort(next, undo);
+        port.nodePort = twin?.nodePort ?? this.#drawPort(undo);
         taken.add(port.nodePort);
       }
     }
     if (!needsHealthPort(next)) return;
     const { healthCheckNodePort } = spec;
-    if (!healthCheckNodePort) spec.healthCheckNodePort = this.#drawPort(next, undo);
+    if (!healthCheckNodePort) spec.healthCheckNodePort = this.#drawPort(undo);
     else if (!held.has(healthCheckNodePort) && isChecked(healthCheckNodePort))
       this.#claimPort(next, 'spec.healthCheckNodePort', healthCheckNodePort, undo);
   }
 
-  #drawPort(next: Service, undo: (() => void)[]): number {
+  #drawPort(undo: (() => void)[]): number {
     const index = this.#counted('port', false, '', () => this.#ports.draw());
-    if (index === undefined) throw refuse(next, 'spec.ports', 'null: failed to allocate a nodePort: range is full');
+    if (index === undefined) throw internalError('failed to allocate a nodePort: range is full');
     undo.push(() => this.#ports.cancel(index));
     return this.#options.nodePortRange.from + index;
   }
@@ -276,11 +288,19 @@ function portsOf({ spec }: Service): readonly number[] {
   return [...new Set(ports.filter((port) => port !== undefined))].filter((port) => port !== 0);
 }
 
-function contested(service: Service) {
-  const { clusterIPs = [] } = specOf(service);
-  const message = `${JSON.stringify(clusterIPs)}: failed to allocate IP ${clusterIPs[0] ?? ''}: provided IP is already allocated`;
-  return refuse(service, 'spec.clusterIPs', message);
+const taken = 'provided IP is already allocated';
+
+function notAllocated(service: Service, address: string, why: string) {
+  const { clusterIPs } = specOf(service);
+  return refuse(service, 'spec.clusterIPs', `${JSON.stringify(clusterIPs)}: failed to allocate IP ${address}: ${why}`);
 }
+
+const notInRange = (service: Service, address: string, range: string) =>
+  notAllocated(
+    service,
+    address,
+    `the provided IP (${canonical(address)}) is not in the valid range. The range of valid IPs is ${range}`,
+  );
 
 function refuse({ metadata }: Service, field: string, message: string) {
   return invalid({ group: '', kind: 'Service' }, metadata.name ?? '', [

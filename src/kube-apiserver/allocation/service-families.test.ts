@@ -51,7 +51,7 @@ test.each<[string, Spec, string]>([
   [
     dual,
     { clusterIP: 'fd00:99::7' },
-    'spec.clusterIPs: Invalid value: ["fd00:99::7"]: failed to allocate IP fd00:99::7: the provided IP (fd00:99::7) is not in the valid range. The range of valid IPs is fd00:10::/112',
+    'spec.clusterIPs: Invalid value: ["fd00:99::7"]: failed to allocate IP fd00:99::7: the provided network does not match the current range',
   ],
   [dual, headless, 'SingleStack IPv4 None'],
   [dual, { ...headless, ipFamilyPolicy: 'PreferDualStack' }, 'PreferDualStack IPv4,IPv6 None'],
@@ -104,7 +104,9 @@ describe('an update', () => {
   test('that drops a family without the policy is refused', async () => {
     const { clusterIPs } = await started({ ipFamilyPolicy: 'RequireDualStack' });
     const faults = shown(await patch({ clusterIPs: [clusterIPs[0]], ipFamilies: ['IPv4'] }));
-    expect(faults).toContain("must be set to 'SingleStack' when releasing the secondary clusterIP");
+    const fault = (what: string) =>
+      `spec.ipFamilyPolicy: Invalid value: "RequireDualStack": must be 'SingleStack' to release the secondary ${what}`;
+    expect(faults).toBe(`${fault('cluster IP')}; ${fault('IP family')}`);
   });
 });
 

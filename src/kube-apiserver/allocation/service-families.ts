@@ -1,7 +1,7 @@
 // Families of a service's cluster IPs: completed from its policy and addresses, and checked against the cluster's.
 // https://kubernetes.io/docs/concepts/services-networking/dual-stack/#services
 
-import { type FieldError, invalid, type Service, specOf } from '../../api/api.ts';
+import { type FieldError, invalid, type Service, specOf, validateClusterIps } from '../../api/api.ts';
 import { parseIp } from '../../machinery/ip.ts';
 
 export type Family = 'IPv4' | 'IPv6';
@@ -11,16 +11,22 @@ export const familyName = (family: 4 | 6): Family => `IPv${family}`;
 const familyOf = (address: string): Family => familyName(parseIp(address)?.family ?? 4);
 const otherThan = (family: string): Family => (family === 'IPv4' ? 'IPv6' : 'IPv4');
 
-/** Sets `ipFamilyPolicy` and `ipFamilies`, the cluster's primary family first in `configured`. Throws an ApiError (422). */
+/**
+ * Sets `ipFamilyPolicy` and `ipFamilies`, the cluster's primary family first in `configured`. Throws an ApiError (422).
+ * Comes before validation, whose rules are those of a complete service.
+ */
 export function completeFamilies(next: Service, live: Service | undefined, configured: readonly Family[]): void {
   const spec = specOf(next);
   const before = live?.spec;
+  if (spec.type === 'ExternalName') return;
   if (isUnchangedPreference(spec, before)) return;
   const isFree = spec.clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
   spec.ipFamilyPolicy ??= before?.ipFamilyPolicy ?? (isFree ? 'RequireDualStack' : 'SingleStack');
   const isSingle = spec.ipFamilyPolicy === 'SingleStack';
+  refuseIf(next, validateClusterIps(spec, before?.clusterIPs));
   if (before && isSingle) releaseSecond(spec, before);
-  refuseIf(next, [...policyErrors(spec), ...inferFamilies(spec, configured)]);
+  const reductions = before && !isSingle ? reductionErrors(spec, before) : [];
+  refuseIf(next, [...reductions, ...policyErrors(spec), ...inferFamilies(spec, configured)]);
   // Users make the endpoints, of any family.
   if (!isFree) refuseIf(next, clusterErrors(spec, configured));
   const families = spec.ipFamilies?.length ? spec.ipFamilies : [configured[0]];
@@ -41,6 +47,18 @@ const isSame = (a: readonly string[] = [], b: readonly string[] = []): boolean =
 function releaseSecond(spec: Spec, before: Spec): void {
   if (isSame(spec.clusterIPs, before.clusterIPs)) spec.clusterIPs = spec.clusterIPs?.slice(0, 1);
   if (isSame(spec.ipFamilies, before.ipFamilies)) spec.ipFamilies = spec.ipFamilies?.slice(0, 1);
+}
+
+/** Any other policy keeps both. */
+function reductionErrors(spec: Spec, before: Spec): FieldError[] {
+  const isReduced = (now: readonly string[] = [], was: readonly string[] = []) =>
+    now.length > 0 && now.length < was.length;
+  const error = (what: string) =>
+    fault('spec.ipFamilyPolicy', spec.ipFamilyPolicy, `must be 'SingleStack' to release the secondary ${what}`);
+  return [
+    ...(isReduced(spec.clusterIPs, before.clusterIPs) ? [error('cluster IP')] : []),
+    ...(isReduced(spec.ipFamilies, before.ipFamilies) ? [error('IP family')] : []),
+  ];
 }
 
 function policyErrors({ ipFamilyPolicy, clusterIPs = [], ipFamilies = [] }: Spec): FieldError[] {

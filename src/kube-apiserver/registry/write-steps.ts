@@ -51,6 +51,7 @@ export const accepting: readonly Step[] = [
 /** Once for each attempt: a generated name may be taken. */
 export const storing: readonly Step[] = [
   prepare, // sets the server's fields, runs the kind's strategy, orders the fields
+  complete, // before validation, whose rules are those of complete objects
   validate, // large objects in another thread
   allocate, // before validating admission, which sees cluster IPs and node ports
   warn,
@@ -113,6 +114,10 @@ function prepare({ target, object, replaced }: Write): void {
   if (managedFields) object.metadata.managedFields = managedFields;
   else delete object.metadata.managedFields;
   if (replaced) countGeneration(target, object, replaced.live);
+}
+
+function complete({ target, object: next, replaced }: Write): void {
+  if (target.kind.allocates && !target.subresource) target.server.allocators.complete({ next, live: replaced?.live });
 }
 
 /** Throws a 422 with everything that is wrong. */
@@ -183,7 +188,7 @@ async function store(write: Write): Promise<void> {
 /** Another server may take an allocated value at the same time: then other values are drawn. */
 async function placeAgain(write: Write): Promise<void> {
   for (let attempt = 2; isContested(write); attempt++) {
-    if (attempt > placeAttempts) throw write.allocation?.contested();
+    if (attempt > placeAttempts) throw await write.allocation?.contested();
     await write.allocation?.retract();
     for (const step of [allocate, admitValidated, store]) await step(write);
   }

@@ -51,7 +51,7 @@ describe('services', () => {
     {
       case: 'an address outside the range',
       spec: { clusterIP: '10.1.0.1' },
-      says: 'The range of valid IPs is 10.96.0.0/24',
+      says: 'the provided network does not match the current range',
     },
     {
       case: 'a port outside the range',

@@ -132,6 +132,7 @@ test('services can be handed addresses again after a first failure to read them'
   const next = () => ({ metadata: { name: 'a', namespace: 'default' }, spec: { ports: [] } }) as unknown as Service;
   await expect(allocator.allocate({ next: next(), dryRun: false })).rejects.toThrow('hiccup');
   const service = next();
+  allocator.complete({ next: service });
   await allocator.allocate({ next: service, dryRun: false });
   expect(service.spec.clusterIP).toMatch(/^10\.1\.0\./);
 });

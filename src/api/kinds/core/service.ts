@@ -107,8 +107,6 @@ function keepAddresses(next: Service, old: Service): void {
   if (spec.type !== 'ExternalName' && before.type !== 'ExternalName') {
     spec.clusterIP ||= before.clusterIP;
     if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs && [...before.clusterIPs];
-    spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
-    if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies && [...before.ipFamilies];
   }
   if (getsNodePorts(spec) && getsNodePorts(before)) keepNodePorts(spec, before);
   if (!spec.healthCheckNodePort && needsHealthCheck(spec) && needsHealthCheck(before))
