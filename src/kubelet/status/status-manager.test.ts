@@ -135,3 +135,31 @@ describe('a status that the API refuses', () => {
     expect(statuses.get('u')).toEqual(kept ? { phase: 'Running' } : undefined);
   });
 });
+
+test('a condition that another writer changed within the same second is written again', async () => {
+  const bodies: { status: PodStatus }[] = [];
+  const client = {
+    patch: async (_resource: string, _name: object, { body }: { body: { status: PodStatus } }) => {
+      bodies.push(body);
+      return { metadata: { resourceVersion: '10' }, status: JSON.parse(JSON.stringify(body.status)) };
+    },
+  } as unknown as Client;
+  const statuses = new StatusManager(client, new VirtualClock(0), silentLogger);
+  const ready = { phase: 'Running', conditions: [condition('Ready')] } as PodStatus;
+  const at = (resourceVersion: string, status: string) =>
+    ({
+      metadata: { ...pod.metadata, resourceVersion },
+      spec: pod.spec,
+      status: { phase: 'Running', conditions: [condition('example.com/other'), condition('Ready', { status })] },
+    }) as unknown as Pod;
+  const writes = async (of: Pod) => {
+    statuses.set(of, ready);
+    await statuses.flushed('u');
+    return bodies.length;
+  };
+  expect(await writes(pod)).toBe(1);
+  expect(await writes(at('9', 'False'))).toBe(1); // older than the kubelet's own write
+  expect(await writes(at('11', 'True'))).toBe(1);
+  expect(await writes(at('12', 'False'))).toBe(2);
+  expect(bodies[1].status.conditions).toContainEqual(condition('Ready'));
+});

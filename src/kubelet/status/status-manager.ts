@@ -17,6 +17,8 @@ export class StatusManager {
   readonly #logger: Logger;
   readonly #wanted = new Map<string, { pod: Pod; status: PodStatus }>();
   readonly #sent = new Map<string, PodStatus>();
+  /** Versions of the pods after the last write. */
+  readonly #versions = new Map<string, string>();
   readonly #sending = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
 
@@ -34,9 +36,22 @@ export class StatusManager {
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
     const previous = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
-    if (previous && isSame(previous, status)) return;
+    if (previous && isSame(previous, status) && !this.#isOverwritten(pod, status)) return;
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
+  }
+
+  /**
+   * Another writer changed conditions of the kubelet after its last write, such as the controller of a node that was not
+   * Ready. Times have seconds: the status may be the same as before.
+   */
+  #isOverwritten({ metadata: { uid, resourceVersion }, status: found }: Pod, { conditions = [] }: PodStatus): boolean {
+    const written = this.#versions.get(uid);
+    if (written === undefined || !found || this.#wanted.has(uid) || !isLater(resourceVersion, written)) return false;
+    return conditions.some(
+      ({ type, status }) =>
+        ownConditions.includes(type) && found.conditions?.find((c) => c.type === type)?.status !== status,
+    );
   }
 
   /** Resolves when the newest status of the pod is in the API (or the pod is gone). */
@@ -47,6 +62,7 @@ export class StatusManager {
   forget(uid: string): void {
     this.#wanted.delete(uid);
     this.#sent.delete(uid);
+    this.#versions.delete(uid);
   }
 
   async stop(): Promise<void> {
@@ -70,7 +86,8 @@ export class StatusManager {
       if (!wanted) return;
       try {
         const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
-        const { status } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
+        const { status, metadata } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
+        if (metadata?.resourceVersion) this.#versions.set(uid, metadata.resourceVersion);
         // Equal values: keep the API's copy, which is shared. Of a huge pod the entries are kept, and compared by identity.
         const sharesCopy = status && !isLarge(wanted.status) && isSame(status, wanted.status);
         this.#sent.set(uid, sharesCopy ? status : wanted.status);
@@ -105,6 +122,9 @@ export class StatusManager {
     );
   }
 }
+
+/** Versions of one resource are numbers that grow. */
+const isLater = (one: string | undefined, other: string): boolean => one !== undefined && BigInt(one) > BigInt(other);
 
 /** The patch of a large status is made in a separate turn of the event loop. */
 const isLarge = (status: PodStatus | undefined) => (status?.containerStatuses?.length ?? 0) > manyContainers;
