@@ -17,7 +17,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import { Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { RangeUsage } from './allocators.ts';
-import { Pool, reservedOf } from './pool.ts';
+import { type Index, Pool, reservedOf } from './pool.ts';
 
 interface Options {
   readonly random: Random;
@@ -31,7 +31,7 @@ interface Range {
   readonly pool: Pool;
 }
 
-/** Numbers stay exact: larger ranges than this (IPv6) are used in their first part only. */
+/** Of larger ranges (IPv6) addresses are drawn from the first part only, whose numbers are exact. */
 const largest = 1n << 48n;
 
 /** Ranges may overlap: an address is taken in all of them. */
@@ -128,13 +128,12 @@ export class AddressRanges {
     return undefined;
   }
 
-  #placesOf(address: string): (readonly [pool: Pool, index: number])[] {
+  #placesOf(address: string): (readonly [pool: Pool, index: Index])[] {
     const ip = parseIp(address);
     if (!ip) return [];
     return [...this.#ranges.values()].flatMap(({ cidr, pool }) => {
       if (!cidrContains(cidr, ip) || isEnd(cidr, ip)) return [];
-      const index = ip.value - cidr.base;
-      return index < BigInt(pool.size) ? [[pool, Number(index)] as const] : [];
+      return [[pool, indexOf(cidr, ip)] as const];
     });
   }
 
@@ -164,10 +163,15 @@ export class AddressRanges {
     for (const [address, count] of this.#held) {
       const ip = parseIp(address);
       if (!ip || !cidrContains(cidr, ip)) continue;
-      for (let i = 0; i < count; i++) pool.hold(Number(ip.value - cidr.base));
+      for (let i = 0; i < count; i++) pool.hold(indexOf(cidr, ip));
     }
     this.#ranges.set(text, { cidr, pool });
   }
+}
+
+function indexOf(cidr: Cidr, ip: Ip): Index {
+  const index = ip.value - cidr.base;
+  return index < largest ? Number(index) : index;
 }
 
 /** The network's own address, and the broadcast address, which IPv6 does not have. */

@@ -6,14 +6,17 @@ import type { Random } from '../../machinery/random.ts';
 export const reservedOf = (size: number, divisor: number, most: number) =>
   Math.min(Math.max(16, Math.floor(size / divisor)), most);
 
+/** Numbers that are too large to be exact are whole ones of the other type. */
+export type Index = number | bigint;
+
 export class Pool {
   readonly size: number;
   /** Numbers below this one are for clients that choose one, and are drawn last. */
   readonly #reserved: number;
   /** How many objects hold a number. */
-  readonly #held = new Map<number, number>();
+  readonly #held = new Map<Index, number>();
   /** How many writes under way do. */
-  readonly #booked = new Map<number, number>();
+  readonly #booked = new Map<Index, number>();
   readonly #random: Random;
 
   constructor(size: number, reserved: number, random: Random) {
@@ -27,25 +30,25 @@ export class Pool {
     return this.#held.size;
   }
 
-  has(index: number): boolean {
+  has(index: Index): boolean {
     return this.#held.has(index) || this.#booked.has(index);
   }
 
   /** For an object that has the number. */
-  hold(index: number): void {
+  hold(index: Index): void {
     count(this.#held, index, 1);
   }
 
-  drop(index: number): void {
+  drop(index: Index): void {
     count(this.#held, index, -1);
   }
 
   /** For a write under way; the object that it makes holds the number before the booking is cancelled. */
-  book(index: number): void {
+  book(index: Index): void {
     count(this.#booked, index, 1);
   }
 
-  cancel(index: number): void {
+  cancel(index: Index): void {
     count(this.#booked, index, -1);
   }
 
@@ -74,7 +77,7 @@ export class Pool {
   }
 }
 
-function count(holders: Map<number, number>, index: number, step: 1 | -1): void {
+function count(holders: Map<Index, number>, index: Index, step: 1 | -1): void {
   const left = (holders.get(index) ?? 0) + step;
   if (left > 0) holders.set(index, left);
   else holders.delete(index);

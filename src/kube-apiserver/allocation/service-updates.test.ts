@@ -256,8 +256,10 @@ describe('an address that is asked for', () => {
 
   test('in a range of any size is given', async () => {
     await start('10.0.0.0/29,fd00:10::/64');
-    expect(shown(await make({ clusterIP: 'fd00:10::1234:5678:9abc' }))).toBe('SingleStack IPv6 6');
-    expect(shown(await make({ clusterIP: 'fd00:10::1234:5678:9abc' }, 'two'))).toContain('already allocated');
+    for (const [name, clusterIP] of Object.entries({ a: 'fd00:10::5678:9abc', b: 'fd00:10::ffff:ffff:ffff:ffff' })) {
+      expect(shown(await make({ clusterIP }, name))).toBe('SingleStack IPv6 6');
+      expect(shown(await make({ clusterIP }, 'other'))).toContain('already allocated');
+    }
     const { body } = await make(policy('SingleStack', 'IPv6'), 'three');
     expect(body.spec.clusterIP).toMatch(/^fd00:10::/);
   });

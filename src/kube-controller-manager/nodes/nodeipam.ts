@@ -55,13 +55,18 @@ function allocate(
   { lister, events }: Tools,
 ): string[] {
   const used = new Set([...given.values()].flat());
-  for (const { spec } of lister('nodes').list()) for (const cidr of spec.podCIDRs ?? []) used.add(cidr);
+  for (const { spec } of lister('nodes').list()) for (const cidr of spec.podCIDRs ?? []) used.add(canonical(cidr));
   return ranges.map((range) => {
     const found = firstFree(range, used);
     if (found) return found;
     events.event(node, 'Normal', 'CIDRNotAvailable', `Node ${node.metadata.name} status is now: CIDRNotAvailable`);
     throw new Error('CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range');
   });
+}
+
+function canonical(text: string): string {
+  const cidr = parseCidr(text);
+  return cidr ? formatCidr(cidr) : text;
 }
 
 function firstFree({ cidr, nodePrefix }: Range, used: ReadonlySet<string>): string | undefined {
