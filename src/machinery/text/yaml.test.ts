@@ -75,6 +75,13 @@ test('nesting below the limit is read', () => {
   expect(() => read('['.repeat(depth) + ']'.repeat(depth))).not.toThrow();
 });
 
+test('the time that binary data takes grows with its length alone', () => {
+  const startMs = performance.now();
+  expect(() => read(`a: !!binary "A${' '.repeat(500_000)}!"`)).toThrow('invalid base64 data');
+  expect(read('a: !!binary " a G k = "')).toEqual({ a: 'hi' });
+  expect(performance.now() - startMs).toBeLessThan(5_000);
+});
+
 describe('laws', () => {
   test('JSON is YAML', () =>
     fc.assert(

@@ -237,9 +237,9 @@ class Builder {
 const scalarTags = new Set(['!!str', '!!int', '!!float', '!!bool', '!!null', '!!binary', '!!timestamp']);
 
 function binary(text: string): string {
-  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text))
-    throw new YamlError('yaml: !!binary value contains invalid base64 data');
-  return atob(text.replace(/\s/g, ''));
+  const plain = text.replace(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(plain)) throw new YamlError('yaml: !!binary value contains invalid base64 data');
+  return atob(plain);
 }
 
 declare function atob(text: string): string;
