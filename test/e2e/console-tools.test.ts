@@ -85,7 +85,7 @@ describe.skipIf(reason)(`tools of the console${reason ? `: ${reason}` : ''}`, ()
     await reader.page.getByRole('button', { name: 'Sign in' }).click();
     await reader.page.locator('.sidebar').waitFor();
     await reader.go('/who-can?in=default');
-    await reader.page.getByText('You may not list clusterrolebindings: the answer is incomplete').waitFor();
+    await reader.page.getByText('clusterrolebindings cannot be listed: the answer is incomplete').waitFor();
     await reader.page.getByText('No role that you may read allows it').waitFor();
     await reader.go('/helm');
     await reader.page.getByText(/cannot list resource "secrets"/).waitFor();

@@ -4,6 +4,7 @@ import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { getInsight } from '../api/api.ts';
 import { kinds } from '../api/catalog.ts';
+import { Failure } from '../api/failure.ts';
 import { age } from '../model/age.ts';
 import { countOf, mergedMarks } from '../model/changes.ts';
 import { type History, historyIn, placeOf, placeQuery } from '../model/history.ts';
@@ -27,16 +28,24 @@ interface Range {
   readonly toMs: number;
 }
 
+interface Found {
+  readonly histories: readonly KindHistory[];
+  /** Why some are missing. */
+  readonly fault: string;
+}
+
 /** Written every few seconds, and of no news. */
 const unread = new Set(['leases.coordination.k8s.io', 'events', 'events.events.k8s.io']);
 
 export function ChangesPage() {
-  const found = useSignal<readonly KindHistory[] | undefined>(undefined);
+  const found = useSignal<Found | undefined>(undefined);
   const chosen = useSignal<Range | undefined>(undefined);
   const round = useSignal(0);
   const place = namespace.value;
   const all = kinds.value;
   useEffect(() => {
+    // The frame says why there are none.
+    if (all.length === 0) return;
     const ended = new AbortController();
     void historiesOf(all, place, ended.signal).then((histories) => {
       if (!ended.signal.aborted) found.value = histories;
@@ -55,7 +64,14 @@ export function ChangesPage() {
         </button>
       </header>
       {found.value ? (
-        <Changes histories={found.value} chosen={chosen} />
+        <>
+          {found.value.fault && (
+            <p class="notice busy" role="alert">
+              {found.value.fault}
+            </p>
+          )}
+          <Changes fault={found.value.fault} histories={found.value.histories} chosen={chosen} />
+        </>
       ) : (
         <div class="skeleton pad" role="status" aria-busy="true" aria-label={t('loading')} />
       )}
@@ -67,24 +83,28 @@ export function ChangesPage() {
 const atOnce = 6;
 
 /** Kinds whose past is not kept, or that the user may not see, are left out. */
-async function historiesOf(all: readonly Kind[], place: string, signal: AbortSignal): Promise<readonly KindHistory[]> {
+async function historiesOf(all: readonly Kind[], place: string, signal: AbortSignal): Promise<Found> {
   const wanted = all.filter(
     (kind) => kind.verbs.includes('list') && kind.verbs.includes('watch') && !unread.has(kindId(kind)),
   );
-  const found: KindHistory[] = [];
+  const histories: KindHistory[] = [];
+  let fault = '';
   const next = async (): Promise<void> => {
     const kind = wanted.shift();
     if (!kind || signal.aborted) return;
     const query = placeQuery(placeOf(kindId(kind), kind.isNamespaced ? place : ''));
-    const history = await getInsight('history', query).then(historyIn, () => undefined);
-    if (history) found.push({ kind, history });
+    const history = await getInsight('history', query).then(historyIn, (error) => {
+      const isLeftOut = error instanceof Failure && [403, 404].includes(error.code);
+      if (!isLeftOut) fault = error instanceof Error ? error.message : String(error);
+    });
+    if (history) histories.push({ kind, history });
     return next();
   };
   await Promise.all(Array.from({ length: atOnce }, next));
-  return found;
+  return { histories, fault };
 }
 
-function Changes({ histories, chosen }: { histories: readonly KindHistory[]; chosen: Signal<Range | undefined> }) {
+function Changes({ histories, fault, chosen }: Found & { chosen: Signal<Range | undefined> }) {
   const beginMs = Math.min(...histories.map(({ history }) => history.since.timeMs));
   const endMs = Math.max(...histories.map(({ history }) => history.now.timeMs));
   const marks = useMemo(
@@ -96,7 +116,7 @@ function Changes({ histories, chosen }: { histories: readonly KindHistory[]; cho
       ),
     [histories, beginMs, endMs],
   );
-  if (histories.length === 0) return <p class="muted pad">{t('pastNoKinds')}</p>;
+  if (histories.length === 0) return fault ? null : <p class="muted pad">{t('pastNoKinds')}</p>;
   const { fromMs, toMs } = chosen.value ?? { fromMs: moment.value?.timeMs ?? beginMs, toMs: endMs };
   const changed = histories
     .map((one) => ({ ...one, marks: one.history.marks.filter(({ timeMs }) => timeMs > fromMs && timeMs <= toMs) }))
