@@ -7,7 +7,7 @@ export const isMenuOpen = signal(false);
 
 export function listenForKeys(): () => void {
   const listen = (event: KeyboardEvent) => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+    if (isSearch(event)) {
       event.preventDefault();
       isPaletteOpen.value = !isPaletteOpen.value;
     } else if (event.key === '/' && !isTyping(event)) {
@@ -20,6 +20,12 @@ export function listenForKeys(): () => void {
   };
   addEventListener('keydown', listen);
   return () => removeEventListener('keydown', listen);
+}
+
+/** An editor has the key with Shift, and a shell has Ctrl-K itself. */
+function isSearch({ key, ctrlKey, metaKey, shiftKey, altKey, target }: KeyboardEvent): boolean {
+  if (key.toLowerCase() !== 'k' || shiftKey || altKey) return false;
+  return metaKey || (ctrlKey && !(target instanceof Element && target.closest('.xterm')));
 }
 
 /** Whether the key belongs to a field, an editor or a terminal. */
