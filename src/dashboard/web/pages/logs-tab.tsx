@@ -110,6 +110,7 @@ function LogNotice({ stream, sources }: { stream: LogStream; sources: readonly L
           {name}: {message}
         </p>
       ))}
+      {stream.buffer.lines.length === 0 && stream.faults.size === 0 && <p class="muted">{t('logEmpty')}</p>}
       {stream.buffer.dropped > 0 && <p class="muted">{t('logDropped', { count: stream.buffer.dropped })}</p>}
     </>
   );
