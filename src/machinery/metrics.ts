@@ -258,6 +258,7 @@ function boundText(bound: number): string {
 }
 
 const noLabels: Labels = {};
+const mostSelections = 4;
 
 /** The pairs of these names, in their order. */
 const keptOf = (labels: string, kept: ReadonlySet<string>): string =>
@@ -268,6 +269,8 @@ const keptOf = (labels: string, kept: ReadonlySet<string>): string =>
 
 class Family<T extends Sample> {
   readonly #samples = new Map<string, T>();
+  /** By a list of kept labels: those of each series. */
+  readonly #kept = new Map<string, Map<string, string>>();
   /** Label sets that callers reuse are not converted to text again. */
   #byObject = new WeakMap<Labels, T>();
   readonly name: string;
@@ -289,9 +292,11 @@ class Family<T extends Sample> {
 
   #summed(kept: ReadonlySet<string>): ReadonlyMap<string, Sample> {
     const sums = new Map<string, Sample>();
+    const keys = this.#keysFor(kept);
     for (const [labels, sample] of this.#samples) {
       if (!isSummable(sample)) return this.#samples;
-      const key = keptOf(labels, kept);
+      let key = keys.get(labels);
+      if (key === undefined) keys.set(labels, (key = keptOf(labels, kept)));
       let sum = sums.get(key);
       if (!sum) sums.set(key, (sum = this.#make(key)));
       if (isSummable(sum)) sum.addAll(sample);
@@ -299,7 +304,19 @@ class Family<T extends Sample> {
     return sums;
   }
 
+  /** The same reader comes again and again. */
+  #keysFor(kept: ReadonlySet<string>): Map<string, string> {
+    const name = [...kept].join();
+    const found = this.#kept.get(name);
+    if (found) return found;
+    const keys = new Map<string, string>();
+    if (this.#kept.size >= mostSelections) this.#kept.clear();
+    this.#kept.set(name, keys);
+    return keys;
+  }
+
   clear(): void {
+    this.#kept.clear();
     this.#samples.clear();
     this.#byObject = new WeakMap();
   }

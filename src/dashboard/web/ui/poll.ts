@@ -1,6 +1,23 @@
-// Reads that repeat. A hidden page reads nothing, and reads at once when it is shown again.
+// Reads that repeat. A hidden page reads nothing, and an untouched one seldom; both read at once when the user is back.
 
-import { after } from '../system.ts';
+import { after, monotonic } from '../system.ts';
+
+/** A page that is not touched for so long is idle. */
+const idleMs = 60_000;
+/** An idle page waits so much longer. */
+const idleFactor = 4;
+
+let touchedMs = monotonic();
+const waiting = new Set<() => void>();
+const touch = () => {
+  const wasIdle = isIdle();
+  touchedMs = monotonic();
+  if (wasIdle) for (const wake of waiting) wake();
+};
+const isIdle = (): boolean => monotonic() - touchedMs > idleMs;
+if (globalThis.document)
+  for (const type of ['pointermove', 'pointerdown', 'keydown', 'wheel'])
+    document.addEventListener(type, touch, { passive: true, capture: true });
 
 /**
  * Calls `read`, and again `ms` milliseconds after it is done, or after the time that it returns. It handles its own errors.
@@ -16,14 +33,16 @@ export function whileVisible(ms: number, read: () => Promise<number | void>): ()
     isBusy = true;
     const nextMs = (await read().catch(() => undefined)) ?? ms;
     isBusy = false;
-    if (!isOver) cancel = after(nextMs, () => void run());
+    if (!isOver) cancel = after(isIdle() ? nextMs * idleFactor : nextMs, wake);
   };
-  const change = () => void run();
-  document.addEventListener('visibilitychange', change);
-  change();
+  const wake = () => void run();
+  document.addEventListener('visibilitychange', wake);
+  waiting.add(wake);
+  wake();
   return () => {
     isOver = true;
     cancel();
-    document.removeEventListener('visibilitychange', change);
+    waiting.delete(wake);
+    document.removeEventListener('visibilitychange', wake);
   };
 }
