@@ -80,6 +80,7 @@ describe.skipIf(reason)(`a new user of the console${reason ? `: ${reason}` : ''}
     for (const text of ['run-ms', 'exit-code']) {
       await page.locator('.cm-line', { hasText: `local/${text}` }).click();
       await page.keyboard.press('Control+Shift+k');
+      await expect.poll(() => page.locator('.cm-line', { hasText: `local/${text}` }).count()).toBe(0);
     }
     await button('Review').click();
     await page.locator('.diff-line.removed', { hasText: 'exit-code' }).waitFor();

@@ -42,6 +42,9 @@ interface Editing {
 
 function useEditing(kind: Kind, object: KubeObject): Editing {
   const base = useRef(object);
+  const isStale = !isSameWish(kind, object, base.current);
+  const newest = useRef(object);
+  if (!isStale) newest.current = object;
   const text = useRef('');
   const isForced = useRef(false);
   const initial = useSignal<string | undefined>(undefined);
@@ -61,12 +64,12 @@ function useEditing(kind: Kind, object: KubeObject): Editing {
   const run = async (isDryRun: boolean) => {
     isBusy.value = true;
     const write = { mode: mode.value, isDryRun, isForced: isForced.current };
-    outcome.value = await outcomeOf(kind, base.current, text.current, write);
+    outcome.value = await outcomeOf(kind, { base: base.current, newest: newest.current }, text.current, write);
     isBusy.value = false;
   };
   return {
     ...{ initial, mode, outcome, isBusy },
-    isStale: object.metadata.resourceVersion !== base.current.metadata.resourceVersion,
+    isStale,
     isReviewed: outcome.value !== undefined && 'lines' in outcome.value,
     change(next) {
       text.current = next;
@@ -82,7 +85,7 @@ function useEditing(kind: Kind, object: KubeObject): Editing {
       void run(true);
     },
     reload() {
-      base.current = object;
+      base.current = newest.current = object;
       initial.value = undefined;
       reset();
       begin();
@@ -161,12 +164,24 @@ interface Write {
   readonly isForced: boolean;
 }
 
+interface Versions {
+  /** The one that is edited. */
+  readonly base: KubeObject;
+  /** It differs from the base in its status alone. */
+  readonly newest: KubeObject;
+}
+
 /** Undefined: the object is written, and the page shows it. */
-async function outcomeOf(kind: Kind, base: KubeObject, text: string, write: Write): Promise<Outcome | undefined> {
+async function outcomeOf(
+  kind: Kind,
+  { base, newest }: Versions,
+  text: string,
+  write: Write,
+): Promise<Outcome | undefined> {
   const { mode, isDryRun, isForced } = write;
   try {
     const { toYaml, fromYaml } = await import('../model/yaml.ts');
-    const edited = editedObject(fromYaml(text), base);
+    const edited = withoutConflict(editedObject(fromYaml(text), base), base, newest);
     const written = await (mode === 'apply'
       ? apply(kind, edited, { isDryRun, isForced })
       : update(kind, edited, { isDryRun }));
@@ -191,6 +206,27 @@ function editable(kind: Kind, object: KubeObject): KubeObject {
 function comparable({ metadata, ...object }: KubeObject): KubeObject {
   const { resourceVersion, generation, ...rest } = metadata as KubeObject['metadata'] & { generation?: number };
   return { ...object, metadata: rest };
+}
+
+/** Controllers write the status of a pod that crashes again and again: this is no change of what the user edits. */
+function isSameWish(kind: Kind, a: KubeObject, b: KubeObject): boolean {
+  if (a.metadata.resourceVersion === b.metadata.resourceVersion) return true;
+  const wishOf = (object: KubeObject) => {
+    const { metadata, ...rest } = comparable(editable(kind, object));
+    const { managedFields, ...others } = metadata;
+    return JSON.stringify({ ...rest, metadata: others });
+  };
+  return wishOf(a) === wishOf(b);
+}
+
+function withoutConflict(
+  edited: KubeObject,
+  base: KubeObject,
+  { metadata: { resourceVersion } }: KubeObject,
+): KubeObject {
+  const { metadata } = edited;
+  if (!resourceVersion || metadata.resourceVersion !== base.metadata.resourceVersion) return edited;
+  return { ...edited, metadata: { ...metadata, resourceVersion } };
 }
 
 type Parsed = { ok: true; value: Readonly<Record<string, unknown>> } | { ok: false; message: string };
