@@ -2,13 +2,13 @@
 
 import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { type KubeObject, objectIn } from '../api/api.ts';
-import type { Failure } from '../api/failure.ts';
+import { getJson, type KubeObject, objectIn } from '../api/api.ts';
+import { Failure } from '../api/failure.ts';
 import { apply, update } from '../api/write.ts';
 import { Editor } from '../editor/editor.tsx';
 import { asFailure, Diff, Refusal } from '../editor/review.tsx';
 import { type DiffLine, diffLines } from '../model/diff.ts';
-import { type Kind, kindId } from '../model/kinds.ts';
+import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { go, links, setQuery } from '../router.ts';
 import { t } from '../text.ts';
 import { report } from '../ui/toasts.tsx';
@@ -181,10 +181,10 @@ async function outcomeOf(
   const { mode, isDryRun, isForced } = write;
   try {
     const { toYaml, fromYaml } = await import('../model/yaml.ts');
-    const edited = withoutConflict(editedObject(fromYaml(text), base), base, newest);
+    const edited = editedObject(fromYaml(text), base);
     const written = await (mode === 'apply'
       ? apply(kind, edited, { isDryRun, isForced })
-      : update(kind, edited, { isDryRun }));
+      : updated(kind, edited, { base, newest }, isDryRun));
     const textOf = (object: KubeObject) => toYaml(comparable(editable(kind, object)));
     if (isDryRun) return { lines: diffLines(textOf(base), textOf(written)) };
     report(t('saved'));
@@ -208,7 +208,24 @@ function comparable({ metadata, ...object }: KubeObject): KubeObject {
   return { ...object, metadata: rest };
 }
 
-/** Controllers write the status of a pod that crashes again and again: this is no change of what the user edits. */
+const mostAttempts = 4;
+
+/** A status that is written meanwhile refuses no edit. */
+async function updated(kind: Kind, edited: KubeObject, { base, newest }: Versions, isDryRun: boolean) {
+  let current = newest;
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await update(kind, withoutConflict(edited, base, current), { isDryRun });
+    } catch (error) {
+      const isConflict = error instanceof Failure && error.code === 409;
+      if (!isConflict || attempt === mostAttempts) throw error;
+      const found = objectIn(await getJson(apiPath(kind, base.metadata.namespace, base.metadata.name)));
+      if (!found || !isSameWish(kind, found, base)) throw error;
+      current = found;
+    }
+}
+
+/** Controllers write the status of a workload that crashes again and again: the edited fields stay the same. */
 function isSameWish(kind: Kind, a: KubeObject, b: KubeObject): boolean {
   if (a.metadata.resourceVersion === b.metadata.resourceVersion) return true;
   const wishOf = (object: KubeObject) => {
