@@ -38,7 +38,7 @@ test.each([
 ])('%s has %s: %s', (cidr, address, wanted) => expect(hasAddress(must(parseCidr(cidr), cidr), address)).toBe(wanted));
 
 test('a range becomes ready, and services get addresses of it', async () => {
-  await expect(service('early', '10.9.0.9')).rejects.toThrow('is not in the valid range');
+  await expect(service('early', '10.9.0.9')).rejects.toThrow('the provided network does not match the current range');
   await range('more', '10.9.0.0/24');
   await pass();
   expect((await client.get('servicecidrs', { name: 'more' })).metadata.finalizers).toEqual([
@@ -47,7 +47,7 @@ test('a range becomes ready, and services get addresses of it', async () => {
   expect(await ready('more')).toEqual(['True', '', 'Kubernetes Service CIDR is ready']);
   expect(await service('web', '10.9.0.9')).toBe('10.9.0.9');
   await expect(service('twice', '10.9.0.9')).rejects.toThrow('provided IP is already allocated');
-  await expect(service('first', '10.9.0.0')).rejects.toThrow('already allocated');
+  await expect(service('first', '10.9.0.0')).rejects.toThrow('is not in the valid range');
 });
 
 test('a range stays while a service has an address that is in no other range', async () => {
@@ -62,7 +62,7 @@ test('a range stays while a service has an address that is in no other range', a
     'Terminating',
     'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR',
   ]);
-  await expect(service('late', '10.9.0.10')).rejects.toThrow('is not in the valid range');
+  await expect(service('late', '10.9.0.10')).rejects.toThrow('the provided network does not match the current range');
   await client.delete('services', { namespace: 'default', name: 'web' });
   await pass(1_000);
   expect(await names()).toEqual([]);
