@@ -1,5 +1,6 @@
 // The architecture rules that a program can check. docs/design.md explains them.
 
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { allImports, circles, files, type Import, isTest, lineOf, outsideImports, read } from './test-imports.ts';
 
@@ -32,13 +33,19 @@ mayUse['cli'] = ['testing', 'cluster', ...components];
  * The front door of a room: the file that other rooms may import. `machinery` is a collection of tools: each is a door.
  */
 const isDoor = (room: string, file: string) =>
-  room === 'machinery' || file === `${room}/${room}.ts` || (room === 'cluster' && lightDoors.includes(file));
-/** Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. */
+  room === 'machinery' || file === `${room}/${room}.ts` || lightDoors.includes(file);
+/**
+ * Commands that only look at a cluster load these and not the whole of it; `run` loads no container runtime. Options are
+ * checked before a command loads anything.
+ */
 const lightDoors = [
-  ...['config', 'control', 'data-directory', 'run', 'version'],
-  ...['api-server/api-server', 'backup/backup', 'etcd-stand-in/etcd-stand-in', 'local-console/local-console'],
-  'upgrade/upgrade',
-].map((name) => `cluster/${name}.ts`);
+  ...['config', 'control', 'data-directory', 'run', 'version'].map((name) => `cluster/${name}.ts`),
+  ...['api-server/api-server', 'backup/backup', 'etcd-stand-in/etcd-stand-in', 'local-console/local-console'].map(
+    (name) => `cluster/${name}.ts`,
+  ),
+  'cluster/upgrade/upgrade.ts',
+  ...['bootstrap-token', 'validation/metadata', 'validation/pod/tolerations'].map((name) => `api/${name}.ts`),
+];
 
 const roomOf = (file: string) => file.split('/')[0];
 const isInRoom = (file: string) => file.includes('/') && !file.startsWith('..');
@@ -73,6 +80,29 @@ describe('rooms', () => {
           `${file}:${line}: import ${roomOf(target)}/${roomOf(target)}.ts instead of ${target}`,
       ),
     ).toEqual([]);
+  });
+});
+
+describe('the program', () => {
+  /** Files that are loaded before a command is chosen. Imports of types alone load nothing. */
+  const loadedBy = (entry: string): string[] => {
+    const loaded = new Set([entry]);
+    for (const file of loaded)
+      for (const [, names, to] of read(file).matchAll(
+        /^(?:import|export) (?!type\b)([^;]*?) from '(\.[^']+\.ts)';/gm,
+      )) {
+        const areTypes = /^\{.*\}$/s.test(names) && !/[{,]\s*(?!type\b)\w/.test(names);
+        const target = path.join(path.dirname(file), to);
+        if (!areTypes && files.includes(target)) loaded.add(target);
+      }
+    return [...loaded];
+  };
+
+  test('loads little before a command is chosen, as such code is compiled at each start', () => {
+    const loaded = loadedBy('cli/main.ts');
+    expect(loaded).toContain('cluster/settings.ts');
+    expect(loaded.filter((file) => /^(\w[\w-]*)\/\1\.ts$/.test(file))).toEqual([]);
+    expect(loaded.length).toBeLessThan(50);
   });
 });
 

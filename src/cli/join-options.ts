@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseBootstrapToken } from '../api/api.ts';
-import { isCaHash, isCertificateKey } from '../cluster/cluster.ts';
+import { parseBootstrapToken } from '../api/bootstrap-token.ts';
+import { isCaHash, isCertificateKey } from '../cluster/config.ts';
 import { parseDuration } from '../machinery/time/duration.ts';
 import { CliError } from './options.ts';
 

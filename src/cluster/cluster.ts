@@ -9,8 +9,6 @@ export * from './data-directory.ts';
 export { endFormerMember, readMember } from './etcd-member/etcd-member.ts';
 export type { AgentConfig } from './joining/agent.ts';
 export type { JoinInformation } from './joining/allow-joining.ts';
-export { isCaHash } from './joining/ca-hash.ts';
-export { isCertificateKey } from './joining/control-plane-keys.ts';
 export { drainNode, removeNode } from './joining/drain.ts';
 export { JoinError } from './joining/join-error.ts';
 export { readMembership } from './joining/membership.ts';

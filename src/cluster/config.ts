@@ -10,6 +10,7 @@ import { list } from './setting-values.ts';
 import { componentNames, SettingError, type Settings, settings } from './settings.ts';
 import { checkStore } from './store-settings.ts';
 
+export { isCaHash, isCertificateKey } from './joining/join-values.ts';
 export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
 export { checkEtcdFiles, type EtcdFiles, storeSettings } from './store-settings.ts';
 

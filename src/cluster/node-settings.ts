@@ -1,6 +1,7 @@
 // Values of the options that describe this machine's nodes: name, labels, taints.
 
-import { validateLabels, validateTolerations } from '../api/api.ts';
+import { validateLabels } from '../api/validation/metadata.ts';
+import { validateTolerations } from '../api/validation/pod/tolerations.ts';
 import { SettingError } from './setting-values.ts';
 
 /** Labels of Kubernetes' own domains that a node may give itself. */

@@ -3,10 +3,6 @@
 
 import { createHash, X509Certificate } from 'node:crypto';
 
-const form = /^sha256:[0-9a-f]{64}$/;
-
-export const isCaHash = (text: string): boolean => form.test(text);
-
 /** `pem` may have several certificates: the hash of each. */
 export function caHashes(pem: string): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startCluster, type TestCluster } from '../../testing/testing.ts';
-import { ensureCertificateKey, fetchKeys, isCertificateKey, keysName, publishKeys } from './control-plane-keys.ts';
+import { ensureCertificateKey, fetchKeys, keysName, publishKeys } from './control-plane-keys.ts';
+import { isCertificateKey } from './join-values.ts';
 
 let cluster: TestCluster;
 beforeAll(async () => {

@@ -9,6 +9,7 @@ import type { Client } from '../../client/client.ts';
 import { fieldsIn } from '../../machinery/parsed.ts';
 import { writeWhole } from '../write-whole.ts';
 import { JoinError } from './join-error.ts';
+import { isCertificateKey } from './join-values.ts';
 
 export const keysName = { namespace: 'kube-system', name: 'coracle-control-plane' } as const;
 
@@ -21,9 +22,6 @@ const keyFile = 'control-plane.key';
 const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
-
-/** 64 hexadecimal digits. */
-export const isCertificateKey = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
 
 /** This cluster's certificate key, from `pki` or new. */
 export async function ensureCertificateKey(pki: string): Promise<string> {
