@@ -8,9 +8,12 @@ export default defineConfig({
     pool: 'forks',
     // As the launcher starts the program: nesting is bounded by the stack.
     execArgv: ['--stack-size=6000'],
+    // Some tests bound the time of answers: more workers than processors make them fail.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
     projects: [
+      { extends: true, test: { name: 'system', include: system } },
       // One process runs many files: loading the modules again for each one takes longer than most of these tests.
       {
         extends: true,
@@ -19,14 +22,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: system,
           isolate: false,
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
         },
-      },
-      // They wait for timeouts, leases and processes most of the time: one more than there are processors.
-      {
-        extends: true,
-        test: { name: 'system', include: system, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -149,8 +149,7 @@ describe.runIf(inside)('cri, inside', () => {
   test('exec with a terminal of the requested size', async () => {
     const session = await subject.runtime.exec(id, ['sh'], { stdin: true, tty: true, stdout: true, stderr: false });
     session.resize(100, 30);
-    await systemClock.sleep(300);
-    session.stdin!.write('stty size; exit 5\r');
+    session.stdin!.write('while test "$(stty size)" = "0 0"; do sleep 0.1; done; stty size; exit 5\r');
     const { stdout, exitCode } = await text(session);
     expect(stdout).toContain('30 100');
     expect(exitCode).toBe(5);

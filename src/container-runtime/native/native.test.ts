@@ -231,10 +231,8 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
   test('exec with a terminal of the requested size', async () => {
     const { id } = await run();
     const session = await runtime.exec(id, ['sh'], { stdin: true, tty: true, stdout: true, stderr: false });
-    await systemClock.sleep(200);
     session.resize(100, 30);
-    await systemClock.sleep(100);
-    session.stdin!.write('test -t 0 && stty size; exit 5\r');
+    session.stdin!.write('while test "$(stty size)" = "0 0"; do sleep 0.1; done; test -t 0 && stty size; exit 5\r');
     const { stdout, exitCode } = await text(session);
     expect(stdout).toContain('30 100');
     expect(exitCode).toBe(5);
