@@ -4,6 +4,7 @@ export { type ComponentContext, errorText, type RunningComponent, type StartComp
 export { type Call, Connection } from './connection.ts';
 export {
   type Controller,
+  type ControllerContext,
   controllerOf,
   controllerReference,
   own,
@@ -32,5 +33,6 @@ export type * from './interface.ts';
 export { inClusterConfig, type Kubeconfig, type KubeconfigOptions, loadKubeconfig } from './kubeconfig.ts';
 export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
 export { callRemote, type RemoteCall, type RemoteServer } from './remote-call.ts';
+export { createEventReporter, type EventReporter, type Report } from './reported-events.ts';
 export { createClient, pathOf } from './rest.ts';
 export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

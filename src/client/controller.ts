@@ -68,6 +68,9 @@ export interface Controller {
   reconcile(key: string, tools: Tools): Promise<{ readonly after: number } | void>;
 }
 
+/** A controller does not end its process. */
+export type ControllerContext = Omit<ComponentContext, 'fatal'>;
+
 type Ended = void | (() => void);
 
 /** Trying again cannot help. */
@@ -103,7 +106,7 @@ export interface RunningController {
 
 /** Runs a controller until stopped. The caller owns the informers, and stops them afterwards. */
 export function runController(
-  context: ComponentContext,
+  context: ControllerContext,
   informers: InformerFactory,
   controller: Controller,
 ): RunningController {
@@ -119,14 +122,14 @@ export function runController(
 }
 
 class Runner {
-  readonly #context: ComponentContext;
+  readonly #context: ControllerContext;
   readonly #informers: InformerFactory;
   readonly #controller: Controller;
   readonly #queue: WorkQueue;
   readonly #events: EventRecorder;
   readonly #stop = new AbortController();
 
-  constructor(context: ComponentContext, informers: InformerFactory, controller: Controller) {
+  constructor(context: ControllerContext, informers: InformerFactory, controller: Controller) {
     this.#context = { ...context, logger: context.logger.child({ controller: controller.name }) };
     this.#informers = informers;
     this.#controller = controller;

@@ -80,10 +80,10 @@ interface Recorded {
 }
 
 /** Maximum distinct events of one recorder within a millisecond. */
-const serials = 1_000_000;
+export const serials = 1_000_000;
 
 /** A distinct number for each source (FNV-1a), equal in every run. */
-function serialOf({ component, host = '' }: EventSource): number {
+export function serialOf({ component, host = '' }: EventSource): number {
   let hash = 0x811c9dc5;
   for (const character of `${component}/${host}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
   return (hash >>> 0) % serials;

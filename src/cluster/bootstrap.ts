@@ -16,9 +16,10 @@ import {
 } from './extra-objects.ts';
 import { ensureTokenTracking } from './token-tracking.ts';
 
-const ranges = '/apis/networking.k8s.io/v1/servicecidrs';
 /** Collections in the order in which they depend on one another. */
-const order = ['/api/v1/namespaces', ranges, '/apis/scheduling.k8s.io/v1/priorityclasses'];
+const order = ['/api/v1/namespaces', '/apis/scheduling.k8s.io/v1/priorityclasses'];
+/** Collections whose objects are made elsewhere: by the allocation of services, default-service-range.ts, and others. */
+const madeElsewhere = /\/(ipaddresses|servicecidrs|configmaps)$/;
 
 /** Creates missing objects, and restores missing rules of default roles (annotation autoupdate). Other objects stay. */
 export async function ensureBootstrapObjects(client: Client, inputs: BootstrapInputs): Promise<void> {
@@ -64,7 +65,7 @@ export async function ensureMetricsRoles(client: Client): Promise<void> {
 
 const recordedObjects = (inputs: BootstrapInputs) =>
   Object.entries(bootstrap.objects as Record<string, SystemObject[]>)
-    .filter(([path]) => !path.endsWith('/ipaddresses') && !path.endsWith('/configmaps'))
+    .filter(([path]) => !madeElsewhere.test(path))
     .map(([path, objects]) => [path, objects.map((object) => adapt(path, object, inputs))] as const);
 
 /** Creates missing objects of some collections while the server runs; existing ones stay. */
@@ -93,7 +94,6 @@ function adapt(path: string, recorded: SystemObject, inputs: BootstrapInputs): S
     };
     return { ...kind, ...object, spec };
   }
-  if (path === ranges) return { ...kind, ...object, spec: { cidrs: inputs.serviceCidr.split(',') } };
   return { ...kind, ...object };
 }
 
@@ -122,19 +122,10 @@ async function ensure(
   const path = pathOf(collection, object);
   if (current && collection.includes('/rbac.authorization.k8s.io/'))
     return reconcile(client, `${path}/${object.metadata.name}`, object, current);
-  if (current && collection === ranges) return widen(client, object, current);
   if (current) return;
   await client.raw('POST', path, object).catch((error) => {
     if (!isAlreadyExists(error)) throw error; // another control plane of the cluster was faster
   });
-}
-
-/** The range of a cluster that got its second family gets it too; any other difference is an administrator's. */
-async function widen(client: Client, wanted: SystemObject, current: SystemObject): Promise<void> {
-  const [cidrs, before] = [wanted, current].map((object) => fieldsIn(object['spec'])['cidrs'] as string[]);
-  if (before.length !== 1 || cidrs.length !== 2 || before[0] !== cidrs[0]) return;
-  const { name } = wanted.metadata;
-  await client.patch('servicecidrs', { name }, { type: 'merge', body: { spec: { cidrs } } });
 }
 
 const itemsOf = (object: SystemObject, field: string): readonly unknown[] => (object[field] as unknown[] | null) ?? [];

@@ -3,7 +3,6 @@ import { silentLogger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { seededRandom } from '../machinery/random.ts';
 import { VirtualClock } from '../machinery/time/clock.ts';
-import { ensureCollections } from './bootstrap.ts';
 import { type ComponentName, completeConfig } from './config.ts';
 import { type Cluster, startParts } from './start.ts';
 
@@ -102,17 +101,4 @@ test('foreign endpoints of the API server are replaced', async () => {
   await cluster.client.raw('PUT', path, { ...before, subsets });
   await clock.advance(11_000);
   expect((await get(path)).subsets).toEqual(before.subsets);
-});
-
-test('the range of a cluster that gets its second family gets it too, and no other change', async () => {
-  const path = '/apis/networking.k8s.io/v1/servicecidrs';
-  const endpoint = { ip: '192.0.2.1', port: 6443 };
-  const cidrsWith = async (serviceCidr: string) => {
-    await ensureCollections(cluster.client, { serviceCidr, apiServiceIP: '10.96.0.1', endpoint, clock }, [path]);
-    return (await get(`${path}/kubernetes`)).spec.cidrs;
-  };
-  const four = '10.96.0.0/12';
-  expect(await cidrsWith('10.0.0.0/16,fd00:10:96::/112')).toEqual([four]);
-  expect(await cidrsWith(`${four},fd00:10:96::/112`)).toEqual([four, 'fd00:10:96::/112']);
-  expect(await cidrsWith(four)).toEqual([four, 'fd00:10:96::/112']);
 });

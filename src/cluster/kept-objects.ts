@@ -6,12 +6,13 @@ import type { Logger } from '../machinery/logger.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { ensureAuthenticationInfo } from './authentication-info.ts';
 import { ensureCollections } from './bootstrap.ts';
+import type { DefaultServiceRange } from './default-service-range.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
 import { ensureTokenTracking } from './token-tracking.ts';
 
 /** The service of the API server, and the range that it is from. */
 const serviceEveryMs = 10_000;
-const service = ['/apis/networking.k8s.io/v1/servicecidrs', '/api/v1/services'];
+const service = ['/api/v1/services'];
 /** The system's namespaces, and the ways and levels of API priority and fairness. */
 const systemEveryMs = 60_000;
 const system = [
@@ -23,6 +24,7 @@ const system = [
 export function keepObjects(
   client: Client,
   inputs: BootstrapInputs,
+  range: DefaultServiceRange,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): { publishTrust(): Promise<void>; stop(): void } {
   const publishTrust = () => ensureAuthenticationInfo(client, inputs);
@@ -42,6 +44,7 @@ export function keepObjects(
   };
   const stops = [
     every(serviceEveryMs, 'service', () => ensureCollections(client, inputs, service)),
+    every(serviceEveryMs, 'service range', () => range.ensure()),
     every(systemEveryMs, 'system', () => ensureCollections(client, inputs, system)),
     every(systemEveryMs, 'authorities', publishTrust),
     every(systemEveryMs, 'token tracking', () => ensureTokenTracking(client, clock)),

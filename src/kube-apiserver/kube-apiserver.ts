@@ -51,6 +51,7 @@ export type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 export type { AdmissionConfiguration } from './admission-plugins/admission-plugins.ts';
 export * from './admission-plugins/configuration.ts';
 export { userFor, type WebhookUser, type WebhookUsers } from './admission-plugins/webhooks/users.ts';
+export { type Repairs, startRepairs } from './allocation/repairs.ts';
 export type { AuditBackend, Auditor } from './audit/auditor.ts';
 export { openAuditLog } from './audit/log-backend.ts';
 export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';

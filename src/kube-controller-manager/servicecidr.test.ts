@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { conditionOf } from '../api/api.ts';
-import { parseCidr } from '../machinery/ip.ts';
-import { must } from '../machinery/must.ts';
-import { hasAddress } from './servicecidr.ts';
 import { startTestCluster, type TestCluster } from './shared/test-cluster.ts';
 
 let cluster: TestCluster;
@@ -26,16 +23,6 @@ const service = async (name: string, clusterIP?: string) => {
   return made.spec?.clusterIP;
 };
 const pass = (ms = 1_000) => cluster.clock.advance(ms);
-
-test.each([
-  ['10.0.0.0/29', '10.0.0.0', false],
-  ['10.0.0.0/29', '10.0.0.1', true],
-  ['10.0.0.0/29', '10.0.0.7', false],
-  ['10.0.0.0/29', '10.0.0.8', false],
-  ['2001:db8::/120', '2001:db8::', false],
-  ['2001:db8::/120', '2001:db8::ff', true],
-  ['2001:db8::/120', '10.0.0.1', false],
-])('%s has %s: %s', (cidr, address, wanted) => expect(hasAddress(must(parseCidr(cidr), cidr), address)).toBe(wanted));
 
 test('a range becomes ready, and services get addresses of it', async () => {
   await expect(service('early', '10.9.0.9')).rejects.toThrow('the provided network does not match the current range');

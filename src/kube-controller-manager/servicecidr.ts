@@ -3,7 +3,7 @@
 
 import { conditionOf, type IPAddress, type ServiceCIDR } from '../api/api.ts';
 import { type Controller, keyOf, type Tools, timestamp, type Watch } from '../client/client.ts';
-import { type Cidr, cidrContains, cidrSize, cidrsOverlap, parseCidr, parseIp } from '../machinery/ip.ts';
+import { type Cidr, cidrHasHost, cidrsOverlap, parseCidr, parseIp } from '../machinery/ip.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';
 const managedBy = 'ipaddress.kubernetes.io/managed-by';
@@ -13,11 +13,9 @@ const graceMs = 10_000;
 
 const cidrsOf = ({ spec }: ServiceCIDR): Cidr[] => (spec?.cidrs ?? []).flatMap((text) => parseCidr(text) ?? []);
 
-/** Without the first address, and the last one of IPv4, which no service gets. */
-export function hasAddress(cidr: Cidr, text: string): boolean {
+function hasAddress(cidr: Cidr, text: string): boolean {
   const ip = parseIp(text);
-  if (!ip || !cidrContains(cidr, ip) || ip.value === cidr.base) return false;
-  return cidr.family === 6 || ip.value !== cidr.base + cidrSize(cidr) - 1n;
+  return ip !== undefined && cidrHasHost(cidr, ip);
 }
 
 /** A new or removed range may be the reason why another one can go. */

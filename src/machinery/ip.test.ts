@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   cidrContains,
+  cidrHasHost,
   cidrSize,
   cidrsOverlap,
   formatCidr,
@@ -105,4 +106,16 @@ test.each([
   ['::/0', '192.0.2.3', false],
 ])('%s has %s: %s', (range, address, wanted) =>
   expect(rangeContains(must(parseIpRange(range), range), must(parseIp(address), address))).toBe(wanted),
+);
+
+test.each([
+  ['10.0.0.0/29', '10.0.0.0', false],
+  ['10.0.0.0/29', '10.0.0.1', true],
+  ['10.0.0.0/29', '10.0.0.7', false],
+  ['10.0.0.0/29', '10.0.0.8', false],
+  ['2001:db8::/120', '2001:db8::', false],
+  ['2001:db8::/120', '2001:db8::ff', true],
+  ['2001:db8::/120', '10.0.0.1', false],
+])('a host of %s may have %s: %s', (cidr, address, wanted) =>
+  expect(cidrHasHost(must(parseCidr(cidr), cidr), must(parseIp(address), address))).toBe(wanted),
 );

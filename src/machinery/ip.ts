@@ -98,6 +98,12 @@ export function cidrContains(cidr: Cidr, ip: Ip): boolean {
   return cidr.family === ip.family && ip.value >= cidr.base && ip.value < cidr.base + cidrSize(cidr);
 }
 
+/** Whether a host may have the address: not the first one of the CIDR, nor, of IPv4, the last one (broadcast). */
+export const cidrHasHost = (cidr: Cidr, ip: Ip): boolean =>
+  cidrContains(cidr, ip) &&
+  ip.value !== cidr.base &&
+  (cidr.family === 6 || ip.value !== cidr.base + cidrSize(cidr) - 1n);
+
 export const cidrsOverlap = (a: Cidr, b: Cidr): boolean =>
   a.family === b.family && a.base < b.base + cidrSize(b) && b.base < a.base + cidrSize(a);
 

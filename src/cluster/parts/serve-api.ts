@@ -8,6 +8,7 @@ import {
   type ApiServerOptions,
   createAccess,
   createApiServer,
+  startRepairs,
   type TokenIssuer,
   type UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
@@ -15,6 +16,7 @@ import { runCompaction, type Store } from '../../store/store.ts';
 import { ensureBootstrapObjects } from '../bootstrap.ts';
 import { ComponentStatuses, type Health } from '../component-status.ts';
 import type { Environment } from '../context.ts';
+import { DefaultServiceRange } from '../default-service-range.ts';
 import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
 import { keepIdentityLease } from '../identity-lease.ts';
@@ -72,7 +74,6 @@ const bootstrapHooks = [
   'poststarthook/start-kube-apiserver-identity-lease-controller',
   'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',
   'poststarthook/start-legacy-token-tracking-controller',
-  'poststarthook/start-service-ip-repair-controllers',
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
   'poststarthook/priority-and-fairness-config-producer',
@@ -104,6 +105,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const allSynced = health.pending(['informer-sync'], ['readyz']);
   const fairnessStarted = health.pending(fairnessHooks);
   const bootstrapped = health.pending(bootstrapHooks);
+  const repaired = health.pending(['poststarthook/start-service-ip-repair-controllers']);
   // Before listening: no request may be authorized with half of the roles.
   await access.start({ client: self, clock, random, logger: environment.logger });
   informersSynced();
@@ -112,11 +114,15 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   fairnessStarted();
   const port = await setup.listen?.(apiServer);
   const inputs = setup.bootstrap(port);
+  const range = new DefaultServiceRange({ client: self, clock, logger }, inputs.serviceCidr.split(','));
+  await range.ensure();
   await ensureBootstrapObjects(self, inputs);
   const endpoints = await keepEndpoints({ store, client: self, clock, logger }, inputs.endpoint);
   const identityLease = await keepIdentityLease(self, { clock, random, logger });
   bootstrapped();
-  const kept = keepObjects(self, inputs, { clock, logger });
+  const kept = keepObjects(self, inputs, range, { clock, logger });
+  const repairs = startRepairs(apiServer.server, { client: self, clock, random, logger, metrics });
+  void repairs.first.then(repaired, () => {});
   const compaction = runCompaction(store, clock, logger, (revision) => apiServer.server.cache.compact(revision));
   return {
     port,
@@ -129,6 +135,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
     async stop() {
       compaction.stop();
       kept.stop();
+      await repairs.stop();
       // First, so that clients are sent to the other servers.
       await endpoints.stop();
       await identityLease.stop();

@@ -5,6 +5,7 @@ import { type ApiObject, conditionOf, type ServiceCIDR } from '../../api/api.ts'
 import {
   type Cidr,
   cidrContains,
+  cidrHasHost,
   cidrSize,
   formatCidr,
   type Ip,
@@ -132,7 +133,7 @@ export class AddressRanges {
     const ip = parseIp(address);
     if (!ip) return [];
     return [...this.#ranges.values()].flatMap(({ cidr, pool }) => {
-      if (!cidrContains(cidr, ip) || isEnd(cidr, ip)) return [];
+      if (!cidrHasHost(cidr, ip)) return [];
       return [[pool, indexOf(cidr, ip)] as const];
     });
   }
@@ -173,10 +174,6 @@ function indexOf(cidr: Cidr, ip: Ip): Index {
   const index = ip.value - cidr.base;
   return index < largest ? Number(index) : index;
 }
-
-/** The network's own address, and the broadcast address, which IPv6 does not have. */
-const isEnd = (cidr: Cidr, { value }: Ip): boolean =>
-  value === cidr.base || (cidr.family === 4 && value === cidr.base + cidrSize(cidr) - 1n);
 
 /** A range that is being deleted gives no more addresses. */
 function usable(object: ApiObject): Cidr[] {

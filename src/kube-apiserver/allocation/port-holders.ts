@@ -1,16 +1,38 @@
 // The holders of node ports in the store: several API servers never give one port to two services. Cluster IPs have
 // IPAddress objects for this; Kubernetes has no object for a port.
 
-import type { Entry } from '../../store/store.ts';
-import { textOf, valueOfText } from '../../store/store.ts';
+import { type Entry, prefixRange, type Store, textOf, valueOfText, type Write } from '../../store/store.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
-const keyOf = (port: number): string => `/registry/coracle/nodeports/${port}`;
+const prefix = '/registry/coracle/nodeports/';
+const keyOf = (port: number): string => `${prefix}${port}`;
 
-interface Holder {
+export interface Holder {
   readonly namespace: string;
   readonly name: string;
 }
+
+export interface RecordedPort {
+  readonly holder: Holder;
+  readonly revision: number;
+}
+
+export async function recordedPorts(store: Pick<Store, 'range'>): Promise<ReadonlyMap<number, RecordedPort>> {
+  const { entries } = await store.range(prefixRange(prefix));
+  return new Map(
+    entries.map(({ key, value, modRevision }) => [
+      Number(key.slice(prefix.length)),
+      { holder: JSON.parse(textOf(value)) as Holder, revision: modRevision },
+    ]),
+  );
+}
+
+/** Replaces the record of a port as it is at a revision; without a holder: removes it. */
+export const recordOf = (port: number, holder: Holder | undefined, expected: number): Write => ({
+  key: keyOf(port),
+  ...(holder && { value: valueOfText(JSON.stringify(holder)) }),
+  expected,
+});
 
 export class PortHolders {
   readonly #read: (key: string) => Promise<Entry | undefined>;

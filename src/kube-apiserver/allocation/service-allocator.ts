@@ -1,6 +1,6 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
-import { type ApiObject, internalError, invalid, type Service, type ServicePort, specOf } from '../../api/api.ts';
+import { type ApiObject, internalError, invalid, type Service, specOf } from '../../api/api.ts';
 import { parseCidrs, parseIp } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
@@ -14,7 +14,7 @@ import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
 import { addressKey, addressObject, canonical, removalOf } from './ip-address.ts';
-import { Pool, reservedOf } from './pool.ts';
+import { NodePorts, portsOf, portTaken, refuseRepeatedPorts } from './node-ports.ts';
 import { PortHolders } from './port-holders.ts';
 import { completeFamilies, type Family, familyName } from './service-families.ts';
 
@@ -36,16 +36,12 @@ interface ServiceAllocatorOptions {
 }
 
 const hasAddress = ({ spec }: Service): boolean => spec?.type !== 'ExternalName' && spec?.clusterIP !== 'None';
-const isExposed = ({ spec }: Service): boolean =>
-  spec?.type === 'NodePort' || (spec?.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
-const needsHealthPort = ({ spec }: Service): boolean =>
-  spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
 export class ServiceAllocator implements Allocators {
   readonly #options: ServiceAllocatorOptions;
   /** By family, the primary one first. */
   readonly #addresses: ReadonlyMap<Family, AddressRanges>;
-  readonly #ports: Pool;
+  readonly #ports: NodePorts;
   /** Services' events provide the allocations; the reservation of a write covers the time until its event. */
   readonly #services: Following;
   #cache: ResourceCache | undefined;
@@ -57,8 +53,9 @@ export class ServiceAllocator implements Allocators {
     const cidrs = parseCidrs(options.serviceCidr);
     if (!cidrs?.length) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
     this.#addresses = new Map(cidrs.map((cidr) => [familyName(cidr.family), new AddressRanges(cidr, options)]));
-    const { from, to } = options.nodePortRange;
-    this.#ports = new Pool(to - from + 1, reservedOf(to - from + 1, 32, 128), options.random);
+    this.#ports = new NodePorts(options.nodePortRange, options.random, (isChosen, attempt) =>
+      this.#counted('port', isChosen, '', attempt),
+    );
     this.#services = new Following(
       () => options.services(),
       {
@@ -81,11 +78,12 @@ export class ServiceAllocator implements Allocators {
   /** The ranges with the number of their values that services have. */
   usage(): readonly RangeUsage[] {
     const addresses = [...this.#addresses.values()].flatMap((ranges) => ranges.usage());
-    return [...addresses, { kind: 'port', size: this.#ports.size, used: this.#ports.used }];
+    return [...addresses, this.#ports.usage()];
   }
 
   complete({ next, live }: Pick<AllocationRequest, 'next' | 'live'>): void {
     completeFamilies(next as Service, live as Service | undefined, [...this.#addresses.keys()]);
+    if (live) refuseRepeatedPorts(next as Service);
   }
 
   async allocate({ next, live, dryRun }: AllocationRequest): Promise<Allocation> {
@@ -99,7 +97,7 @@ export class ServiceAllocator implements Allocators {
       const previous = live as Service | undefined;
       const before = structuredClone(specOf(service));
       const writes = [...this.#giveAddresses(service, previous, undo, dryRun)];
-      this.#givePorts(service, previous, undo, dryRun);
+      this.#ports.give({ next: service, live: previous, dryRun, undo });
       const ports = { before: previous ? portsOf(previous) : [], after: portsOf(service) };
       const added = ports.after.filter((port) => !ports.before.includes(port));
       writes.push(...added.map((port) => this.#holders.taking(port, service.metadata)));
@@ -136,13 +134,7 @@ export class ServiceAllocator implements Allocators {
 
   #hold(service: Service, step: 'hold' | 'drop'): void {
     for (const address of this.#addressesOf(service)) this.#rangesOf(address)?.[step](address);
-    for (const port of portsOf(service))
-      if (this.#inPortRange(port)) this.#ports[step](port - this.#options.nodePortRange.from);
-  }
-
-  #inPortRange(port: number): boolean {
-    const { from, to } = this.#options.nodePortRange;
-    return port >= from && port <= to;
+    this.#ports[step](service);
   }
 
   /** The ranges of an address' family; undefined when the cluster does not have it. */
@@ -202,48 +194,8 @@ export class ServiceAllocator implements Allocators {
   async #contested(next: Service, addresses: readonly string[], nodePorts: readonly number[]) {
     for (const address of addresses)
       if (await this.#options.read(addressKey(address))) return notAllocated(next, address, taken);
-    const ports = specOf(next).ports ?? [];
-    for (const [i, { nodePort = 0 }] of ports.entries())
-      if (nodePorts.includes(nodePort) && (await this.#holders.isHeld(nodePort)))
-        return refuse(next, `spec.ports[${i}].nodePort`, `${nodePort}: provided port is already allocated`);
+    for (const port of nodePorts) if (await this.#holders.isHeld(port)) return portTaken(next, port);
     return internalError('failed to allocate a serviceIP: range is full');
-  }
-
-  #givePorts(next: Service, live: Service | undefined, undo: (() => void)[], dryRun: boolean): void {
-    const held = new Set(live ? portsOf(live) : []);
-    const taken = new Set<number>();
-    // A dry run does not check the range, as in Kubernetes.
-    const isChecked = (port: number) => !dryRun || this.#inPortRange(port);
-    const spec = specOf(next);
-    if (isExposed(next)) {
-      const ports: ServicePort[] = spec.ports ?? [];
-      // Explicit ports come first, so that none of them is allocated to another.
-      for (const [i, port] of ports.entries()) {
-        if (!port.nodePort) continue;
-        if (!held.has(port.nodePort) && !taken.has(port.nodePort) && isChecked(port.nodePort))
-          this.#claimPort(next, `spec.ports[${i}].nodePort`, port.nodePort, undo);
-        taken.add(port.nodePort);
-      }
-      for (const port of ports) {
-        if (port.nodePort) continue;
-        // In a new service one number serves a port in all protocols, as with DNS; validation refuses a repeated port.
-        const twin = live ? undefined : ports.find((p) => p.port === port.port && p.nodePort);
-        port.nodePort = twin?.nodePort ?? this.#drawPort(undo);
-        taken.add(port.nodePort);
-      }
-    }
-    if (!needsHealthPort(next)) return;
-    const { healthCheckNodePort } = spec;
-    if (!healthCheckNodePort) spec.healthCheckNodePort = this.#drawPort(undo);
-    else if (!held.has(healthCheckNodePort) && isChecked(healthCheckNodePort))
-      this.#claimPort(next, 'spec.healthCheckNodePort', healthCheckNodePort, undo);
-  }
-
-  #drawPort(undo: (() => void)[]): number {
-    const index = this.#counted('port', false, '', () => this.#ports.draw());
-    if (index === undefined) throw internalError('failed to allocate a nodePort: range is full');
-    undo.push(() => this.#ports.cancel(index));
-    return this.#options.nodePortRange.from + index;
   }
 
   #counted<T>(kind: 'address' | 'port', isChosen: boolean, cidr: string, work: () => T): T {
@@ -260,32 +212,6 @@ export class ServiceAllocator implements Allocators {
       if (kind === 'address') addressDuration.observe((clock.monotonic() - startMs) / 1_000, { cidr });
     }
   }
-
-  #claimPort(next: Service, field: string, port: number, undo: (() => void)[]): void {
-    this.#counted('port', true, '', () => {
-      this.#bookPort(next, field, port);
-      return port;
-    });
-    undo.push(() => this.#ports.cancel(port - this.#options.nodePortRange.from));
-  }
-
-  #bookPort(next: Service, field: string, port: number): void {
-    const { from, to } = this.#options.nodePortRange;
-    if (!this.#inPortRange(port))
-      throw refuse(
-        next,
-        field,
-        `${port}: provided port is not in the valid range. The range of valid ports is ${from}-${to}`,
-      );
-    if (this.#ports.has(port - from)) throw refuse(next, field, `${port}: provided port is already allocated`);
-    this.#ports.book(port - from);
-  }
-}
-
-/** Each number once: a service may use one in two protocols. */
-function portsOf({ spec }: Service): readonly number[] {
-  const ports = [...(spec?.ports ?? []).map((port) => port.nodePort), spec?.healthCheckNodePort];
-  return [...new Set(ports.filter((port) => port !== undefined))].filter((port) => port !== 0);
 }
 
 const taken = 'provided IP is already allocated';

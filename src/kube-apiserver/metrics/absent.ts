@@ -1,6 +1,6 @@
 // Metrics of kube-apiserver that have no meaning here, with the reason of each.
 
-const peers = 'API servers do not merge the discovery of their peers (alpha in Kubernetes)';
+const peers = 'API servers do not merge the discovery of their peers (in Kubernetes only with --peer-ca-file)';
 const goTls = "counts certificates that Go's TLS once accepted; Node's TLS never did";
 const registry =
   "counts Go's own registry of metrics: Coracle's metrics have no stability levels and cannot be turned off";
@@ -18,8 +18,6 @@ export const absentMetrics: Readonly<Record<string, string>> = {
   apiserver_envelope_encryption_dek_cache_fill_percent: 'belongs to KMS v1, which is refused',
   apiserver_kube_aggregator_x509_insecure_sha1_total: goTls,
   apiserver_kube_aggregator_x509_missing_san_total: goTls,
-  apiserver_nodeport_repair_reconcile_errors_total:
-    'node ports are derived from the services: there is nothing to repair',
   apiserver_request_timestamp_comparison_time:
     'an update is compared with its object once, and not for timestamps apart',
   apiserver_validation_declarative_validation_mismatch_total: generated,

@@ -4,6 +4,7 @@ import { defaultBuckets, perRegistry } from '../../machinery/metrics.ts';
 
 const address = 'kube_apiserver_clusterip_allocator';
 const port = 'kube_apiserver_nodeport_allocator';
+const repair = 'apiserver_nodeport_repair';
 
 export const allocationMetrics = perRegistry((metrics) => ({
   address: {
@@ -18,5 +19,9 @@ export const allocationMetrics = perRegistry((metrics) => ({
   port: {
     total: metrics.counter(`${port}_allocation_total`, 'Number of NodePort allocations'),
     errors: metrics.counter(`${port}_allocation_errors_total`, 'Number of errors trying to allocate NodePort'),
+  },
+  portRepair: {
+    errors: metrics.counter(`${repair}_port_errors_total`, 'Number of errors detected on node ports, by type.'),
+    failures: metrics.counter(`${repair}_reconcile_errors_total`, 'Number of failed looks at node ports.'),
   },
 }));

@@ -138,6 +138,7 @@ export class WatchCache {
       if (this.#caches.get(prefix) === loading) this.forget(prefix);
       throw error;
     });
+    loading.loaded.catch(() => {}); // some callers only want a cache that is loaded already, and do not wait
     return loading.loaded;
   }
 

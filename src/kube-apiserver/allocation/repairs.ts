@@ -1,0 +1,41 @@
+// Starts the repairs of the allocations of services.
+
+import { type ControllerContext, createEventReporter, InformerFactory, runController } from '../../client/client.ts';
+import type { Server } from '../server.ts';
+import { addressRepair } from './address-repair.ts';
+import { PortRepair } from './port-repair.ts';
+import { repairEveryMs, repeat } from './repair-interval.ts';
+
+export interface Repairs {
+  /** Resolves when all services were looked at once. */
+  readonly first: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** `context` has the identity of the API server. */
+export function startRepairs({ store, config }: Server, context: ControllerContext): Repairs {
+  const informers = new InformerFactory(context);
+  const [ofAddresses, ofPorts] = ['ipallocator', 'portallocator'].map((allocator) =>
+    createEventReporter(context, `${allocator}-repair-controller`),
+  );
+  const addresses = runController(context, informers, addressRepair(ofAddresses));
+  const ports = new PortRepair({ ...context, store, nodePortRange: config.nodePortRange, reporter: ofPorts });
+  const portsSeen = Promise.withResolvers<void>();
+  const repairPorts = async () => {
+    if (await ports.run()) portsSeen.resolve();
+  };
+  let running = repairPorts();
+  const stopPorts = repeat(context.clock, repairEveryMs, () => {
+    running = running.then(repairPorts);
+  });
+  return {
+    first: Promise.all([portsSeen.promise, informers.synced()]).then(() => {}),
+    async stop() {
+      stopPorts();
+      await running;
+      await addresses.stop();
+      await informers.stop();
+      await Promise.all([ofAddresses.stop(), ofPorts.stop()]);
+    },
+  };
+}
