@@ -17,7 +17,13 @@ export type Measured = Answer & {
 
 export interface AttackedServer {
   readonly url: URL;
-  send(method: string, path: string, body?: string | Buffer, type?: string): Promise<Answer>;
+  send(
+    method: string,
+    path: string,
+    body?: string | Buffer,
+    type?: string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
   measured(run: () => Promise<Answer>): Promise<Measured>;
   stop(): void;
 }
@@ -33,9 +39,9 @@ export async function startAttackedServer(): Promise<AttackedServer> {
   };
   return {
     url,
-    send: (method, path, body, type = 'json') =>
+    send: (method, path, body, type = 'json', more = {}) =>
       new Promise((resolve, reject) => {
-        const headers = body === undefined ? {} : { 'content-type': `application/${type}` };
+        const headers = { ...(body !== undefined && { 'content-type': `application/${type}` }), ...more };
         const asked = request(
           { ...{ host: url.hostname, port: url.port, method, path, agent, headers } },
           (response) => {

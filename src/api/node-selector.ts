@@ -1,7 +1,7 @@
 // NodeSelector terms over a node's labels and fields.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity
 
-import { meetsRequirement } from '../machinery/selectors/label-selector.ts';
+import { meetsRequirement } from '../machinery/selectors/requirement.ts';
 import type { Node, NodeSelector, NodeSelectorTerm, PodSpec } from './generated/types.ts';
 
 /** Whether a pod's nodeSelector and its required node affinity, both, take the node. */

@@ -216,3 +216,102 @@ describe('asking others', () => {
   });
   test('no resolver', async () => expect(ask([], bytes, false, systemClock)).rejects.toThrow('no upstream resolver'));
 });
+
+describe('hostile clients', () => {
+  const header = (flags: number, counts: readonly number[]) => {
+    const bytes = Buffer.alloc(12);
+    for (const [index, value] of [7, flags, ...counts].entries()) bytes.writeUInt16BE(value, index * 2);
+    return bytes;
+  };
+  const framed = (bytes: Buffer) => Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+  const connected = async () => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.once('connect', resolve));
+    return socket;
+  };
+
+  test.each<[string, number, number[], number]>([
+    ['another operation', 0x2000, [1, 0, 0, 0], 4],
+    ['no question', 0, [0, 0, 0, 0], 1],
+    ['thousands of questions', 0, [10_000, 0, 0, 0], 1],
+    ['answers', 0, [1, 2, 0, 0], 1],
+    ['additional records', 0, [1, 0, 0, 3], 1],
+  ])('a query with %s is refused by its header', async (_, flags, counts, wanted) => {
+    const answer = await overTcp(header(flags, counts));
+    expect(answer).toMatchObject({ id: 7, type: 'response', questions: [] });
+    expect(code(answer)).toBe(wanted);
+  });
+
+  test('any bytes get a response or none, in this process and without a rejection', async () => {
+    const random = seededRandom(5);
+    const socket = dgram.createSocket('udp4');
+    const good = query('web.shop.svc.cluster.local', 'A');
+    for (let i = 1; i <= 500; i++) {
+      const bytes = Buffer.from(good);
+      for (let change = random.int(6); change >= 0; change--) bytes[random.int(bytes.length)] = random.int(256);
+      socket.send(bytes.subarray(0, 1 + random.int(bytes.length)), port, '127.0.0.1');
+      // The system drops datagrams of a long queue.
+      if (i % 20 === 0) expect(code(await overUdp(good))).toBe(0);
+    }
+    socket.close();
+  });
+
+  test('a service of thousands of endpoints: as many answers as fit, and truncated', async () => {
+    const endpoints = Array.from({ length: 3_000 }, (_, i) => ({ addresses: [`10.1.${i >> 8}.${i & 255}`] }));
+    const name = `crowd-${'x'.repeat(50)}`;
+    await client.create('services', {
+      metadata: { namespace: 'shop', name },
+      spec: { clusterIP: 'None', clusterIPs: ['None'] },
+    } as never);
+    await client.create('endpointslices', {
+      metadata: { namespace: 'shop', name: 'crowd-1', labels: { 'kubernetes.io/service-name': name } },
+      ...{ addressType: 'IPv4', endpoints, ports: [] },
+    } as never);
+    const asked = query(`${name}.shop.svc.cluster.local`, 'A');
+    await expect.poll(async () => code(await overUdp(asked))).toBe(0);
+    const answer = await overTcp(asked);
+    expect(answer.flag_tc).toBe(true);
+    expect(answer.answers?.length).toBeGreaterThan(600);
+    expect(await overUdp(asked)).toMatchObject({ flag_tc: true, answers: [] });
+  });
+
+  test('connections of one client beyond its share are closed, and its others go on', async () => {
+    const sockets = await Promise.all(Array.from({ length: 70 }, connected));
+    await expect.poll(() => sockets.filter(({ closed }) => closed).length).toBe(6);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(async () => code(await overTcp(query('web.shop.svc.cluster.local', 'A')))).toBe(0);
+  });
+
+  test('a client that reads no answers holds one of them', async () => {
+    const answered = () => Number(/requests_total\{proto="tcp"\} (\d+)/.exec(context.metrics.text())?.[1]);
+    const socket = await connected();
+    socket.pause();
+    const asked = framed(query('many.shop.svc.cluster.local', 'A'));
+    const before = answered();
+    socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => asked)));
+    let count = -1;
+    await expect.poll(() => count === (count = answered()), { interval: 300, timeout: 8_000 }).toBe(true);
+    expect(count - before).toBeLessThan(19_000);
+    socket.destroy();
+  });
+
+  test('datagrams of others to the port of a question are dropped, also short ones', async () => {
+    const resolver = dgram.createSocket('udp4');
+    await new Promise<void>((resolve) => resolver.bind(0, '127.0.0.1', resolve));
+    const stranger = dgram.createSocket('udp4');
+    const asked = query('example.com', 'A');
+    resolver.on('message', (message, from) => {
+      const answer = (data: string) =>
+        packet.encode({ type: 'response', id: 7, answers: [{ type: 'A', name: 'example.com', data }] });
+      stranger.send(answer('198.51.100.1'), from.port, from.address, () => {
+        resolver.send(Buffer.from([0]), from.port, from.address);
+        resolver.send(message, from.port, from.address); // the query is no answer to itself
+        resolver.send(answer('192.0.2.7'), from.port, from.address);
+      });
+    });
+    expect(data(await overUdp(asked, (resolver.address() as AddressInfo).port))).toEqual(['192.0.2.7']);
+    resolver.close();
+    stranger.close();
+  });
+});

@@ -1,14 +1,15 @@
 // The room's front door. Cluster DNS resolves names of services and pods, and forwards others.
 // https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 
-import type net from 'node:net';
 import * as packet from 'dns-packet';
 import type { EndpointSlice, Service } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { must } from '../machinery/must.ts';
 import { listenOn } from './listen.ts';
 import { type ClusterView, type DnsRecord, lookup, reverse, serviceOf } from './records.ts';
-import { ask, resolversOf } from './upstream.ts';
+import { codes, headerBytes, headerFault, headerOnly, response } from './responses.ts';
+import { TcpConnections } from './tcp.ts';
+import { TooManyQuestions, Upstream } from './upstream.ts';
 
 export interface ClusterDnsConfig {
   /** Addresses that the server listens on, UDP and TCP. */
@@ -19,15 +20,6 @@ export interface ClusterDnsConfig {
   /** File with the resolvers for all other names. */
   readonly resolvConf: string;
 }
-
-/** TTL of responses in seconds: CoreDNS' default for cluster names. */
-const ttlSeconds = 5;
-const udpBytes = 512;
-const authoritative = packet.AUTHORITATIVE_ANSWER;
-const recursive = packet.RECURSION_AVAILABLE;
-const nameError = 3;
-const serverFailure = 2;
-const notImplemented = 4;
 
 export interface RunningClusterDns extends RunningComponent {
   readonly port: number;
@@ -47,23 +39,21 @@ export async function startClusterDns(context: ComponentContext, config: Cluster
     isSynced = true;
   });
   const requests = context.metrics.counter('coredns_dns_requests_total', 'Counter of DNS requests made per protocol.');
+  const upstream = new Upstream(config.resolvConf, config.addresses, context.clock);
   const answerTo = async (query: Buffer, overTcp: boolean) => {
     requests.add(1, { proto: overTcp ? 'tcp' : 'udp' });
-    return isSynced ? answer(query, overTcp, config, view, context) : undefined;
+    return isSynced ? answer(query, { overTcp, domain: config.clusterDomain, view, upstream }) : undefined;
   };
-  const connections = new Set<net.Socket>();
+  const connections = new TcpConnections((query) => answerTo(query, true));
   for (const { udp, tcp } of sockets) {
-    udp.on(
-      'message',
-      (query, { address, port }) =>
-        void answerTo(query, false).then((reply) => reply && udp.send(reply, port, address)),
-    );
-    udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
-    tcp.on('connection', (socket) => {
-      connections.add(socket);
-      socket.once('close', () => connections.delete(socket));
-      serveTcp(socket, (query) => answerTo(query, true));
+    udp.on('message', (query, sender) => {
+      if (sender.port === 0) return; // no program can receive there
+      answerTo(query, false)
+        .then((reply) => reply && udp.send(reply, sender.port, sender.address, () => {})) // the sender may be gone
+        .catch(() => {}); // the server has stopped
     });
+    udp.on('error', (error) => context.logger.error('DNS over UDP failed', { error: String(error) }));
+    tcp.on('connection', (socket) => connections.serve(socket));
   }
   return {
     port,
@@ -71,7 +61,7 @@ export async function startClusterDns(context: ComponentContext, config: Cluster
     async stop() {
       for (const { udp } of sockets) udp.close();
       const closed = sockets.map(({ tcp }) => new Promise<void>((resolve) => tcp.close(() => resolve())));
-      for (const socket of connections) socket.destroy();
+      connections.close();
       await Promise.all(closed);
       await Promise.all([services.stop(), slices.stop(), namespaces.stop()]);
     },
@@ -100,71 +90,63 @@ function viewOf(
   };
 }
 
-/** The reply, undefined when the bytes are no query. */
-async function answer(
-  bytes: Buffer,
-  overTcp: boolean,
-  config: ClusterDnsConfig,
-  view: ClusterView,
-  context: ComponentContext,
-): Promise<Buffer | undefined> {
+interface Asked {
+  readonly overTcp: boolean;
+  readonly domain: string;
+  readonly view: ClusterView;
+  readonly upstream: Upstream;
+}
+
+const responseBit = 0x80;
+
+/** The response; undefined when the bytes are no query. Any program may send them: it never rejects. */
+async function answer(bytes: Buffer, asked: Asked): Promise<Buffer | undefined> {
+  if (bytes.length < headerBytes || bytes[2] & responseBit) return undefined;
+  const fault = headerFault(bytes);
+  if (fault !== undefined) return headerOnly(bytes, fault);
   let query: packet.DecodedPacket;
   try {
     query = packet.decode(bytes);
   } catch {
     return undefined;
   }
-  if (query.type !== 'query') return undefined;
-  const [question] = query.questions ?? [];
-  const opcode = ((query.flags ?? 0) >> 11) & 0xf;
-  if (!question || opcode !== 0) return reply(query, notImplemented, [], [], overTcp);
-  const name = question.name.toLowerCase().replace(/\.$/, '');
-  const domain = config.clusterDomain;
-  const upstream = async (bytes: Buffer) => {
-    const resolvers = (await resolversOf(config.resolvConf)).filter((resolver) => !config.addresses.includes(resolver));
-    return ask(resolvers, bytes, overTcp, context.clock);
-  };
-  if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, domain, view, overTcp, upstream);
-  const pointer = question.type === 'PTR' ? reverse(name, domain, view) : undefined;
-  if (pointer) return reply(query, 0, [pointer], [], overTcp);
   try {
-    return await upstream(bytes);
-  } catch {
-    return reply(query, serverFailure, [], [], overTcp);
+    return await resolve(query, bytes, asked);
+  } catch (error) {
+    return headerOnly(bytes, error instanceof TooManyQuestions ? codes.refused : codes.serverFailure);
   }
 }
 
-type Upstream = (query: Buffer) => Promise<Buffer>;
+async function resolve(query: packet.DecodedPacket, bytes: Buffer, asked: Asked): Promise<Buffer> {
+  const { overTcp, domain, view, upstream } = asked;
+  const [question] = must(query.questions, 'questions');
+  const name = question.name.toLowerCase().replace(/\.$/, '');
+  if (name === domain || name.endsWith(`.${domain}`)) return inZone(query, name, asked);
+  const pointer = question.type === 'PTR' ? reverse(name, domain, view) : undefined;
+  return pointer ? response(query, overTcp, { answers: [pointer] }) : upstream.ask(bytes, overTcp);
+}
 
-async function inZone(
-  query: packet.DecodedPacket,
-  name: string,
-  domain: string,
-  view: ClusterView,
-  overTcp: boolean,
-  upstream: Upstream,
-): Promise<Buffer> {
+async function inZone(query: packet.DecodedPacket, name: string, asked: Asked): Promise<Buffer> {
+  const { overTcp, domain: zone, view } = asked;
   const type: string = must(query.questions, 'questions')[0].type;
-  const { exists, answers, additional } = lookup(name, domain, view);
-  if (!exists) return reply(query, nameError, [], [], overTcp, domain);
+  const { exists, answers, additional } = lookup(name, zone, view);
+  if (!exists) return response(query, overTcp, { code: codes.nameError, zone });
   const wanted = answers.filter((record) => type === 'ANY' || record.type === type || record.type === 'CNAME');
-  if (wanted.length === 0) return reply(query, 0, [], [], overTcp, domain);
+  if (wanted.length === 0) return response(query, overTcp, { zone });
   const alias = type === 'CNAME' ? undefined : wanted.find(isAlias);
-  const behind = alias ? await follow(query, alias.data, domain, view, upstream) : [];
-  return reply(query, 0, [...wanted, ...behind], type === 'SRV' ? additional : [], overTcp);
+  const behind = alias ? await follow(query, alias.data, asked) : [];
+  return response(query, overTcp, {
+    answers: [...wanted, ...behind],
+    additional: type === 'SRV' ? additional : [],
+  });
 }
 
 const isAlias = (record: DnsRecord): record is Extract<DnsRecord, { data: string }> => record.type === 'CNAME';
 
 /** Resolves the target of an ExternalName: stub resolvers in containers do not. */
-async function follow(
-  query: packet.DecodedPacket,
-  alias: string,
-  domain: string,
-  view: ClusterView,
-  upstream: Upstream,
-): Promise<readonly DnsRecord[]> {
+async function follow(query: packet.DecodedPacket, alias: string, asked: Asked): Promise<readonly DnsRecord[]> {
   const { type } = must(query.questions, 'questions')[0];
+  const { domain, view, upstream, overTcp } = asked;
   const name = alias.toLowerCase().replace(/\.$/, '');
   if (name.endsWith(`.${domain}`)) return lookup(name, domain, view).answers.filter((record) => record.type === type);
   const question: packet.Packet = {
@@ -174,74 +156,8 @@ async function follow(
     questions: [{ type, name }],
   };
   try {
-    return (packet.decode(await upstream(packet.encode(question))).answers ?? []) as DnsRecord[];
+    return (packet.decode(await upstream.ask(packet.encode(question), overTcp)).answers ?? []) as DnsRecord[];
   } catch {
     return []; // only the alias resolved
   }
-}
-
-/**
- * `zone`: adds its SOA record to an empty response. Responses too large for UDP are truncated, so that clients use TCP.
- */
-function reply(
-  query: packet.DecodedPacket,
-  code: number,
-  answers: readonly DnsRecord[],
-  additional: readonly DnsRecord[],
-  overTcp: boolean,
-  zone?: string,
-): Buffer {
-  const full = (list: readonly DnsRecord[]) =>
-    list.map((record) => ({ ...record, ttl: ttlSeconds, class: 'IN' }) as packet.Answer);
-  const soa = {
-    mname: `ns.dns.${zone}`,
-    rname: `hostmaster.${zone}`,
-    serial: 1,
-    refresh: 7200,
-    retry: 1800,
-    expire: 86400,
-    minimum: ttlSeconds,
-  };
-  const edns = query.additionals?.find((record) => record.type === 'OPT') as { udpPayloadSize?: number } | undefined;
-  const ourEdns: packet.OptAnswer = {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: 1232,
-    extendedRcode: 0,
-    ednsVersion: 0,
-    flags: 0,
-    flag_do: false,
-    options: [],
-  };
-  const base: packet.Packet = {
-    id: query.id,
-    type: 'response',
-    flags: authoritative | recursive | ((query.flags ?? 0) & packet.RECURSION_DESIRED) | code,
-    questions: query.questions,
-    answers: full(answers),
-    authorities: zone ? [{ type: 'SOA', name: zone, ttl: ttlSeconds, class: 'IN', data: soa } as packet.Answer] : [],
-    additionals: [...full(additional), ...(edns ? [ourEdns] : [])],
-  };
-  const bytes = packet.encode(base);
-  if (overTcp || bytes.length <= Math.max(udpBytes, edns?.udpPayloadSize ?? 0)) return bytes;
-  return packet.encode({ ...base, flags: (base.flags ?? 0) | packet.TRUNCATED_RESPONSE, answers: [], additionals: [] });
-}
-
-function serveTcp(socket: net.Socket, answerTo: (query: Buffer) => Promise<Buffer | undefined>): void {
-  let received: Buffer = Buffer.alloc(0);
-  socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk) => {
-    received = Buffer.concat([received, chunk]);
-    while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-      const length = received.readUInt16BE(0);
-      const query = received.subarray(2, 2 + length);
-      received = received.subarray(2 + length);
-      void answerTo(query).then((bytes) => {
-        if (!bytes) return void socket.destroy();
-        const head = Buffer.alloc(2);
-        head.writeUInt16BE(bytes.length);
-        socket.write(Buffer.concat([head, bytes]));
-      });
-    }
-  });
 }

@@ -168,12 +168,14 @@ function headlessPort(
 ): Lookup {
   const answers: DnsRecord[] = [];
   const additional: DnsRecord[] = [];
+  const targets = new Set<string>();
   for (const { ip, label, ports } of endpoints)
     for (const port of ports)
       if (port.name === portName && port.protocol === protocol) {
         const target = `${label}.${host}`;
         // An endpoint with a hostname has it in both families.
-        if (!additional.some((record) => record.name === target)) answers.push(srvOf(name, target, port.port));
+        if (!targets.has(target)) answers.push(srvOf(name, target, port.port));
+        targets.add(target);
         additional.push(...addresses(target, [ip]));
       }
   return { exists: answers.length > 0, answers, additional };

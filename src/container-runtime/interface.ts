@@ -63,6 +63,8 @@ export interface Mount {
   /** Mounts below it are read-only as well. */
   readonly recursiveReadOnly?: boolean;
   readonly propagation?: 'private' | 'hostToContainer' | 'bidirectional';
+  /** A file of the kubelet's, or the account that admission gives each pod. Absent: the author of the pod chose it. */
+  readonly origin?: 'kubelet' | 'service-account';
 }
 
 /** A device of the machine, or the devices in a directory, for a container. */

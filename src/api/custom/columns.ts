@@ -6,7 +6,7 @@ import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
 import type { ApiObject, Column, Kind } from '../kind.ts';
 import { builtinKinds } from '../registry.ts';
 import { parseTime } from '../time.ts';
-import { readJsonPath } from './json-path.ts';
+import { readJsonPath, Visits } from './json-path.ts';
 
 type Own = NonNullable<CustomResourceDefinitionVersion['additionalPrinterColumns']>[number];
 
@@ -35,10 +35,11 @@ export function columnsOf(version: CustomResourceDefinitionVersion): Pick<Kind, 
   ];
   return {
     columns,
-    cells: (object: ApiObject, now: number) => [
-      object.metadata.name,
-      ...own.map(({ type }, index) => cellOf(type, readers[index]?.(object)[0], now)),
-    ],
+    cells: (object: ApiObject, now: number) => {
+      const visits = new Visits();
+      const values = own.map(({ type }, index) => cellOf(type, readers[index]?.(object, visits)[0], now));
+      return [object.metadata.name, ...values];
+    },
   };
 }
 

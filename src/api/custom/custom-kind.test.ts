@@ -4,7 +4,7 @@ import { canonical } from '../decode.ts';
 import type { CustomResourceDefinition } from '../generated/types.ts';
 import type { ApiObject } from '../kind.ts';
 import { customKinds } from './custom-kind.ts';
-import { readJsonPath } from './json-path.ts';
+import { readJsonPath, Visits } from './json-path.ts';
 
 const spec = {
   type: 'object',
@@ -212,4 +212,33 @@ test.each([
     },
   };
   expect(readJsonPath(path)?.(object)).toEqual(wanted);
+});
+
+describe('a JSON path from a definition takes little time', () => {
+  let deep: object = {};
+  for (let i = 0; i < 1_000; i++) deep = { a: deep };
+  const list = Array.from({ length: 2_000 }, () => ({ x: '1' }));
+
+  test.each([
+    ['descents of descents', `.spec${'..a'.repeat(6)}`],
+    ['a descent in a filter', '.spec..[?(@..a)]'],
+    ['a value many times', `.spec${"['l','l']".repeat(30)}`],
+    ['all of all', `.spec.l${'[*]'.repeat(40)}`],
+    ['spaces in a filter', `.spec.l[?(@.x${' '.repeat(3_000)}==${' '.repeat(900)}"2")]`],
+    ['quotes that do not end', `.spec[${"'".repeat(3_001)}]`],
+    ['half a megabyte', `.spec${'.a'.repeat(250_000)}`],
+  ])('%s', (_, path) => {
+    const before = process.threadCpuUsage().user;
+    const found = readJsonPath(path)?.({ spec: { ...deep, l: list } }) ?? [];
+    expect(found.length).toBeLessThan(10_000);
+    expect(process.threadCpuUsage().user - before).toBeLessThan(200_000);
+  });
+
+  test('the columns of one object share their visits', () => {
+    const visits = new Visits();
+    const read = readJsonPath('.l[*].x');
+    const counts = Array.from({ length: 100 }, () => read?.({ l: list }, visits).length);
+    expect(counts[0]).toBe(2_000);
+    expect(counts.at(-1)).toBe(0);
+  });
 });

@@ -4,26 +4,52 @@
 import { TextCache } from '../../machinery/collections/text-cache.ts';
 import { fieldsIn } from '../../machinery/parsed.ts';
 
-type Step = (value: unknown) => unknown[];
+type Step = (value: unknown, visits: Visits) => readonly unknown[];
+
+/** Paths are as long as a definition, which may have a megabyte. */
+const longestPath = 4_096;
+/** Values that the paths of one object's row visit: `..` and lists may multiply them. */
+const mostVisits = 200_000;
+
+/** The values that are visited for one row. */
+export class Visits {
+  #left = mostVisits;
+
+  /** False when there are too many. */
+  spend(count: number): boolean {
+    this.#left -= count;
+    return this.#left >= 0;
+  }
+}
 
 const paths = new TextCache(reader, { longest: 1_024 });
 
-/** Reads every value at the path; undefined for an invalid path. */
-export const readJsonPath = (path: string): ((object: unknown) => unknown[]) | undefined => paths.get(path);
+/** Reads every value at the path, or none where that takes too long; undefined for an invalid path. */
+export const readJsonPath = (path: string): ((object: unknown, visits?: Visits) => unknown[]) | undefined =>
+  paths.get(path);
 
-function reader(path: string): ((object: unknown) => unknown[]) | undefined {
+function reader(path: string): ((object: unknown, visits?: Visits) => unknown[]) | undefined {
+  if (path.length > longestPath) return undefined;
   try {
     const steps = parse(path);
-    return (object) => evaluate(steps, object);
+    return (object, visits = new Visits()) => evaluate(steps, object, visits);
   } catch {
     return undefined;
   }
 }
 
-function evaluate(steps: readonly Step[], object: unknown): unknown[] {
+function evaluate(steps: readonly Step[], object: unknown, visits: Visits): unknown[] {
   let values: unknown[] = [object];
-  for (const step of steps)
-    values = values.flatMap((value) => (value === null || value === undefined ? [] : step(value)));
+  for (const step of steps) {
+    const next: unknown[] = [];
+    for (const value of values) {
+      if (value === null || value === undefined) continue;
+      const found = step(value, visits);
+      if (!visits.spend(found.length + 1)) return [];
+      for (const one of found) next.push(one);
+    }
+    values = next;
+  }
   return values.filter((value) => value !== undefined);
 }
 
@@ -32,8 +58,18 @@ const name =
   (value) =>
     typeof value === 'object' && value !== null && Object.hasOwn(value, field) ? [fieldsIn(value)[field]] : [];
 const all: Step = (value) => Object.values(fieldsIn(value));
-const below: Step = (value) =>
-  typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(below)] : [];
+
+/** The value and everything below it, each before its parts. */
+const below: Step = (value, visits) => {
+  const found: unknown[] = [];
+  const add = (one: unknown): void => {
+    if (typeof one !== 'object' || one === null || !visits.spend(1)) return;
+    found.push(one);
+    for (const part of Object.values(one)) add(part);
+  };
+  add(value);
+  return found;
+};
 
 function parse(path: string): Step[] {
   const steps: Step[] = [];
@@ -90,7 +126,7 @@ function bracket(text: string): Step {
     if (!/^-?\d+$/.test(part)) return name(part.slice(1, -1).replace(/\\(.)/g, '$1'));
     return (value) => (Array.isArray(value) ? [value.at(Number(part))] : []);
   });
-  return (value) => steps.flatMap((step) => step(value));
+  return (value, visits) => steps.flatMap((step) => step(value, visits));
 }
 
 function sliceStep([, from, to, by]: RegExpExecArray): Step {
@@ -102,26 +138,43 @@ function sliceStep([, from, to, by]: RegExpExecArray): Step {
       : [];
 }
 
+const operators = ['==', '!=', '<=', '>=', '<', '>'] as const;
+
 function filterStep(text: string): Step {
-  const match = /^\s*(.+?)\s*(?:(==|!=|<=|>=|<|>)\s*(.+?)\s*)?$/s.exec(text);
-  if (!match) throw new Error(`invalid filter ${text}`);
-  const left = operand(match[1]);
-  const right = match[3] === undefined ? undefined : operand(match[3]);
-  return (value) => {
-    return Object.values(fieldsIn(value)).filter((item) => {
-      const a = left(item);
-      if (!right) return a.length > 0;
-      const b = right(item);
-      return a.length > 0 && b.length > 0 && compare(a[0], match[2], b[0]);
+  const { left, operator, right } = comparisonIn(text);
+  if (!left) throw new Error(`invalid filter ${text}`);
+  const [a, b] = [operand(left), operator && operand(right)];
+  return (value, visits) =>
+    Object.values(fieldsIn(value)).filter((item) => {
+      const [own] = a(item, visits);
+      if (own === undefined || !operator || !b) return own !== undefined;
+      const [other] = b(item, visits);
+      return other !== undefined && compare(own, operator, other);
     });
-  };
+}
+
+/** The two sides of the first operator outside of quotes. */
+function comparisonIn(text: string): { left: string; operator?: string; right: string } {
+  let quote = '';
+  for (let at = 0; at < text.length; at++) {
+    const sign = text[at];
+    if (quote) {
+      if (sign === '\\') at++;
+      else if (sign === quote) quote = '';
+      continue;
+    }
+    if (sign === '"' || sign === "'") quote = sign;
+    const operator = at > 0 ? operators.find((one) => text.startsWith(one, at)) : undefined;
+    if (operator) return { left: text.slice(0, at).trim(), operator, right: text.slice(at + operator.length).trim() };
+  }
+  return { left: text.trim(), right: '' };
 }
 
 /** A path from the item (`@`), or a value. */
-function operand(text: string): (item: unknown) => unknown[] {
+function operand(text: string): (item: unknown, visits: Visits) => unknown[] {
   if (text.startsWith('@')) {
     const steps = parse(text.slice(1));
-    return (item) => evaluate(steps, item);
+    return (item, visits) => evaluate(steps, item, visits);
   }
   const quoted = /^(['"])(.*)\1$/s.exec(text);
   const value = quoted ? quoted[2].replace(/\\(.)/g, '$1') : JSON.parse(text);

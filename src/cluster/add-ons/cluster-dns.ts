@@ -1,10 +1,9 @@
 // Cluster DNS as the program of a built-in image. It uses the token of its pod's service account, so that it runs on any
 // node of the cluster.
 
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { startClusterDns } from '../../cluster-dns/cluster-dns.ts';
 import type { BuiltInRun } from '../../container-runtime/container-runtime.ts';
+import { readBeneath } from '../../kubelet/kubelet.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import type { NodePartContext } from '../node-part.ts';
 import { version } from '../version.ts';
@@ -18,12 +17,12 @@ interface DnsFlags {
   readonly 'metrics-port': number;
 }
 
-const accountMount = '/var/run/secrets/kubernetes.io/serviceaccount';
 const dnsPort = 53;
 const metricsPort = 9153;
 /** The former pod may still stop, on this node or on another one of this machine. */
 const portWaitMs = 5_000;
 const portRetryMs = 100;
+const longestToken = 65_536;
 
 export function clusterDnsProgram(parts: NodePartContext): ReportingProgram {
   const { config, clock, random } = parts;
@@ -76,9 +75,9 @@ const aborted = (signal: AbortSignal) =>
 
 /** Reads the token for each request: the kubelet renews it. */
 function tokenOf({ mounts }: BuiltInRun): () => Promise<string> {
-  const account = mounts.find(({ containerPath }) => containerPath === accountMount);
+  const account = mounts.find(({ origin }) => origin === 'service-account');
   if (!account) throw new Error('the pod has no service account token: do not set automountServiceAccountToken: false');
-  return async () => (await readFile(path.join(account.hostPath, 'token'), 'utf8')).trim();
+  return async () => (await readBeneath(account.hostPath, 'token', longestToken)).trim();
 }
 
 /** Listens again for a while as long as another server has the port. */

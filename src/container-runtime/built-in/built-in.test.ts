@@ -223,6 +223,12 @@ describe('a pod that may not run the image', () => {
     ['workingDir', { workingDir: '/' }],
     ['env (A)', { env: [{ key: 'A', value: 'b' }] }],
     ['volumeMounts (/data)', { mounts: [{ hostPath: '/', containerPath: '/data', readOnly: true }] }],
+    ...['/etc/hosts', '/dev/termination-log', '/var/run/secrets/kubernetes.io/serviceaccount'].map(
+      (containerPath): [string, Partial<ContainerConfig>] => [
+        `volumeMounts (${containerPath})`,
+        { mounts: [{ hostPath: '/', containerPath, readOnly: true }] },
+      ],
+    ),
     ['stdin', { stdin: true }],
     ['tty', { tty: true }],
     ['devices', { devices: [{ hostPath: '/dev/a', containerPath: '/dev/a', permissions: 'r' }] }],
@@ -259,12 +265,13 @@ describe('a pod that may not run the image', () => {
 
 test('mounts and variables of the kubelet are allowed', async () => {
   const { runtime, create } = setUp();
-  const mounts = ['/etc/hosts', '/dev/termination-log', '/var/run/secrets/kubernetes.io/serviceaccount'];
   const env = ['KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT_HTTPS', 'WEB_PORT', 'WEB_PORT_80_TCP_ADDR'];
   const { id } = await create({
-    mounts: mounts.map((containerPath) => ({ hostPath: '/', containerPath, readOnly: true })),
+    mounts: [
+      { hostPath: '/', containerPath: '/etc/hosts', readOnly: true, origin: 'kubelet' },
+      { hostPath: '/', containerPath: '/account', readOnly: true, origin: 'service-account' },
+    ],
     env: env.map((key) => ({ key, value: '' })),
-    annotations: { 'io.kubernetes.container.terminationMessagePath': '/dev/termination-log' },
     resources: { cpuShares: 102, oomScoreAdj: -997, hugepageLimits: [{ pageSize: '2MB', limitBytes: 0 }] },
   });
   await runtime.startContainer(id);

@@ -4,9 +4,6 @@
 import type { ContainerConfig, ContainerSecurity, SandboxConfig } from '../interface.ts';
 
 const namespace = 'kube-system';
-/** Set by admission and the kubelet, not by the pod's author. */
-const ownMounts = new Set(['/etc/hosts', '/var/run/secrets/kubernetes.io/serviceaccount']);
-const terminationMessagePath = 'io.kubernetes.container.terminationMessagePath';
 /** Variables of services, which the kubelet sets: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables */
 const serviceVariable = /^[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/;
 
@@ -34,9 +31,8 @@ export function unsupportedOfSandbox(config: SandboxConfig): string[] {
 
 /** The fields of a container that would have no effect. */
 export function unsupportedOfContainer(config: ContainerConfig): string[] {
-  const { resources, security, mounts, env, annotations } = config;
-  const isOwn = (path: string) => ownMounts.has(path) || path === annotations[terminationMessagePath];
-  const volumes = mounts.filter(({ containerPath }) => !isOwn(containerPath));
+  const { resources, security, mounts, env } = config;
+  const volumes = mounts.filter(({ origin }) => origin === undefined);
   const variables = env.filter(({ key }) => !serviceVariable.test(key));
   return fieldsOf({
     command: config.command.length > 0,

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from '../../machinery/must.ts';
+import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
@@ -23,7 +24,7 @@ const accept = [
 ].join(', ');
 
 /** A manifest larger than this is none (distribution-spec: registries should refuse them as well). */
-const largestManifest = 4 * 2 ** 20;
+const largestDocument = 4 * 2 ** 20;
 /** Timeout for a registry that sends no data. */
 const silenceMs = 60_000;
 
@@ -81,8 +82,20 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
   );
 }
 
+/** Calls `alive` when data arrives. */
+async function documentOf(response: Response, name: string, alive: () => void = () => {}): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    alive();
+    chunks.push(chunk);
+    if ((size += chunk.length) > largestDocument) throw new RuntimeError('image', `${name} is larger than 4 MiB`);
+  }
+  return Buffer.concat(chunks);
+}
+
 class Registry {
-  lastManifest = Buffer.alloc(0);
+  lastManifest: Buffer = Buffer.alloc(0);
   readonly #base: string;
   readonly #reference: ImageReference;
   readonly #clock: Clock;
@@ -102,16 +115,9 @@ class Registry {
   }
 
   async manifest(tagOrDigest: string): Promise<{ digest: string; document: unknown }> {
-    const content = await this.#get(`${this.#base}/manifests/${tagOrDigest}`, async (response, alive) => {
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of response.body ?? []) {
-        alive();
-        chunks.push(chunk);
-        if ((size += chunk.length) > largestManifest) throw new RuntimeError('image', 'manifest is larger than 4 MiB');
-      }
-      return Buffer.concat(chunks);
-    });
+    const content = await this.#get(`${this.#base}/manifests/${tagOrDigest}`, (response, alive) =>
+      documentOf(response, 'manifest', alive),
+    );
     const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
     if (tagOrDigest.includes(':') && tagOrDigest !== digest)
       throw new RuntimeError('image', `manifest has digest ${digest}, ${tagOrDigest} was requested`);
@@ -202,8 +208,8 @@ class Registry {
         'image',
         `failed to resolve reference "${this.#reference.canonical}": failed to authorize: failed to fetch ${basic ? 'oauth' : 'anonymous'} token: unexpected status from GET request to ${url}: ${answer.status} ${answer.statusText}`,
       );
-    const token = (await answer.json()) as { token?: string; access_token?: string };
-    this.#authorization = `Bearer ${token.token ?? token.access_token}`;
+    const token = fieldsIn(JSON.parse(String(await documentOf(answer, 'token'))));
+    this.#authorization = `Bearer ${textIn(token['token']) || textIn(token['access_token'])}`;
     return true;
   }
 

@@ -86,3 +86,18 @@ test('rules with billions of combinations are refused quickly, and pass if one r
 test('empty rules and rules without verbs are compared too: validation comes later', () => {
   expect(uncovered([], [{ apiGroups: [''], resources: ['pods'] } as never, null as never])).toEqual([]);
 });
+
+test('thousands of rules that the last of thousands contains are too many to compare', () => {
+  const rules = (text: string) => Array.from({ length: 20_000 }, () => rule(text));
+  const owned = [...rules('get||pods'), rule('*|*|*')];
+  const before = process.threadCpuUsage().user;
+  expect(() => uncovered(owned, rules('list||configmaps'))).toThrow(TooManyCombinations);
+  expect(process.threadCpuUsage().user - before).toBeLessThan(250_000);
+});
+
+test('a rule of thousands of verbs is described in linear time', () => {
+  const verbs = Array.from({ length: 50_000 }, (_, i) => `v${i}`);
+  const before = process.threadCpuUsage().user;
+  expect(describeRules(verbs.map((verb) => rule(`${verb}|a|b`)))).toContain('"v49999"');
+  expect(process.threadCpuUsage().user - before).toBeLessThan(400_000);
+});

@@ -7,6 +7,8 @@ import { must } from '../../machinery/must.ts';
 /** A short rule may mean a huge number of combinations: the limit on enumerated and compared ones. */
 const mostCombinations = 10_000;
 const mostComparisons = 500_000;
+/** Values of rules that are looked for in whole other rules. */
+const mostLookups = 500_000;
 
 export class TooManyCombinations extends Error {
   override readonly name = 'TooManyCombinations';
@@ -19,10 +21,11 @@ export class TooManyCombinations extends Error {
 export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   const index = indexed(owned);
   const missing: PolicyRule[] = [];
+  const lookups = { left: mostLookups };
   let combinations = 0;
   for (const given of wanted) {
     const rule = given ?? {}; // rules are compared before they are validated
-    if (index.some((owner) => containsAll(owner, rule))) continue;
+    if (index.some((owner) => containsAll(owner, rule, lookups))) continue;
     for (const atom of atoms(rule)) {
       combinations++;
       if (combinations > mostCombinations || combinations * index.length > mostComparisons)
@@ -34,9 +37,13 @@ export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyR
 }
 
 /** Whether this rule alone contains all of a resource rule; false when that is not plain to see. */
-function containsAll({ verbs, groups, resources, names }: Owner, rule: PolicyRule): boolean {
-  const all = (set: ReadonlySet<string>, list: readonly string[] | undefined) =>
-    set.has('*') || !!list?.every((value) => set.has(value));
+function containsAll({ verbs, groups, resources, names }: Owner, rule: PolicyRule, lookups: { left: number }): boolean {
+  const has = (set: Values, value: string) => {
+    if (--lookups.left < 0) throw new TooManyCombinations();
+    return set.has(value);
+  };
+  const all = (set: Values, list: readonly string[] | undefined) =>
+    has(set, '*') || !!list?.every((value) => has(set, value));
   return (
     !rule.nonResourceURLs?.length &&
     names.size === 0 &&
@@ -48,12 +55,13 @@ function containsAll({ verbs, groups, resources, names }: Owner, rule: PolicyRul
 
 /** One text a rule, sorted; rules that differ only in their verbs are shown as one. */
 export function describeRules(rules: readonly PolicyRule[]): string {
-  const merged = new Map<string, PolicyRule>();
+  const merged = new Map<string, PolicyRule & { readonly verbs: string[] }>();
   for (const rule of rules) {
     const { verbs, ...rest } = rule;
     const key = rule.nonResourceURLs ? JSON.stringify(rule) : JSON.stringify(rest);
     const earlier = merged.get(key);
-    merged.set(key, earlier && !rule.nonResourceURLs ? { ...earlier, verbs: [...earlier.verbs, ...verbs] } : rule);
+    if (earlier && !rule.nonResourceURLs) earlier.verbs.push(...verbs);
+    else merged.set(key, { ...rule, verbs: [...verbs] });
   }
   return [...new Set([...merged.values()].map(describe))].sort().join('\n');
 }
@@ -90,25 +98,49 @@ function* atoms(rule: PolicyRule): Generator<PolicyRule> {
     for (const verb of rule.verbs ?? []) yield { nonResourceURLs: [url], verbs: [verb] };
 }
 
-/** A rule with its lists as sets: roles may have thousands of entries. */
+/** Values of a rule. Roles may have thousands of rules, and a rule thousands of values. */
+type Values = Pick<ReadonlySet<string>, 'has' | 'size'>;
+
+/** A set takes longer to make than a few values to compare. */
+const fewValues = 8;
+
+class ShortList implements Values {
+  readonly #values: readonly string[];
+
+  constructor(values: readonly string[]) {
+    this.#values = values;
+  }
+
+  has(value: string): boolean {
+    return this.#values.includes(value);
+  }
+
+  get size(): number {
+    return this.#values.length;
+  }
+}
+
+const valuesOf = (list: readonly string[] = []): Values =>
+  list.length > fewValues ? new Set(list) : new ShortList(list);
+
 interface Owner {
-  readonly verbs: ReadonlySet<string>;
-  readonly groups: ReadonlySet<string>;
-  readonly resources: ReadonlySet<string>;
-  readonly names: ReadonlySet<string>;
+  readonly verbs: Values;
+  readonly groups: Values;
+  readonly resources: Values;
+  readonly names: Values;
   readonly urls: readonly string[];
 }
 
 const indexed = (rules: readonly PolicyRule[]): Owner[] =>
   rules.map((rule) => ({
-    verbs: new Set(rule.verbs),
-    groups: new Set(rule.apiGroups),
-    resources: new Set(rule.resources),
-    names: new Set(rule.resourceNames),
+    verbs: valuesOf(rule.verbs),
+    groups: valuesOf(rule.apiGroups),
+    resources: valuesOf(rule.resources),
+    names: valuesOf(rule.resourceNames),
     urls: rule.nonResourceURLs ?? [],
   }));
 
-const hasOrAll = (set: ReadonlySet<string>, wanted: string) => set.has('*') || set.has(wanted);
+const hasOrAll = (set: Values, wanted: string) => set.has('*') || set.has(wanted);
 
 function covers(owner: Owner, { verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): boolean {
   if (!hasOrAll(owner.verbs, verbs[0])) return false;
@@ -122,7 +154,7 @@ function covers(owner: Owner, { verbs, apiGroups, resources, resourceNames, nonR
   return owner.names.size === 0 || (!!resourceNames && owner.names.has(resourceNames[0]));
 }
 
-function coversResource(owned: ReadonlySet<string>, resource: string): boolean {
+function coversResource(owned: Values, resource: string): boolean {
   if (hasOrAll(owned, resource)) return true;
   const slash = resource.indexOf('/');
   return slash >= 0 && owned.has(`*${resource.slice(slash)}`);

@@ -173,8 +173,22 @@ function upgrade(serving: Serving, incoming: IncomingMessage, socket: Duplex, he
 
 const notAnUpgrade = textReply(400, 'this page takes no upgrade');
 
+/** Go's limit for the parameters of a query (net/url). */
+const mostParameters = 10_000;
+
+function hasTooManyParameters(query: string): boolean {
+  let count = 0;
+  for (let at = query.indexOf('&'); at >= 0; at = query.indexOf('&', at + 1))
+    if (++count >= mostParameters) return true;
+  return false;
+}
+
+const tooManyParameters = textReply(400, `the query has more than ${mostParameters} parameters\n`);
+
 /** Through the site, if the path is one of its pages; otherwise straight to the API. */
 async function entered(request: ApiRequest): Promise<SiteOutcome> {
+  if (request.rawQuery && hasTooManyParameters(request.rawQuery))
+    return { type: 'api', request, reply: tooManyParameters };
   const { current: site } = request.server.site;
   if (owns(site, request.path)) return answerSite(site, request);
   return { type: 'api', request, reply: await run(request) };
@@ -245,7 +259,7 @@ function requestOf(serving: Serving, incoming: Incoming, { signal, giveUp, upgra
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const rawQuery = mark < 0 ? '' : url.slice(mark + 1);
-  const query = rawQuery ? new URLSearchParams(rawQuery) : noQuery;
+  const query = rawQuery && !hasTooManyParameters(rawQuery) ? new URLSearchParams(rawQuery) : noQuery;
   const method = incoming.method ?? 'GET';
   const peer = peerOf(serving, incoming);
   return {

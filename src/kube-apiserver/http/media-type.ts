@@ -23,12 +23,15 @@ interface Clause {
   readonly quality: number;
 }
 
+/** Clauses that are read: a header may have hundreds of thousands. */
+const mostClauses = 100;
+
 /**
  * Clauses by falling quality and then those without a wildcard, in the order of Kubernetes' parser (goautoneg): a
  * clause without a wildcard comes before one with it even when its quality is lower.
  */
 export function acceptedClauses(accept: string): Clause[] {
-  const clauses = accept.split(',').flatMap((text) => clauseOf(text) ?? []);
+  const clauses = accept.split(',', mostClauses).flatMap((text) => clauseOf(text) ?? []);
   for (let end = 1; end < clauses.length; end++)
     for (let i = end; i > 0 && isBefore(clauses[i], clauses[i - 1]); i--)
       [clauses[i - 1], clauses[i]] = [clauses[i], clauses[i - 1]];

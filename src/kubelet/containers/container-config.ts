@@ -28,6 +28,7 @@ import { ConfigError, expand, type Variable } from './environment.ts';
 import { hashOf } from './hash.ts';
 import { domainOf, hostnameOf } from './host-names.ts';
 import { isPrivileged, securityOf } from './security.ts';
+import { isAccountMount } from './service-account.ts';
 
 const podLabels = (pod: Pod) => ({
   [podNameLabel]: pod.metadata.name,
@@ -175,6 +176,7 @@ async function mountsOf(inputs: ContainerInputs, tools: ConfigTools): Promise<Mo
       readOnly: (mount.readOnly ?? false) || volume.readOnly,
       ...(isRecursive(mount, tools.runtime.features.recursiveReadOnlyMounts) && { recursiveReadOnly: true }),
       propagation: propagation[(mount.mountPropagation ?? 'None') as keyof typeof propagation],
+      ...(isAccountMount(inputs.pod, mount) && { origin: 'service-account' }),
     });
   }
   return [...mounts, ...(await tools.machine.files.extraMounts(inputs, mounts))];

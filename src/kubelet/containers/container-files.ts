@@ -30,7 +30,7 @@ async function hostsMount({ pod, podIPs }: ContainerInputs, directory: string, c
   const added = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join('\n')}\n` : '';
   await mkdir(directory, { recursive: true, mode: 0o750 });
   await writeFile(hostPath, text + added, { mode: 0o644 });
-  return { hostPath, containerPath: '/etc/hosts', readOnly: false };
+  return { hostPath, containerPath: '/etc/hosts', readOnly: false, origin: 'kubelet' };
 }
 
 function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {
@@ -52,5 +52,6 @@ async function terminationLogMount({ container, attempt }: ContainerInputs, dire
   await mkdir(path.dirname(hostPath), { recursive: true, mode: 0o750 });
   await writeFile(hostPath, '', { mode: 0o666 });
   await chmod(hostPath, 0o666); // any user of the container may write
-  return { hostPath, containerPath: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false };
+  const containerPath = container.terminationMessagePath ?? '/dev/termination-log';
+  return { hostPath, containerPath, readOnly: false, origin: 'kubelet' };
 }

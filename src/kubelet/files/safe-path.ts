@@ -110,6 +110,26 @@ export async function readEndBeneath(base: string, relative: string, limit: numb
   }
 }
 
+/** The kubelet may replace the files of a volume meanwhile. */
+const readAttempts = 3;
+
+/** The text of a regular file below `base`; links lead to it within `base` alone. Throws for a longer one than `limit`. */
+export async function readBeneath(base: string, relative: string, limit: number): Promise<string> {
+  const root = await realpath(base);
+  for (let attempt = 1; attempt <= readAttempts; attempt++) {
+    const handle = await openRegularBeneath(root, await resolveBeneath(root, relative));
+    if (!handle) continue;
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(limit + 1), 0, limit + 1, 0);
+      if (bytesRead > limit) throw new Error(`${relative} is longer than ${limit} bytes`);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+  throw new UnsafePathError(`${relative} is not a regular file`);
+}
+
 /** Opens the path of a handle's directory again, for one regular file in it. */
 export const openRegularIn = (directory: FileHandle, name: string): Promise<FileHandle | undefined> =>
   onlyRegular(open(`${pathOf(directory)}/${name}`, readWithoutWaiting));

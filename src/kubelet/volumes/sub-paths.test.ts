@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openBeneath, pathOf, readEndBeneath } from '../files/safe-path.ts';
+import { openBeneath, pathOf, readBeneath, readEndBeneath } from '../files/safe-path.ts';
 import { isMountPoint, mountsBelow, unmountBelow } from './mounts.ts';
 import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
 import { tearDownVolumes } from './volumes.ts';
@@ -66,6 +66,25 @@ describe('paths below a volume', () => {
   test('a file is read from its end, not further than the limit', async () => {
     expect(String(await readEndBeneath(volume, 'inner/file', 3))).toBe('ide');
     expect(String(await readEndBeneath(volume, 'inner/file', 300))).toBe('inside');
+  });
+});
+
+describe('the text of a file in a volume', () => {
+  test('is read through links within it, as the kubelet writes them', async () => {
+    fs.symlinkSync('inner', path.join(volume, '..data'));
+    fs.symlinkSync('..data/file', path.join(volume, 'file'));
+    expect(await readBeneath(volume, 'file', 6)).toBe('inside');
+    await expect(readBeneath(volume, 'file', 5)).rejects.toThrow('longer than 5 bytes');
+  });
+
+  test.each(Object.entries(links))('is not read through a link %s', async (_, target) => {
+    fs.symlinkSync(target, path.join(volume, 'file'));
+    await expect(readBeneath(volume, 'file', 100)).rejects.toThrow();
+  });
+
+  test('is not that of a FIFO', async () => {
+    execFileSync('mkfifo', [path.join(volume, 'file')]);
+    await expect(readBeneath(volume, 'file', 100)).rejects.toThrow('file is not a regular file');
   });
 });
 

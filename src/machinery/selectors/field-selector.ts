@@ -32,9 +32,32 @@ export function parseFieldSelector(text: string): FieldSelector {
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: (value) => requirements.every((r) => (value(r.field) === r.value) === (r.operator === '=')),
+    matches: matchOf(requirements),
     exact: (field) => requirements.find((r) => r.field === field && r.operator === '=')?.value,
     toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(','),
+  };
+}
+
+interface FieldValues {
+  /** Two values contradict each other. */
+  readonly wanted: Set<string>;
+  readonly refused: Set<string>;
+}
+
+/** Reads each field once, regardless of the number of requirements. */
+function matchOf(requirements: readonly FieldRequirement[]): FieldSelector['matches'] {
+  const fields = new Map<string, FieldValues>();
+  for (const { field, operator, value } of requirements) {
+    let values = fields.get(field);
+    if (!values) fields.set(field, (values = { wanted: new Set(), refused: new Set() }));
+    (operator === '=' ? values.wanted : values.refused).add(value);
+  }
+  return (read) => {
+    for (const [field, { wanted, refused }] of fields) {
+      const value = read(field);
+      if (refused.has(value) || wanted.size > 1 || (wanted.size === 1 && !wanted.has(value))) return false;
+    }
+    return true;
   };
 }
 
@@ -48,7 +71,8 @@ function terms(text: string): string[] {
       term = '';
     } else term += text[i];
   }
-  return [...found, term];
+  found.push(term);
+  return found;
 }
 
 function unescapeValue(value: string): string {

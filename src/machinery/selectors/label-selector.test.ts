@@ -54,6 +54,39 @@ describe('object form', () => {
   test('an empty map selects nothing', () => expect(mapSelector({}).matches(labels)).toBe(false));
 });
 
+describe('a long selector', () => {
+  const true20 = Array.from({ length: 20 }, (_, i) => `!missing${i}`).join();
+  test.each([
+    ['app=web', true],
+    ['app!=web', false],
+    ['missing!=web', true],
+    ['app in (web,db),app in (web,x)', true],
+    ['app in (web),app in (db)', false],
+    ['app notin (db),app notin (web)', false],
+    ['app', true],
+    ['missing', false],
+    ['!app', false],
+    ['empty=', true],
+    ['size>4,size>3,size<7,size<6', true],
+    ['size>4,size>5', false],
+    ['size<5,size<9', false],
+    ['app>1', false],
+    ['missing>1', false],
+    ['constructor', false],
+    ['!constructor', true],
+  ])('%j selects: %j', (text, selected) =>
+    expect(parseLabelSelector(`${true20},${text}`).matches(labels)).toBe(selected),
+  );
+
+  test('a bound that is no number selects nothing', () => {
+    const matchExpressions = [
+      ...Array.from({ length: 20 }, (_, i) => ({ key: `missing${i}`, operator: 'DoesNotExist' })),
+      { key: 'size', operator: 'Gt', values: ['x'] },
+    ];
+    expect(labelSelector({ matchExpressions }).matches(labels)).toBe(false);
+  });
+});
+
 describe('field selectors', () => {
   const fields: Record<string, string> = { 'metadata.name': 'a', 'status.phase': 'Running', odd: 'x,y=z' };
   test.each([
@@ -62,6 +95,9 @@ describe('field selectors', () => {
     ['metadata.name==a,status.phase!=Pending', true],
     ['metadata.name!=a', false],
     ['odd=x\\,y\\=z', true],
+    ['metadata.name=a,metadata.name=a', true],
+    ['metadata.name=a,metadata.name=b', false],
+    ['metadata.name!=b,metadata.name!=a', false],
   ])('%j selects: %j', (text, selected) =>
     expect(parseFieldSelector(text).matches((field) => fields[field] ?? '')).toBe(selected),
   );

@@ -2,14 +2,8 @@
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 
 import { labelValueFaults, qualifiedNameFaults } from '../text/names.ts';
-
-type Operator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
-
-interface Requirement {
-  readonly key: string;
-  readonly operator: Operator;
-  readonly values: readonly string[];
-}
+import { groupedMatch } from './grouped-requirements.ts';
+import { meetsRequirement, type Operator, type Requirement } from './requirement.ts';
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
@@ -38,12 +32,18 @@ export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
 
+/** More requirements are grouped. */
+const fewRequirements = 8;
+
 function compile(requirements: readonly Requirement[]): LabelSelector {
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: (labels) =>
-      requirements.every((requirement) => meetsRequirement(requirement, labelOf(labels, requirement.key))),
+    matches:
+      requirements.length > fewRequirements
+        ? groupedMatch(requirements)
+        : (labels) =>
+            requirements.every((requirement) => meetsRequirement(requirement, labelOf(labels, requirement.key))),
     toString: () => requirements.map(textOf).join(','),
   };
 }
@@ -56,30 +56,6 @@ function labelOf(labels: Labels, key: string): string | undefined {
 
 export const selectEverything: LabelSelector = compile([]);
 const selectNothing: LabelSelector = { ...compile([]), everything: false, matches: () => false };
-
-/** Whether a value (undefined: absent) meets a requirement; node affinity uses the same operators. */
-export function meetsRequirement(
-  { operator, values = [] }: { readonly operator: string; readonly values?: readonly string[] },
-  value: string | undefined,
-): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-    case 'Lt': {
-      if (value === undefined || !/^[+-]?\d+$/.test(value) || !/^[+-]?\d+$/.test(values[0] ?? '')) return false;
-      return operator === 'Gt' ? BigInt(value) > BigInt(values[0]) : BigInt(value) < BigInt(values[0]);
-    }
-    default:
-      return false;
-  }
-}
 
 function textOf({ key, operator, values }: Requirement): string {
   const list = `(${[...values].sort().join(',')})`;

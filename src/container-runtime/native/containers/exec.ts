@@ -149,13 +149,19 @@ export function attachSession(
 ): ExecSession {
   const stdout = new PassThrough();
   const stderr = record.config.tty ? undefined : new PassThrough();
+  // Without a reader, output waits in the keeper, which ends the connection when that is too much.
+  const deliver = (stream: PassThrough, bytes: Buffer) => {
+    if (stream.write(bytes)) return;
+    socket.pause();
+    stream.once('drain', () => socket.resume());
+  };
   let data = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     data = data.length > 0 ? Buffer.concat([data, chunk]) : chunk;
     while (data.length >= 5) {
       const size = data.readUInt32BE(1);
       if (data.length < 5 + size) return;
-      (data[0] === 2 && stderr ? stderr : stdout).write(data.subarray(5, 5 + size));
+      deliver(data[0] === 2 && stderr ? stderr : stdout, data.subarray(5, 5 + size));
       data = data.subarray(5 + size);
     }
   });

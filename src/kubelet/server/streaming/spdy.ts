@@ -21,8 +21,10 @@ const flagFin = 1;
 const headerBytes = 8;
 /** Frames have a 24-bit length; smaller ones let streams share the connection. */
 const maxDataBytes = 32 * 1024;
-/** Valid clients send no larger control frames. */
+/** Valid clients send no larger control frames, and no longer headers: a small frame may inflate to a gigabyte. */
 const maxControlBytes = 1024 * 1024;
+/** Streams of one connection: kubectl opens two for each forwarded one. */
+const maxStreams = 1_000;
 
 export class SpdyStream extends Duplex {
   readonly id: number;
@@ -65,6 +67,7 @@ export class SpdySession {
   readonly #deflate = createDeflate({ dictionary: spdyDictionary });
   #buffered: Buffer = Buffer.alloc(0);
   #inflated: Buffer[] = [];
+  #inflatedBytes = 0;
   #deflated: Buffer[] = [];
   #lastStream = 0;
   /** Resolves when the connection has ended. */
@@ -74,7 +77,11 @@ export class SpdySession {
   constructor(connection: Duplex, onStream: (stream: SpdyStream) => void) {
     this.#connection = connection;
     this.#onStream = onStream;
-    this.#inflate.on('data', (chunk: Buffer) => this.#inflated.push(chunk));
+    this.#inflate.on('data', (chunk: Buffer) => {
+      this.#inflatedBytes += chunk.length;
+      if (this.#inflatedBytes > maxControlBytes) this.#inflate.destroy();
+      else this.#inflated.push(chunk);
+    });
     this.#deflate.on('data', (chunk: Buffer) => this.#deflated.push(chunk));
     this.#inflate.on('error', (error) => this.close(error));
     this.closed = new Promise((resolve) => connection.once('close', resolve));
@@ -140,6 +147,7 @@ export class SpdySession {
 
   async #open(body: Buffer, flags: number): Promise<void> {
     const id = body.readUInt32BE(0) & 0x7fffffff;
+    if (this.#streams.size >= maxStreams) throw new Error('too many SPDY streams');
     const headers = await this.#headersOf(body.subarray(10));
     const stream = new SpdyStream(this, id, headers);
     this.#lastStream = Math.max(this.#lastStream, id);
@@ -170,9 +178,11 @@ export class SpdySession {
   /** Name/value pairs: a count, then length-prefixed names and values, compressed over the whole connection. */
   async #headersOf(block: Buffer): Promise<Map<string, string>> {
     this.#inflated = [];
+    this.#inflatedBytes = 0;
     await new Promise<void>((resolve, reject) =>
       this.#inflate.write(block, (error) => (error ? reject(error) : resolve())),
     );
+    if (this.#inflatedBytes > maxControlBytes) throw new Error('SPDY headers too long');
     const bytes = Buffer.concat(this.#inflated);
     const headers = new Map<string, string>();
     let at = 4;

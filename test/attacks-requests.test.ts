@@ -1,0 +1,48 @@
+// Attacks by the line and the headers of a request alone, as in attacks.test.ts: they need no rights.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AttackedServer, startAttackedServer } from './attacked-server.ts';
+
+const longestWaitMs = 250;
+const attempts = 4;
+const objects = 3_000;
+
+let server: AttackedServer;
+const maps = '/api/v1/namespaces/default/configmaps';
+const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+const query = (name: string, text: string) => `${maps}?${name}=${encodeURIComponent(text)}`;
+
+beforeAll(async () => {
+  server = await startAttackedServer();
+  for (let from = 0; from < objects; from += 100)
+    await Promise.all(
+      many(100, (i) => {
+        const labels = { a: 'b', name: `x${from + i}` };
+        return server.send('POST', maps, JSON.stringify({ metadata: { name: `m${from + i}`, labels } }));
+      }),
+    );
+});
+afterAll(() => server.stop());
+
+test.each<[attack: string, code: number, path: string, headers?: Record<string, string>]>([
+  ['labels that are missing', 200, query('labelSelector', many(20_000, (i) => `!k${i}`).join())],
+  ['one label of many values', 200, query('labelSelector', `name in (${many(50_000, (i) => `y${i}`)})`)],
+  ['one label of many other values', 200, query('labelSelector', `name notin (${many(50_000, (i) => `y${i}`)})`)],
+  [
+    'names that an object does not have',
+    200,
+    query('fieldSelector', many(20_000, (i) => `metadata.name!=${i}`).join()),
+  ],
+  ['hundreds of thousands of parameters', 400, `${maps}?${'a&'.repeat(450_000)}`],
+  ['media types of rising quality', 406, maps, { accept: many(60_000, (i) => `a/b;q=0.${i}`).join() }],
+  ['media types with wildcards first', 200, '/version', { accept: `${'*/*,'.repeat(90_000)}${'a/b,'.repeat(90_000)}` }],
+  ['parameters of a media type', 200, '/version', { accept: `a/b${';'.repeat(900_000)}` }],
+  ['spaces in credentials', 200, maps, { authorization: `Bearer${' '.repeat(900_000)}x` }],
+])('%s', async (_, code, path, headers) => {
+  for (let attempt = 1; ; attempt++) {
+    const { waitMs, ...answer } = await server.measured(() => server.send('GET', path, undefined, '', headers));
+    expect(answer.code, answer.text.slice(0, 300)).toBe(code);
+    if (waitMs < longestWaitMs) return;
+    if (attempt === attempts) expect(waitMs).toBeLessThan(longestWaitMs);
+  }
+});
