@@ -50,6 +50,8 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** The time in which a request must arrive; it waits a quarter of it for its turn. */
   readonly requestTimeoutMs: number;
+  /** Redirects by extension API servers do not reach clients. */
+  readonly refusesRedirects: boolean;
   /** Serves /debug/pprof. */
   readonly profiling: boolean;
   /** Shown by /flagz; left out: there is no such page. */

@@ -119,6 +119,7 @@ const defaults: ServerConfig = {
   kubeletAddressTypes: ['InternalIP', 'ExternalIP', 'Hostname'],
   maxBodyBytes: 3 << 20,
   profiling: true,
+  refusesRedirects: true,
   requestTimeoutMs: 60_000,
   // --max-requests-inflight and --max-mutating-requests-inflight together.
   seats: 600,
@@ -237,7 +238,10 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
 /** Starts the parts whose readiness Kubernetes shows as hooks after the start. */
 async function startHooks(server: RunningServer): Promise<void> {
   const customResourcesStarted = server.health.pending(customResourceHooks);
-  const aggregationStarted = server.health.pending(aggregationHooks);
+  const aggregationStarted = server.health.pending([
+    ...aggregationHooks,
+    ...(server.config.proxyClient ? ['poststarthook/aggregator-reload-proxy-client-cert'] : []),
+  ]);
   await startCustomResources(server);
   customResourcesStarted();
   await server.aggregation.start();

@@ -67,6 +67,10 @@ export async function readAccess(values: FlagValues, url: string, context: Acces
     bootstrapTokens: values['enable-bootstrap-token-auth'],
     anonymousAuth: anonymousAuth(values, files.authorization ?? authorization, context.logger),
     privilegedContainers: values['allow-privileged'],
+    tolerationSeconds: {
+      notReady: values['default-not-ready-toleration-seconds'],
+      unreachable: values['default-unreachable-toleration-seconds'],
+    },
     disabledAdmissionPlugins: disabled,
     enabledAdmissionPlugins: enabled,
     admissionConfiguration: await readAdmissionFiles({

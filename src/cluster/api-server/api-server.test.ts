@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkNames } from '../../kube-apiserver/stages/health-names.ts';
 import { type TestAuthority, testAuthority } from '../../kube-apiserver/testing/test-certificates.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';
@@ -159,6 +160,18 @@ describe('with the flags of a test environment', () => {
     ]);
   });
 
+  test('its health checks are those of Kubernetes, in its order', async () => {
+    const names = async (endpoint: string) => {
+      const { code, body } = await server.call('GET', `/${endpoint}?verbose`, { as });
+      expect(code, body).toBe(200);
+      return [...body.matchAll(/^\[\+\](\S+) ok$/gm)].map(([, name]) => name);
+    };
+    const hooks = checkNames.filter((name) => name !== 'poststarthook/aggregator-reload-proxy-client-cert');
+    expect(await names('readyz')).toEqual(hooks);
+    const ofReadiness = ['etcd-readiness', 'informer-sync', 'shutdown'];
+    expect(await names('livez')).toEqual(hooks.filter((name) => !ofReadiness.includes(name)));
+  });
+
   test('it has the objects of an API server, and not those of a whole cluster', async () => {
     const of = async (url: string) => (await server.call('GET', url, { as })).code;
     expect(await of('/api/v1/namespaces/default/services/kubernetes')).toBe(200);
@@ -264,4 +277,16 @@ describe('files that cannot be used are named with their flag', () => {
     expect(start('--etcd-servers=http://127.0.0.1:1', '--storage-initialization-timeout=200ms')).rejects.toThrow(
       /--etcd-servers .* cannot be reached/,
     ));
+});
+
+test('for how long pods stay on nodes that are not ready', async () => {
+  const as = await admin();
+  const seconds = ['--default-not-ready-toleration-seconds=7', '--default-unreachable-toleration-seconds=8'];
+  const server = await start(...seconds);
+  const { body } = await server.call('POST', '/api/v1/namespaces/default/pods', { as, body: pod(false) });
+  expect(body.spec.tolerations).toEqual([
+    { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 7 },
+    { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 8 },
+  ]);
+  await server.stop();
 });

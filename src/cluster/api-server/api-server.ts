@@ -116,6 +116,7 @@ function serverConfig(values: FlagValues, { trust, clients }: Serving): Partial<
     ...clients,
     ...(trust.frontProxy && { frontProxy: trust.frontProxy }),
     profiling: values.profiling,
+    refusesRedirects: values['aggregator-reject-forwarding-redirect'],
     flags: Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, textOf(name as keyof FlagValues, value)]),
     ),

@@ -71,6 +71,8 @@ export const authorizationFlags = {
 export const admissionFlags = {
   'admission-control': refused(list('plugins'), 'give --enable-admission-plugins or --disable-admission-plugins'),
   'admission-control-config-file': text('AdmissionConfiguration: configuration of admission plugins'),
+  'default-not-ready-toleration-seconds': integer('seconds for which pods stay on a node that is not ready', 300),
+  'default-unreachable-toleration-seconds': integer('seconds for which pods stay on an unreachable node', 300),
   'disable-admission-plugins': list('admission plugins that do not run'),
   'enable-admission-plugins': list('admission plugins that run beside the default ones'),
 };

@@ -143,6 +143,7 @@ const portRange: Flag<{ readonly from: number; readonly to: number }> = {
 };
 
 export const networkFlags = {
+  'aggregator-reject-forwarding-redirect': bool('refuse redirects by extension API servers', true),
   'allow-privileged': bool('let pods have privileged containers'),
   'apiserver-count': ignored(integer('number of API servers', 1, 1)),
   'egress-selector-config-file': refused(text('EgressSelectorConfiguration'), 'the server calls others directly'),

@@ -48,38 +48,30 @@ export interface ServedApi {
 }
 
 /** Names of Kubernetes for the work of a start: health checks fail until it is done. */
+const hooks = (...names: string[]) => names.map((name) => `poststarthook/${name}`);
 const startHooks = [
-  'poststarthook/start-apiserver-admission-initializer',
-  'poststarthook/generic-apiserver-start-informers',
-  'poststarthook/start-apiextensions-informers',
-  'poststarthook/start-apiextensions-controllers',
-  'poststarthook/crd-informer-synced',
-  'poststarthook/start-kube-aggregator-informers',
-  'poststarthook/apiservice-status-local-available-controller',
-  'poststarthook/apiservice-status-remote-available-controller',
-  'poststarthook/apiservice-registration-controller',
-  'poststarthook/apiservice-discovery-controller',
-  'poststarthook/kube-apiserver-autoregistration',
+  ...hooks('start-apiserver-admission-initializer', 'generic-apiserver-start-informers', 'storage-readiness'),
+  ...hooks('kube-apiserver-autoregistration', 'apiservice-openapi-controller', 'apiservice-openapiv3-controller'),
   'autoregister-completion',
-  'poststarthook/apiservice-openapi-controller',
-  'poststarthook/apiservice-openapiv3-controller',
 ];
-const fairnessHooks = [
-  'poststarthook/priority-and-fairness-config-consumer',
-  'poststarthook/priority-and-fairness-filter',
-];
-const bootstrapHooks = [
-  'poststarthook/start-system-namespaces-controller',
-  'poststarthook/start-cluster-authentication-info-controller',
-  'poststarthook/start-kube-apiserver-identity-lease-controller',
-  'poststarthook/start-kube-apiserver-identity-lease-garbage-collector',
-  'poststarthook/start-legacy-token-tracking-controller',
-  'poststarthook/rbac/bootstrap-roles',
-  'poststarthook/scheduling/bootstrap-system-priority-classes',
-  'poststarthook/priority-and-fairness-config-producer',
-  'poststarthook/bootstrap-controller',
-  'poststarthook/start-kubernetes-service-cidr-controller',
-];
+const fairnessHooks = hooks(
+  'priority-and-fairness-config-consumer',
+  'priority-and-fairness-filter',
+  'storage-object-count-tracker-hook',
+);
+const bootstrapHooks = hooks(
+  'start-system-namespaces-controller',
+  'peer-endpoint-reconciler-controller',
+  'start-cluster-authentication-info-controller',
+  'start-kube-apiserver-identity-lease-controller',
+  'start-kube-apiserver-identity-lease-garbage-collector',
+  'start-legacy-token-tracking-controller',
+  'rbac/bootstrap-roles',
+  'scheduling/bootstrap-system-priority-classes',
+  'priority-and-fairness-config-producer',
+  'bootstrap-controller',
+  'start-kubernetes-service-cidr-controller',
+);
 
 /** Resolves when the API server can be used and the bootstrap objects are there. */
 export async function serveApi(environment: Environment, setup: ApiSetup): Promise<ServedApi> {
@@ -105,7 +97,7 @@ export async function serveApi(environment: Environment, setup: ApiSetup): Promi
   const allSynced = health.pending(['informer-sync'], ['readyz']);
   const fairnessStarted = health.pending(fairnessHooks);
   const bootstrapped = health.pending(bootstrapHooks);
-  const repaired = health.pending(['poststarthook/start-service-ip-repair-controllers']);
+  const repaired = health.pending(hooks('start-service-ip-repair-controllers'));
   // Before listening: no request may be authorized with half of the roles.
   await access.start({ client: self, clock, random, logger: environment.logger });
   informersSynced();

@@ -4,6 +4,7 @@ import { type Client, type ComponentContext, createInformer, type RemoteServer }
 import type { Logger } from '../../machinery/logger.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 import { type AdmissionConfiguration, admissionPlugins } from '../admission-plugins/admission-plugins.ts';
+import type { TolerationSeconds } from '../admission-plugins/default-toleration-seconds.ts';
 import { type Authenticator, anonymousAt, bearerTokens, clientCertificates } from './authentication.ts';
 import { type Authorizer, alwaysAllow, alwaysDeny, ReplaceableAuthorizers } from './authorization.ts';
 import type { AuthorizerEntry } from './authorization-configuration.ts';
@@ -43,6 +44,8 @@ export interface AccessOptions extends Pick<ComponentContext, 'clock' | 'random'
   readonly missingServiceAccounts?: boolean;
   /** False: pods with privileged containers are invalid. Default: true. */
   readonly privilegedContainers?: boolean;
+  /** For how long pods stay on nodes that are not ready or unreachable, by default five minutes. */
+  readonly tolerationSeconds?: TolerationSeconds;
   /** Names of admission plugins that do not run. Default: none. */
   readonly disabledAdmissionPlugins?: readonly string[];
   /** Names of admission plugins that run beside the default ones. Default: none. */
@@ -97,6 +100,7 @@ export function createAccess(options: AccessOptions): Access {
     admission: admissionPlugins(reader, {
       missingServiceAccounts,
       privilegedContainers,
+      tolerationSeconds: options.tolerationSeconds,
       enabled: options.enabledAdmissionPlugins,
       disabled: options.disabledAdmissionPlugins,
       configuration: options.admissionConfiguration,

@@ -13,7 +13,7 @@ import { certificateApproval } from './certificate-approval.ts';
 import { certificateSigning } from './certificate-signing.ts';
 import { certificateSubjectRestriction } from './certificate-subject-restriction.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
-import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
 import { denyServiceExternalIPs } from './deny-service-external-ips.ts';
 import { type EventLimit, eventRateLimit } from './event-rate-limit.ts';
 import { extendedResourceToleration } from './extended-resource-toleration.ts';
@@ -66,6 +66,7 @@ interface AdmissionOptions {
   readonly missingServiceAccounts?: boolean | undefined;
   /** False: pods with privileged containers are invalid. Default: true. */
   readonly privilegedContainers?: boolean | undefined;
+  readonly tolerationSeconds?: TolerationSeconds | undefined;
   /** Names of plugins that run beside those that run by default. */
   readonly enabled?: readonly string[] | undefined;
   /** Names of plugins that do not run. */
@@ -85,7 +86,13 @@ const optional = (name: string, make: () => AdmissionPlugin): Optional => ({ opt
 
 const inOrder = (
   client: () => Client,
-  { missingServiceAccounts = false, privilegedContainers = true, configuration = {}, clock }: AdmissionOptions,
+  {
+    missingServiceAccounts = false,
+    privilegedContainers = true,
+    tolerationSeconds,
+    configuration = {},
+    clock,
+  }: AdmissionOptions,
 ): readonly (AdmissionPlugin | Optional)[] => [
   optional('AlwaysAdmit', () => alwaysAdmit),
   optional('NamespaceAutoProvision', () => namespaceAutoProvision(client)),
@@ -101,7 +108,7 @@ const inOrder = (
   podSecurity(client, configuration.podSecurity),
   optional('PodNodeSelector', () => podNodeSelector(client, configuration.nodeSelectors)),
   priority(client),
-  defaultTolerationSeconds,
+  defaultTolerationSeconds(tolerationSeconds),
   optional('PodTolerationRestriction', () => podTolerationRestriction(client, configuration.tolerations ?? {})),
   optional('EventRateLimit', () => eventRateLimit(needed(configuration.eventLimits), needed(clock))),
   optional('ExtendedResourceToleration', () => extendedResourceToleration),

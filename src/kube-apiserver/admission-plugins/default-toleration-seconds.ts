@@ -1,24 +1,38 @@
 import type { Pod, Toleration } from '../../api/api.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
-const evictionSeconds = 300;
-const conditions = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+/** How long a pod stays on such a node if it does not say so itself. */
+export interface TolerationSeconds {
+  readonly notReady: number;
+  readonly unreachable: number;
+}
 
-/** Pods stay for five minutes on a not-ready or unreachable node by default. */
-export const defaultTolerationSeconds: AdmissionPlugin = {
-  name: 'DefaultTolerationSeconds',
-  admit({ operation, kind, subresource, object }) {
-    if (kind.group !== '' || kind.kind !== 'Pod' || subresource || !object) return;
-    if (operation !== 'CREATE' && operation !== 'UPDATE') return;
-    const { spec } = object as Pod;
-    const missing = conditions.filter((key) => !spec.tolerations?.some((t) => covers(t, key)));
-    if (missing.length === 0) return;
-    const added = missing.map(
-      (key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: evictionSeconds }),
-    );
-    spec.tolerations = [...(spec.tolerations ?? []), ...added];
-  },
-};
+const fiveMinutes = 300;
+
+/** Adds tolerations for nodes that are not ready or unreachable, of five minutes by default. */
+export function defaultTolerationSeconds({
+  notReady = fiveMinutes,
+  unreachable = fiveMinutes,
+}: Partial<TolerationSeconds> = {}): AdmissionPlugin {
+  const conditions = [
+    ['node.kubernetes.io/not-ready', notReady],
+    ['node.kubernetes.io/unreachable', unreachable],
+  ] as const;
+  return {
+    name: 'DefaultTolerationSeconds',
+    admit({ operation, kind, subresource, object }) {
+      if (kind.group !== '' || kind.kind !== 'Pod' || subresource || !object) return;
+      if (operation !== 'CREATE' && operation !== 'UPDATE') return;
+      const { spec } = object as Pod;
+      const missing = conditions.filter(([key]) => !spec.tolerations?.some((t) => covers(t, key)));
+      if (missing.length === 0) return;
+      const added = missing.map(
+        ([key, tolerationSeconds]): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }),
+      );
+      spec.tolerations = [...(spec.tolerations ?? []), ...added];
+    },
+  };
+}
 
 const covers = ({ key, effect }: Toleration, wanted: string) =>
   (!key || key === wanted) && (!effect || effect === 'NoExecute');

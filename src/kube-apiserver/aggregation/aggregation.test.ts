@@ -16,7 +16,7 @@ const ownAddress = Object.values(networkInterfaces())
 let caBundle: string;
 let extension: Server;
 let port: number;
-/** Responses of the extension API server by path; 404 for others, no response for `hangs`. */
+/** Responses of the extension API server by path; 404 for others, none for `hangs`, a redirect for `elsewhere`. */
 let documents: Record<string, object | string>;
 let asked: { method?: string; url?: string; headers: Record<string, any>; body: string }[];
 let server: TestServer;
@@ -33,6 +33,7 @@ beforeAll(async () => {
     if (url.includes('/flunders')) asked.push({ method, url, headers, body: Buffer.concat(parts).toString() });
     const said = documents[url.split('?')[0]];
     if (said === 'hangs') return;
+    if (said === 'elsewhere') return void response.writeHead(302, { Location: 'https://elsewhere.test/' }).end();
     response.statusCode = said ? 200 : 404;
     response.setHeader('Content-Type', 'application/json');
     response.end(typeof said === 'string' ? said : JSON.stringify(said ?? {}));
@@ -143,6 +144,21 @@ test.each([
   expect(await available()).toMatchObject({ reason, message });
   const { code, body } = await server.call('GET', `${base}/namespaces/default/flunders`);
   expect([code, body]).toEqual([503, 'service unavailable\n']);
+});
+
+test.each([
+  {
+    refusesRedirects: true,
+    wanted: [502, 'the backend attempted to redirect this request, which is not permitted'],
+  },
+  { refusesRedirects: false, wanted: [302, ''] },
+])('a redirect, refused: $refusesRedirects', async ({ refusesRedirects, wanted }) => {
+  await server.stop();
+  server = await startTestServer({ config: { refusesRedirects } });
+  await start();
+  documents[`${base}/namespaces/default/flunders`] = 'elsewhere';
+  const { code, body } = await server.call('GET', `${base}/namespaces/default/flunders`);
+  expect([code, body]).toEqual(wanted);
 });
 
 test('a port that the service does not have', async () => {

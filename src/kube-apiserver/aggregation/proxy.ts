@@ -1,7 +1,8 @@
 // Forwards requests for an aggregated API to its server, on behalf of the user.
 
+import { Readable } from 'node:stream';
 import { ApiError } from '../../api/api.ts';
-import { type Reply, textReply } from '../reply.ts';
+import { type RawReply, type Reply, textReply } from '../reply.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { joinHostPort } from '../subresources/dial-fault.ts';
 import { forwardHttp, queryOf } from '../subresources/forward.ts';
@@ -47,11 +48,21 @@ async function forward(request: ApiRequest, api: AggregatedApi): Promise<Reply> 
     const signal = request.info.isResource
       ? request.signal
       : AbortSignal.any([request.signal, AbortSignal.timeout(discoveryMs)]);
-    return await forwardHttp(request, upstream, path, { purpose: 'proxy', added: headers, signal });
+    const answer = await forwardHttp(request, upstream, path, { purpose: 'proxy', added: headers, signal });
+    return server.config.refusesRedirects && isRedirect(answer) ? refuseRedirect(answer) : answer;
   } catch (error) {
     if (error instanceof ApiError) return unavailable(error.message);
     throw error;
   }
+}
+
+const isRedirect = ({ code, headers }: RawReply): boolean =>
+  code >= 300 && code <= 399 && headers?.['Location'] !== undefined;
+
+/** A client would follow it with its credentials. */
+function refuseRedirect({ body }: RawReply): Reply {
+  if (body instanceof Readable) body.destroy();
+  return textReply(502, 'the backend attempted to redirect this request, which is not permitted');
 }
 
 const unavailable = (message: string): Reply => textReply(503, `${message}\n`);

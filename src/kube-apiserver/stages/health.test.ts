@@ -85,3 +85,16 @@ test('the results of the checks are metrics', async () => {
   expect(lines).toContain('kubernetes_healthchecks_total{name="etcd",status="success",type="readyz"} 1');
   expect(lines.some((line) => line.includes('name="etcd",type="livez"'))).toBe(false);
 });
+
+test('two checks of one name are one, which fails while one of them does', async () => {
+  const health = new HealthChecks();
+  const finished = ['a', 'b'].map(() => health.pending(['poststarthook/crd-informer-synced']));
+  const code = async () => (await health.answer('/livez', new URLSearchParams())).code;
+  const codes = [await code()];
+  for (const finish of finished) {
+    finish();
+    codes.push(await code());
+  }
+  expect(codes).toEqual([500, 500, 200]);
+  expect(health.names('livez')).toEqual(['ping', 'log', 'poststarthook/crd-informer-synced']);
+});

@@ -3,6 +3,7 @@
 import { Metrics } from '../../machinery/metrics.ts';
 import type { KeyService, KeyServices, Store, StoreProblem } from '../../store/store.ts';
 import { type Reply, textReply } from '../reply.ts';
+import { rankOf } from './health-names.ts';
 
 export interface HealthCheck {
   readonly name: string;
@@ -26,8 +27,12 @@ export class HealthChecks {
     '[STABLE] This metric records the results of all healthcheck.',
   );
 
+  /** Checks with one name are one check, which succeeds if both do. They are shown in Kubernetes' order. */
   add(check: HealthCheck): void {
-    this.#checks.push(check);
+    const at = this.#checks.findIndex(({ name }) => name === check.name);
+    if (at >= 0) this.#checks[at] = both(this.#checks[at], check);
+    else this.#checks.push(check);
+    this.#checks.sort((a, b) => rankOf(a.name) - rankOf(b.name));
   }
 
   /** Checks that fail until the returned function is called: work that a server must do before it is healthy. */
@@ -84,6 +89,11 @@ export class HealthChecks {
     return this.#checks.filter((check) => !check.endpoints || check.endpoints.includes(endpoint as 'healthz'));
   }
 }
+
+const both = (first: HealthCheck, second: HealthCheck): HealthCheck => ({
+  ...first,
+  check: async (endpoint) => (await first.check(endpoint)) ?? second.check(endpoint),
+});
 
 /**
  * The checks of the store. Every endpoint checks reads; `readyz` also checks writes, because a full disk is no reason
