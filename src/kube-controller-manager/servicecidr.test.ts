@@ -34,7 +34,7 @@ test('a range becomes ready, and services get addresses of it', async () => {
   expect(await ready('more')).toEqual(['True', '', 'Kubernetes Service CIDR is ready']);
   expect(await service('web', '10.9.0.9')).toBe('10.9.0.9');
   await expect(service('twice', '10.9.0.9')).rejects.toThrow('provided IP is already allocated');
-  await expect(service('first', '10.9.0.0')).rejects.toThrow('is not in the valid range');
+  await expect(service('first', '10.9.0.0')).rejects.toThrow('the provided network does not match the current range');
 });
 
 test('a range stays while a service has an address that is in no other range', async () => {

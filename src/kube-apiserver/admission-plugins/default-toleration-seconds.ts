@@ -1,7 +1,7 @@
 import type { Pod, Toleration } from '../../api/api.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
-/** How long a pod stays on such a node if it does not say so itself. */
+/** For how long a pod without a toleration stays on such a node. */
 export interface TolerationSeconds {
   readonly notReady: number;
   readonly unreachable: number;

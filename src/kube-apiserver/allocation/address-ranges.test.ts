@@ -32,6 +32,7 @@ test('when the first range is full, addresses come from the next one that is rea
   expect(new Set(await fill()).size).toBe(6);
   expect(await address()).toContain('range is full');
   await range('more', ['10.1.0.0/29', '2001:db8::/120']);
+  await ready('more', 'False');
   expect(await address()).toContain('range is full');
   await ready('more', 'True');
   const more = await fill();
@@ -58,4 +59,13 @@ test('an address is taken in all ranges that overlap', async () => {
   expect(wide.filter((text) => text.startsWith('10.0.0.')).length).toBeGreaterThanOrEqual(7);
   expect(new Set(wide).size).toBe(8);
   expect(await address('10.0.0.1')).toContain('provided IP is already allocated');
+});
+
+test('a range without the condition gives addresses, but not its ends', async () => {
+  await range('more', ['10.1.0.0/29']);
+  expect(await address('10.1.0.1')).toBe('10.1.0.1');
+  for (const end of ['10.1.0.0', '10.1.0.7'])
+    expect(await address(end)).toContain(
+      `failed to allocate IP ${end}: the provided network does not match the current range`,
+    );
 });

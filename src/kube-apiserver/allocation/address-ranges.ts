@@ -175,9 +175,12 @@ function indexOf(cidr: Cidr, ip: Ip): Index {
   return index < largest ? Number(index) : index;
 }
 
-/** A range that is being deleted gives no more addresses. */
+/**
+ * A range that is being deleted gives no more addresses. One without the condition does, as in Kubernetes: there may be
+ * no controller that sets it.
+ */
 function usable(object: ApiObject): Cidr[] {
   const range = object as ServiceCIDR & ApiObject;
-  if (range.metadata.deletionTimestamp || conditionOf(range, 'Ready')?.status !== 'True') return [];
+  if (range.metadata.deletionTimestamp || (conditionOf(range, 'Ready')?.status ?? 'True') !== 'True') return [];
   return (range.spec?.cidrs ?? []).flatMap((text) => parseCidr(text) ?? []);
 }

@@ -174,9 +174,9 @@ export class ServiceAllocator implements Allocators {
   }
 
   #claim(next: Service, ranges: AddressRanges, address: string): string {
-    const range = ranges.rangeOf(address);
-    if (!range) throw notAllocated(next, address, 'the provided network does not match the current range');
-    if (!ranges.offers(address)) throw notInRange(next, address, range);
+    // Kubernetes' words, also for the ends of a range.
+    if (!ranges.offers(address))
+      throw notAllocated(next, address, 'the provided network does not match the current range');
     if (ranges.has(address)) throw notAllocated(next, address, taken);
     ranges.book(address);
     return address;

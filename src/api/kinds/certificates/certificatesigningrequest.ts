@@ -26,6 +26,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
   selectableFields: { 'spec.signerName': (r) => r.spec.signerName },
   strategy: {
     nameRule: () => [], // any name is valid
+    metadataOnUpdate: ['whole', 'change'],
     setDefaults(r) {
       r.spec ??= { request: '', signerName: '' };
     },
