@@ -53,9 +53,10 @@ function bodyOf({ kind, path, make }: Case): string {
   const few = 1_000;
   const each = JSON.stringify(objectWith(kind, path, few, make)).length / few;
   // Names of more digits are longer.
-  for (let size = Math.floor(largest / each); ; size = Math.floor(size * 0.95)) {
+  for (let size = Math.floor(largest / each); ; ) {
     const text = JSON.stringify(objectWith(kind, path, size, make));
     if (text.length <= largest) return text;
+    size = Math.floor((size * 0.995 * largest) / text.length);
   }
 }
 
