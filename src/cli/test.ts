@@ -24,13 +24,16 @@ const reporters = ['default', 'json', path.join(checkout, 'test', 'report-flaky.
   (name) => `--reporter=${name}`,
 );
 
+/** The tests that do more in a long run. */
+const longer = ['test/long', 'test/e2e', 'test/envtest', 'test/turns'];
+
 /**
- * With arguments, runs only the named test files; with `long`, those of test/long for minutes instead of seconds. Exit
+ * With arguments, runs only the named test files; with `long`, those that do more then, for minutes instead of seconds. Exit
  * code 1 if one failed.
  */
 export async function test(given: readonly string[], { long }: { readonly long?: boolean } = {}): Promise<void> {
   await setUpTestTools();
-  const args = long && given.length === 0 ? ['test/long'] : given;
+  const args = long && given.length === 0 ? longer : given;
   if (long) process.env['CORACLE_TEST_LONG'] = '1';
   const failed = args.length > 0 ? [] : checks.filter((step) => !run(step)).map((step) => step.name);
   const report = path.join(checkout, '.cache', 'test-report.json');
@@ -60,5 +63,7 @@ function run({ name, command: [program, ...args] }: Step): boolean {
 
 function printTotals(report: string): void {
   const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
-  print(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+  print(
+    `\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped (they need --long, or programs)`,
+  );
 }

@@ -6,6 +6,7 @@ import { chownSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFil
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issue } from '../../src/cluster/certificates.ts';
+import { longTest } from '../long/long.ts';
 import { checkout, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot();
@@ -135,7 +136,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect(machine.processes(place('nocri'))).toEqual([]);
   });
 
-  test('the benchmarks measure a cluster', async () => {
+  longTest('the benchmarks measure a cluster', async () => {
     expect((await simulated('measured', '--components', 'kube-apiserver')).code).toBe(0);
     const at = ['--data-dir', place('measured')];
     const { pid } = JSON.parse((await machine.coracle('status', '--output', 'json', ...at)).stdout);

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { busyboxArchive } from './busybox-archive.ts';
 import { checkout, eventually, Machine, whyNot } from './machine.ts';
 
@@ -74,7 +75,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
     await eventually(async () => expect((await machine.curl(`http://${ip}`)).stdout).toContain('Node: cluster-b'));
   });
 
-  test('two nodes on one machine reach each other', async () => {
+  longTest('two nodes on one machine reach each other', async () => {
     const result = await machine.coracle('up', '--data-dir', place('c'), '--port', '0', '--nodes', '2');
     expect(result.code, `${result.stdout}${result.stderr}`).toBe(0);
     await kubectl('c', 'create', 'deployment', 'web', '--image=coracle.local/hello', '--replicas=4');

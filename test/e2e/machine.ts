@@ -283,11 +283,14 @@ function unmountBelow(directory: string): void {
 export async function eventually<T>(attempt: () => T | Promise<T>, timeoutMs = 20_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
+    const beginMs = performance.now();
     try {
       return await attempt();
     } catch (error) {
       if (performance.now() > endMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // An attempt that starts a program leaves half of the time to what it waits for.
+      const pauseMs = Math.max(100, performance.now() - beginMs);
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, 1_000)));
     }
   }
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 import type { SteadyRecord } from './steady-client.ts';
 
@@ -59,24 +60,28 @@ describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${rea
     expect(again.stderr).toMatch(/the store of this cluster is in etcd/);
   }, 120_000);
 
-  test('a second server joins, and "up" starts the first one again', async () => {
-    const { server, token, caCertHash, certificateKey } = JSON.parse(
-      await first.must('token', 'create', '--server', '-o', 'json'),
-    );
-    const join = [
-      '--join',
-      server,
-      '--token',
-      token,
-      '--ca-cert-hash',
-      caCertHash,
-      '--certificate-key',
-      certificateKey,
-    ];
-    await second.must('server', ...join, '--node-name', 'second', '--node-ip', second.address);
-    expect(await namesAt(second)).toEqual(await namesAt(first));
-    await first.must('down');
-    await first.must('up', '--node-name', 'first', '--node-ip', first.address);
-    expect(await first.must('status')).toMatch(/ok etcd second/);
-  }, 120_000);
+  longTest(
+    'a second server joins, and "up" starts the first one again',
+    async () => {
+      const { server, token, caCertHash, certificateKey } = JSON.parse(
+        await first.must('token', 'create', '--server', '-o', 'json'),
+      );
+      const join = [
+        '--join',
+        server,
+        '--token',
+        token,
+        '--ca-cert-hash',
+        caCertHash,
+        '--certificate-key',
+        certificateKey,
+      ];
+      await second.must('server', ...join, '--node-name', 'second', '--node-ip', second.address);
+      expect(await namesAt(second)).toEqual(await namesAt(first));
+      await first.must('down');
+      await first.must('up', '--node-name', 'first', '--node-ip', first.address);
+      expect(await first.must('status')).toMatch(/ok etcd second/);
+    },
+    120_000,
+  );
 });

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { checkout, eventually, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft');
@@ -106,7 +107,7 @@ describe.skipIf(reason)(`the process of the nodes${reason ? `: ${reason}` : ''}`
     expect((await processes()).nodes).not.toBe(before.nodes);
   });
 
-  test('one that hangs when its main process is killed has ended before the next one starts', async () => {
+  longTest('one that hangs when its main process is killed has ended before the next one starts', async () => {
     const before = await processes();
     process.kill(before.nodes, 'SIGSTOP');
     process.kill(before.main, 'SIGKILL');
@@ -119,7 +120,7 @@ describe.skipIf(reason)(`the process of the nodes${reason ? `: ${reason}` : ''}`
     expect(programs).toEqual([nodes]);
   });
 
-  test('down after such a kill leaves no process', async () => {
+  longTest('down after such a kill leaves no process', async () => {
     const before = await processes();
     process.kill(before.nodes, 'SIGSTOP');
     process.kill(before.main, 'SIGKILL');

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCgroups } from '../../src/container-runtime/container-runtime.ts';
+import { isLong } from '../long/long.ts';
 import { containerdPrograms, startContainerd } from './containerd.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
@@ -116,13 +117,10 @@ function sumOf(texts: readonly string[]): Lists {
   return { requests: lists('requests'), limits: lists('limits') };
 }
 
-resizesOn('native', cases);
+const named = (...names: readonly string[]) => cases.filter(({ name }) => isLong || names.includes(name));
+resizesOn('native', named('cpu', 'memory-restarts', 'opposite-directions', 'net-increase', 'adding', 'pod-only'));
 /** Enough to see that pods' cgroups are the kubelet's there as well. */
-const onContainerd = ['memory', 'net-decrease', 'pod-only', 'pod-and-containers'];
-resizesOn(
-  'containerd',
-  cases.filter(({ name }) => onContainerd.includes(name)),
-);
+resizesOn('containerd', named('memory', 'net-decrease', 'pod-only', 'pod-and-containers'));
 
 function resizesOn(runtime: 'native' | 'containerd', cases: readonly Case[]): void {
   const reason = whyNot(...(runtime === 'native' ? [] : containerdPrograms));

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import {
   type ControlPlane,
   controlPlaneMachines,
@@ -132,40 +133,50 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     expect(await missing(servers[2])).toEqual([]);
   }, 60_000);
 
-  test('a server does not take the name of another one at a later start', async () => {
-    await servers[2].must('down');
-    const start = (name: string) => servers[2].own('server', '--node-name', name, '--node-ip', servers[2].address);
-    expect((await start('server-1')).stderr).toMatch(/this server is the node server-3, and a server keeps its name/);
-    expect(await start('server-3')).toMatchObject({ code: 0 });
-    expect(await servers[2].must('certificates', 'renew')).toMatch(
-      /\d+ certificates are renewed, with new keys, and in use/,
-    );
-    expect(await write(servers[2], 'renewed', 3)).toBe(0);
-    // The process of the nodes starts again with its new certificates.
-    await eventually(() => servers[2].must('status'), 60_000);
-  }, 150_000);
+  longTest(
+    'a server does not take the name of another one at a later start',
+    async () => {
+      await servers[2].must('down');
+      const start = (name: string) => servers[2].own('server', '--node-name', name, '--node-ip', servers[2].address);
+      expect((await start('server-1')).stderr).toMatch(/this server is the node server-3, and a server keeps its name/);
+      expect(await start('server-3')).toMatchObject({ code: 0 });
+      expect(await servers[2].must('certificates', 'renew')).toMatch(
+        /\d+ certificates are renewed, with new keys, and in use/,
+      );
+      expect(await write(servers[2], 'renewed', 3)).toBe(0);
+      // The process of the nodes starts again with its new certificates.
+      await eventually(() => servers[2].must('status'), 60_000);
+    },
+    150_000,
+  );
 
-  test('a machine without the right key, or with the name of a server, does not join, and leaves nothing', async () => {
-    const stranger = networks.machine('one');
-    try {
-      const command = JSON.parse(await servers[0].must('token', 'create', '--server', '-o', 'json'));
-      const join = ['--join', command.server, '--token', command.token, '--ca-cert-hash', command.caCertHash];
-      const attempt = (...args: string[]) =>
-        stranger.own('server', ...join, '--node-ip', stranger.address, '--node-name', 'stranger', ...args);
-      expect((await attempt()).stderr).toMatch(/--join needs --certificate-key/);
-      const wrong = await attempt('--certificate-key', '0'.repeat(64));
-      expect(wrong).toMatchObject({ code: 1 });
-      expect(wrong.stderr).toMatch(/--certificate-key is not that of this cluster/);
-      const taken = await attempt('--certificate-key', command.certificateKey, '--node-name', 'server-2');
-      expect(taken).toMatchObject({ code: 1 });
-      expect(taken.stderr).toMatch(/the cluster has a node server-2 that is Ready: choose another name/);
-      expect((await stranger.run('ls', [path.join(stranger.directory, 'data')])).stdout).not.toMatch(/pki|etcd|server/);
-      expect((await servers[0].kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')).toHaveLength(4);
-    } finally {
-      await stranger.own('down', '--delete');
-      stranger.dispose();
-    }
-  }, 60_000);
+  longTest(
+    'a machine without the right key, or with the name of a server, does not join, and leaves nothing',
+    async () => {
+      const stranger = networks.machine('one');
+      try {
+        const command = JSON.parse(await servers[0].must('token', 'create', '--server', '-o', 'json'));
+        const join = ['--join', command.server, '--token', command.token, '--ca-cert-hash', command.caCertHash];
+        const attempt = (...args: string[]) =>
+          stranger.own('server', ...join, '--node-ip', stranger.address, '--node-name', 'stranger', ...args);
+        expect((await attempt()).stderr).toMatch(/--join needs --certificate-key/);
+        const wrong = await attempt('--certificate-key', '0'.repeat(64));
+        expect(wrong).toMatchObject({ code: 1 });
+        expect(wrong.stderr).toMatch(/--certificate-key is not that of this cluster/);
+        const taken = await attempt('--certificate-key', command.certificateKey, '--node-name', 'server-2');
+        expect(taken).toMatchObject({ code: 1 });
+        expect(taken.stderr).toMatch(/the cluster has a node server-2 that is Ready: choose another name/);
+        expect((await stranger.run('ls', [path.join(stranger.directory, 'data')])).stdout).not.toMatch(
+          /pki|etcd|server/,
+        );
+        expect((await servers[0].kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')).toHaveLength(4);
+      } finally {
+        await stranger.own('down', '--delete');
+        stranger.dispose();
+      }
+    },
+    60_000,
+  );
 
   test('a server that is deleted leaves the cluster, and a dead one is removed', async () => {
     await servers[2].must('down', '--delete');
@@ -176,44 +187,56 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     expect(await missing(servers[0])).toEqual([]);
   }, 90_000);
 
-  test('a server that is stopped after its first start has its member at the next one', async () => {
-    await servers[1].must('down');
-    await servers[1].must('server', ...serverOptions('server-2', servers[1]));
-    expect(await servers[0].must('status')).toMatch(/etcd server-2/);
-  }, 60_000);
+  longTest(
+    'a server that is stopped after its first start has its member at the next one',
+    async () => {
+      await servers[1].must('down');
+      await servers[1].must('server', ...serverOptions('server-2', servers[1]));
+      expect(await servers[0].must('status')).toMatch(/etcd server-2/);
+    },
+    60_000,
+  );
 
-  test('a server that is removed while it runs stops, and names the remedy', async () => {
-    const [first, second] = servers;
-    const pid = serverPid(second);
-    // A member has left just now: the servers may be connecting to the others again.
-    await eventually(() => first.must('node', 'remove', 'server-2', '--timeout', '30s'), 30_000);
-    await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 30_000);
-    const log = readFileSync(path.join(second.directory, 'data/coracle.log'), 'utf8');
-    expect(log).toMatch(/has removed the etcd member server-2 of this machine: this server stops/);
-    const again = await second.own('server', ...serverOptions('server-2', second));
-    expect(again.code).not.toBe(0);
-    expect(again.stderr).toMatch(/has removed this machine: run "coracle down --delete" on it/);
-    expect(await write(first, 'alone', 1)).toBe(0);
-    expect(await missing(first)).toEqual([]);
-  }, 90_000);
+  longTest(
+    'a server that is removed while it runs stops, and names the remedy',
+    async () => {
+      const [first, second] = servers;
+      const pid = serverPid(second);
+      // A member has left just now: the servers may be connecting to the others again.
+      await eventually(() => first.must('node', 'remove', 'server-2', '--timeout', '30s'), 30_000);
+      await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 30_000);
+      const log = readFileSync(path.join(second.directory, 'data/coracle.log'), 'utf8');
+      expect(log).toMatch(/has removed the etcd member server-2 of this machine: this server stops/);
+      const again = await second.own('server', ...serverOptions('server-2', second));
+      expect(again.code).not.toBe(0);
+      expect(again.stderr).toMatch(/has removed this machine: run "coracle down --delete" on it/);
+      expect(await write(first, 'alone', 1)).toBe(0);
+      expect(await missing(first)).toEqual([]);
+    },
+    90_000,
+  );
 
-  test('a server that is restored from a backup begins a new control plane, with later versions', async () => {
-    const [first] = servers;
-    const file = path.join(first.directory, 'today.backup');
-    await first.must('backup', 'create', file);
-    expect(await write(first, 'lost', 2)).toBe(0);
-    const before = await versionOf(first, 'lost-1');
-    await first.must('down');
-    const refused = await first.own('restore', file, '--yes', '--etcd-cafile', '/nowhere/ca');
-    expect(refused.stderr).toMatch(/--etcd-cafile, .* need --etcd-endpoints/);
-    const restored = await first.must('restore', file, '--yes');
-    expect(restored).toMatch(/configmaps +2 /);
-    expect(restored).toMatch(/\.\/coracle server --cluster-init/);
-    const command = ['server', ...serverOptions('server-1', first)];
-    expect((await first.own(...command)).stderr).toMatch(/give --cluster-init/);
-    await first.must(...command, '--cluster-init');
-    expect(await missing(first)).toEqual(['lost-0', 'lost-1']);
-    expect(await versionOf(first, 'before-2')).toBeGreaterThan(before);
-    await first.must('status');
-  }, 90_000);
+  longTest(
+    'a server that is restored from a backup begins a new control plane, with later versions',
+    async () => {
+      const [first] = servers;
+      const file = path.join(first.directory, 'today.backup');
+      await first.must('backup', 'create', file);
+      expect(await write(first, 'lost', 2)).toBe(0);
+      const before = await versionOf(first, 'lost-1');
+      await first.must('down');
+      const refused = await first.own('restore', file, '--yes', '--etcd-cafile', '/nowhere/ca');
+      expect(refused.stderr).toMatch(/--etcd-cafile, .* need --etcd-endpoints/);
+      const restored = await first.must('restore', file, '--yes');
+      expect(restored).toMatch(/configmaps +2 /);
+      expect(restored).toMatch(/\.\/coracle server --cluster-init/);
+      const command = ['server', ...serverOptions('server-1', first)];
+      expect((await first.own(...command)).stderr).toMatch(/give --cluster-init/);
+      await first.must(...command, '--cluster-init');
+      expect(await missing(first)).toEqual(['lost-0', 'lost-1']);
+      expect(await versionOf(first, 'before-2')).toBeGreaterThan(before);
+      await first.must('status');
+    },
+    90_000,
+  );
 });

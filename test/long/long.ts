@@ -1,9 +1,13 @@
 // Shared by the long tests: their duration, and the seed, which is printed so that a failure can be repeated.
 
+import { test } from 'vitest';
 import { type Random, seededRandom } from '../../src/machinery/random.ts';
 
 /** `coracle test --long` sets it: minutes instead of seconds. */
 export const isLong = process.env['CORACLE_TEST_LONG'] === '1';
+
+/** A test of the long run alone. */
+export const longTest = test.runIf(isLong);
 
 /** Rounds of the normal run, and of the long one. */
 export const rounds = (short: number, long: number): number => (isLong ? long : short);
