@@ -288,7 +288,7 @@ export async function eventually<T>(attempt: () => T | Promise<T>, timeoutMs = 2
       return await attempt();
     } catch (error) {
       if (performance.now() > endMs) throw error;
-      // An attempt that starts a program leaves half of the time to what it waits for.
+      // An attempt that starts a program leaves half of the time to the cluster.
       const pauseMs = Math.max(100, performance.now() - beginMs);
       await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, 1_000)));
     }
