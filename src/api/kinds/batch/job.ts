@@ -1,3 +1,4 @@
+import { labelValueFaults } from '../../../machinery/text/names.ts';
 import { humanDuration } from '../../../machinery/time/duration.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { Job, JobSpec, ObjectMeta, PodTemplateSpec } from '../../generated/types.ts';
@@ -89,16 +90,14 @@ function generateSelector(j: Job): void {
   if (spec.manualSelector) return;
   const template = (spec.template ??= {} as PodTemplateSpec);
   const metadata = (template.metadata ??= {} as ObjectMeta);
-  const follows = j.metadata.labels === metadata.labels || !Object.keys(j.metadata.labels ?? {}).length;
-  if (follows) j.metadata.labels = { ...metadata.labels };
+  const isShared = j.metadata.labels !== undefined && j.metadata.labels === metadata.labels;
   const labels = (metadata.labels ??= {});
   for (const label of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[label] ??= j.metadata.uid;
   for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name;
-  // A name that is not a valid label value is not added to the job's labels.
-  if (follows && (j.metadata.name ?? '').length <= 63) j.metadata.labels = { ...labels };
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
-  // Kubernetes applies its defaults again after it stored the object: the template has labels by then.
-  if (!Object.keys(j.metadata.labels ?? {}).length && (j.metadata.name ?? '').length <= 63)
-    j.metadata.labels = { ...labels };
+  // Kubernetes applies its defaults again when it has stored the object: the template has labels by then. So validation
+  // does not see them as labels of the job, and reports a name that is no label value for the template alone.
+  const hasNone = !Object.keys(j.metadata.labels ?? {}).length;
+  if (isShared || (hasNone && labelValueFaults(j.metadata.name ?? '').length === 0)) j.metadata.labels = { ...labels };
 }

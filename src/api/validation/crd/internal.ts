@@ -1,5 +1,7 @@
 // How Kubernetes prints the versions of a definition in a message: as its internal type, with Go's names of fields.
 
+import type { JSONSchemaProps, CustomResourceDefinitionVersion as Version } from '../../generated/types.ts';
+
 type Fields = readonly (readonly [goName: string, name: keyof JSONSchemaProps, zero: unknown])[];
 
 /** Go's names, in Go's order; lists and maps are converted where they hold schemas. */
@@ -54,17 +56,68 @@ const schemaFields: Fields = [
 export const givenFields = (schema: JSONSchemaProps): string[] =>
   schemaFields.filter(([, name]) => schema[name] !== undefined).map(([goName]) => goName);
 
+/** A structure by Go's names of its fields, each with its published name and its value when it is missing. */
+const goStruct =
+  (...fields: readonly (readonly [goName: string, name: string, zero: unknown])[]) =>
+  (value: object): unknown =>
+    Object.fromEntries(
+      fields.map(([goName, name, zero]) => [goName, (value as Record<string, unknown>)[name] ?? zero]),
+    );
+
+const rule = goStruct(
+  ['Rule', 'rule', ''],
+  ['Message', 'message', ''],
+  ['MessageExpression', 'messageExpression', ''],
+  ['Reason', 'reason', null],
+  ['FieldPath', 'fieldPath', ''],
+  ['OptionalOldSelf', 'optionalOldSelf', null],
+);
+const documentation = goStruct(['Description', 'description', ''], ['URL', 'url', '']);
+const column = goStruct(
+  ['Name', 'name', ''],
+  ['Type', 'type', ''],
+  ['Format', 'format', ''],
+  ['Description', 'description', ''],
+  ['Priority', 'priority', 0],
+  ['JSONPath', 'jsonPath', ''],
+);
+const selectable = goStruct(['JSONPath', 'jsonPath', '']);
+const scale = goStruct(
+  ['SpecReplicasPath', 'specReplicasPath', ''],
+  ['StatusReplicasPath', 'statusReplicasPath', ''],
+  ['LabelSelectorPath', 'labelSelectorPath', null],
+);
+
 const internalList = (list: readonly JSONSchemaProps[]) => list.map(internalSchema);
+const internalMap = <T>(map: Readonly<Record<string, T>>, convert: (value: T) => unknown) =>
+  Object.fromEntries(
+    Object.keys(map)
+      .sort()
+      .map((key) => [key, convert(map[key])]),
+  );
+const schemaOrBool = (value: boolean | JSONSchemaProps) =>
+  typeof value === 'boolean' ? { Allows: value, Schema: null } : { Allows: true, Schema: internalSchema(value) };
 
 const internalParts: { readonly [K in keyof JSONSchemaProps]?: (value: NonNullable<JSONSchemaProps[K]>) => unknown } = {
-  items: (items) => ({ Schema: internalSchema(items as JSONSchemaProps), JSONSchemas: null }),
+  items: (items) =>
+    Array.isArray(items)
+      ? { Schema: null, JSONSchemas: internalList(items) }
+      : { Schema: internalSchema(items as JSONSchemaProps), JSONSchemas: null },
   not: internalSchema,
   allOf: internalList,
   oneOf: internalList,
   anyOf: internalList,
-  properties: (map) => Object.fromEntries(Object.entries(map).map(([key, value]) => [key, internalSchema(value)])),
-  additionalProperties: (value) =>
-    typeof value === 'boolean' ? { Allows: value, Schema: null } : { Allows: true, Schema: internalSchema(value) },
+  properties: (map) => internalMap(map, internalSchema),
+  patternProperties: (map) => internalMap(map, internalSchema),
+  definitions: (map) => internalMap(map, internalSchema),
+  dependencies: (map) =>
+    internalMap(map as Record<string, JSONSchemaProps | string[]>, (value) =>
+      Array.isArray(value) ? { Schema: null, Property: value } : { Schema: internalSchema(value), Property: null },
+    ),
+  additionalProperties: (value) => schemaOrBool(value as boolean | JSONSchemaProps),
+  additionalItems: (value) => schemaOrBool(value as boolean | JSONSchemaProps),
+  externalDocs: documentation,
+  'x-kubernetes-validations': (rules) => rules.map(rule),
 };
 
 export function internalSchema(schema: JSONSchemaProps): unknown {
@@ -87,7 +140,14 @@ const internalValidation = (validation: Version['schema']) => {
 /** Fields shared by all versions are at the top of the spec, and null here. */
 export function internalVersions(versions: readonly Version[]): unknown {
   const shared = (field: keyof Version) => versions.every((version) => same(version[field], versions[0][field]));
-  const own = (version: Version, field: keyof Version) => (shared(field) ? null : (version[field] ?? null));
+  const own = <K extends keyof Version>(
+    version: Version,
+    field: K,
+    convert: (value: NonNullable<Version[K]>) => unknown,
+  ) => {
+    const value = shared(field) ? null : version[field];
+    return value === null || value === undefined ? null : convert(value as NonNullable<Version[K]>);
+  };
   return versions.map((version) => ({
     Name: version.name,
     Served: version.served,
@@ -95,10 +155,11 @@ export function internalVersions(versions: readonly Version[]): unknown {
     Deprecated: version.deprecated ?? false,
     DeprecationWarning: version.deprecationWarning ?? null,
     Schema: shared('schema') ? null : internalValidation(version.schema),
-    Subresources: own(version, 'subresources'),
-    AdditionalPrinterColumns: own(version, 'additionalPrinterColumns'),
-    SelectableFields: own(version, 'selectableFields'),
+    Subresources: own(version, 'subresources', ({ status, scale: ofScale }) => ({
+      Status: status ? {} : null,
+      Scale: ofScale ? scale(ofScale) : null,
+    })),
+    AdditionalPrinterColumns: own(version, 'additionalPrinterColumns', (columns) => columns.map(column)),
+    SelectableFields: own(version, 'selectableFields', (fields) => fields.map(selectable)),
   }));
 }
-
-import type { JSONSchemaProps, CustomResourceDefinitionVersion as Version } from '../../generated/types.ts';
