@@ -334,6 +334,21 @@ describe('node ports', () => {
   });
 });
 
+test('a stop does not wait for a store that does not answer', async () => {
+  const { range } = store;
+  store.range = () => new Promise(() => {});
+  const client = createClient(server.transport(user));
+  const context = { client, clock, random: seededRandom(1), logger: silentLogger, metrics };
+  const stopping = startRepairs(server.server, context).stop();
+  let isOver = false;
+  void stopping.then(() => (isOver = true));
+  await clock.advance(1_999);
+  expect(isOver).toBe(false);
+  await clock.advance(1);
+  expect(isOver).toBe(true);
+  store.range = range;
+});
+
 test('two servers repair one store without a conflict', async () => {
   const { spec } = await nodePort('web', 30_001);
   await server.call('DELETE', `${addresses}/${spec.clusterIP}`);

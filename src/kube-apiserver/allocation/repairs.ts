@@ -6,6 +6,9 @@ import { addressRepair } from './address-repair.ts';
 import { PortRepair } from './port-repair.ts';
 import { repairEveryMs, repeat } from './repair-interval.ts';
 
+/** A stop does not wait longer for a store that does not answer. */
+const stopMs = 2_000;
+
 export interface Repairs {
   /** Resolves when all services were looked at once. */
   readonly first: Promise<void>;
@@ -32,10 +35,14 @@ export function startRepairs({ store, config }: Server, context: ControllerConte
     first: Promise.all([portsSeen.promise, informers.synced()]).then(() => {}),
     async stop() {
       stopPorts();
-      await running;
-      await addresses.stop();
-      await informers.stop();
-      await Promise.all([ofAddresses.stop(), ofPorts.stop()]);
+      const stopAddresses = async () => {
+        await addresses.stop();
+        await informers.stop();
+      };
+      const ended = Promise.all([running, stopAddresses(), ofAddresses.stop(), ofPorts.stop()]);
+      const over = new AbortController();
+      await Promise.race([ended, context.clock.sleep(stopMs, over.signal).catch(() => {})]);
+      over.abort();
     },
   };
 }
