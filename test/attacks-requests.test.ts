@@ -1,5 +1,6 @@
 // Attacks by the line and the headers of a request alone, as in attacks.test.ts: they need no rights.
 
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AttackedServer, startAttackedServer } from './attacked-server.ts';
 
@@ -44,5 +45,43 @@ test.each<[attack: string, code: number, path: string, headers?: Record<string, 
     expect(answer.code, answer.text.slice(0, 300)).toBe(code);
     if (waitMs < longestWaitMs) return;
     if (attempt === attempts) expect(waitMs).toBeLessThan(longestWaitMs);
+  }
+});
+
+const webSocket = [
+  'Connection: upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+];
+test.each<[form: string, lines: string[]]>([
+  ['tables', ['Accept: application/json;as=Table;v=v1;g=meta.k8s.io']],
+  ['messages of WebSockets', webSocket],
+])('a hundred watches whose clients read no %s', async (form, lines) => {
+  const name = form.split(' ')[0];
+  const write = (method: string, path: string, a: string) =>
+    server.send(method, path, JSON.stringify({ metadata: { name }, data: { a: a.repeat(700_000) } }));
+  const { code, text } = await write('POST', maps, 'x');
+  expect(code).toBe(201);
+  const { resourceVersion } = JSON.parse(text).metadata;
+  const path = `${maps}?watch=1&includeObject=Object&resourceVersion=${resourceVersion}`;
+  const sockets = many(100, () =>
+    connect(Number(server.url.port), server.url.hostname)
+      .on('error', () => {})
+      .pause(),
+  );
+  try {
+    const { waitMs, megabytes } = await server.measured(async () => {
+      for (const socket of sockets) socket.write([`GET ${path} HTTP/1.1`, 'Host: x', ...lines, '', ''].join('\r\n'));
+      await expect
+        .poll(async () => (await server.send('GET', '/metrics')).text, { timeout: 10_000 })
+        .toMatch(/apiserver_longrunning_requests\{[^}]*resource="configmaps"[^}]*\} 1\d\d/);
+      for (const a of ['y', 'z', 'v', 'w']) expect((await write('PUT', `${maps}/${name}`, a)).code).toBe(200);
+      return server.send('GET', '/livez');
+    });
+    expect(megabytes).toBeLessThan(300);
+    expect(waitMs).toBeLessThan(4 * longestWaitMs);
+  } finally {
+    for (const socket of sockets) socket.destroy();
   }
 });

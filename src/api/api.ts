@@ -1,6 +1,7 @@
 // The room's front door: other rooms import from here only.
 
 export type * from '../machinery/schema.ts';
+
 export { JsonSyntaxError, parseJson } from '../machinery/text/json.ts';
 export { parseYaml, YamlError } from '../machinery/text/yaml.ts';
 export { age } from './age.ts';

@@ -5,7 +5,7 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion, ObjectM
 import type { ApiObject, Kind, SubresourceInfo, Verb } from '../kind.ts';
 import { comparePriority } from '../version-priority.ts';
 import { columnsOf } from './columns.ts';
-import { applyDefaults } from './defaults.ts';
+import { applyDefaultsThatFit } from './defaults.ts';
 import { readJsonPath } from './json-path.ts';
 import { pruneCustom } from './prune.ts';
 import { customSchema, rootSchema } from './schema.ts';
@@ -49,7 +49,7 @@ class Versions {
     if (!schema) return object;
     const read = pruneCustom(schema, object, true).object;
     read.metadata ??= {} as ObjectMeta;
-    applyDefaults(schema, read);
+    applyDefaultsThatFit(schema, read);
     return read;
   }
 

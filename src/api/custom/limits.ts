@@ -2,6 +2,7 @@
 
 import type { Schema } from '../../machinery/schema.ts';
 import { compilePattern, patternFault } from '../../machinery/text/pattern.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import { invalidValue, tooLong, typeInvalid } from '../fields.ts';
 import { hasFormat, isSupportedFormat } from './formats.ts';
 import type { Result } from './result.ts';
@@ -24,9 +25,21 @@ export function checkString({ format, constraints = {} }: Schema, value: string,
 
 /** Undefined when the text matches; a definition from before patterns were checked may have one that is none. */
 function patternMismatch(pattern: string, text: string): string | undefined {
+  spendEffort(effortOf(pattern, text));
   const fault = patternFault(pattern);
   if (fault) return `${pattern}, but pattern is invalid: ${fault}`;
   return compilePattern(pattern).test(text) ? undefined : pattern;
+}
+
+/** Nodes of a pattern that repeats a part by number, at most; of others one a character. */
+const repeatedNodes = 1_000;
+/** Nodes that one step passes a character through. */
+const nodesOfStep = 200;
+
+/** Time is linear in the text, and in the nodes of the pattern. */
+function effortOf(pattern: string, text: string): number {
+  const nodes = /\{\d/.test(pattern) ? Math.max(pattern.length, repeatedNodes) : pattern.length;
+  return (nodes * text.length) / nodesOfStep;
 }
 
 /** Characters, a surrogate pair being one. */

@@ -15,6 +15,7 @@ import { sizedType } from '../../machinery/cel/schema-types.ts';
 import type { SizedType } from '../../machinery/cel/sizes.ts';
 import { type Fields, fieldsIn } from '../../machinery/parsed.ts';
 import type { CelRule, Schema } from '../../machinery/schema.ts';
+import { costWithinEffort, spendCost, spendEffort, TooMuchEffort } from '../../machinery/time/effort.ts';
 import type { FieldError } from '../errors.ts';
 import { duplicate, forbiddenField, invalidValue, required } from '../fields.ts';
 import { type Correlated, correlate, fieldOf, isUnchanged, itemOf } from './correlate.ts';
@@ -52,7 +53,20 @@ function ruledSchema(schema: Schema): RuledSchema | undefined {
 export const isPrepared = (schema: Schema): boolean => compiled.has(schema);
 
 /** Compiles the rules of the schema, as the first validation does otherwise. */
-export const prepareRules = (schema: Schema): void => void ruledSchema(schema);
+export function prepareRules(schema: Schema): void {
+  spendEffort(charactersOf(schema));
+  ruledSchema(schema);
+}
+
+/** Of all rules: compiling takes about a microsecond for each. */
+function charactersOf({ rules = [], items, properties = {}, additionalProperties }: Schema): number {
+  let count = 0;
+  for (const { rule = '', messageExpression = '' } of rules) count += rule.length + messageExpression.length;
+  if (items) count += charactersOf(items);
+  if (typeof additionalProperties === 'object') count += charactersOf(additionalProperties);
+  for (const property of Object.values(properties)) count += charactersOf(property);
+  return count;
+}
 
 /** Rules below allOf alone do not count. */
 function hasRules({ rules, items, properties = {}, additionalProperties }: Schema): boolean {
@@ -126,6 +140,7 @@ class Judge {
   visit(ruled: RuledSchema, place: Place): void {
     const { value, old } = place;
     if (value === undefined || value === null) return;
+    spendEffort(1);
     if (ruled.rules.length) this.#evaluate(ruled, place);
     for (const part of ruled.allOf) if (this.#budget >= 0) this.visit(part, { ...place, own: undefined });
     if (this.#budget < 0) return;
@@ -191,7 +206,7 @@ class Judge {
     const fail = (why: string) => void this.errors.push(invalidValue(shown(path), typeName, why));
     const spend = this.#spender();
     try {
-      const held = program.run(variables, callLimit, spend.charge);
+      const held = runWithinEffort(program, variables, spend.charge);
       if (!spend.exhausted()) return held === true;
     } catch (error) {
       if (spend.exhausted()) return void this.#stop(path, typeName, outOfBudget);
@@ -253,7 +268,7 @@ class Judge {
         'messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run',
     };
     try {
-      const text = program.run(variables, callLimit, spend.charge);
+      const text = runWithinEffort(program, variables, spend.charge);
       if (spend.exhausted()) return exhausted;
       return typeof text === 'string' && isMessage(text.trim()) ? { text: text.trim() } : undefined;
     } catch (error) {
@@ -265,6 +280,22 @@ class Judge {
       if (error instanceof EvaluationFault) return undefined;
       throw error;
     }
+  }
+}
+
+function runWithinEffort(program: Expression, variables: Variables, charge: (cost: number) => void): Value {
+  const limit = costWithinEffort();
+  let spent = 0;
+  try {
+    return program.run(variables, Math.min(callLimit, limit), (cost) => {
+      spent = cost;
+      charge(cost);
+    });
+  } catch (error) {
+    if (error instanceof CostExceeded && limit < callLimit) throw new TooMuchEffort();
+    throw error;
+  } finally {
+    spendCost(spent);
   }
 }
 

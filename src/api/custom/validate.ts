@@ -3,6 +3,7 @@
 
 import type { Fields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue, notSupported, required, sameValue, tooMany, typeInvalid } from '../fields.ts';
 import { type Correlated, correlate, fieldOf, isUnchanged, itemOf } from './correlate.ts';
@@ -14,7 +15,7 @@ import { Result } from './result.ts';
 export function validateValue(schema: Schema, value: unknown, base = '', pair?: Correlated): FieldError[] {
   const result = new Result(base);
   check(schema, value, '', pair, result);
-  return result.errors;
+  return [...result.errors];
 }
 
 /** The whole object, or its changed parts. `structure` is the schema for correlation. */
@@ -33,11 +34,12 @@ const typeOf = (value: unknown): string => {
 function check(schema: Schema, value: unknown, path: string, pair: Correlated | undefined, result: Result): void {
   const before = result.errors.length;
   checkNode(schema, value, path, pair, result);
-  if (result.errors.length > before && isUnchanged(pair)) result.errors.length = before;
+  if (result.errors.length > before && isUnchanged(pair)) result.keep(before);
 }
 
 /** Same, ignoring this value's old value: junctions belong to the enclosing value. */
 function checkNode(schema: Schema, value: unknown, path: string, pair: Correlated | undefined, result: Result): void {
+  spendEffort(1);
   const type = typeOf(value);
   checkType(schema, type, path, result);
   if (value !== null) {
@@ -47,9 +49,25 @@ function checkNode(schema: Schema, value: unknown, path: string, pair: Correlate
     else if (Array.isArray(value)) checkItems(schema, value, path, pair, result);
     result.matches += 3;
   }
-  if (schema.enum?.length && !schema.enum.some((item) => item !== null && sameValue(item, value)))
+  if (schema.enum?.length && !isAmong(schema.enum, value)) {
+    spendEffort(schema.enum.length);
     result.add(notSupported(result.at(path), value, schema.enum.map(enumText)));
+  }
   if (type === 'object') checkFields(schema, value as Fields, path, pair, result);
+}
+
+/** Texts of long lists. */
+const texts = new WeakMap<readonly unknown[], ReadonlySet<unknown>>();
+const fewValues = 16;
+
+function isAmong(list: readonly unknown[], value: unknown): boolean {
+  if (typeof value === 'string' && list.length > fewValues) {
+    let set = texts.get(list);
+    if (!set) texts.set(list, (set = new Set(list.filter((item) => typeof item === 'string'))));
+    return set.has(value);
+  }
+  if (list.length > fewValues) spendEffort(list.length / fewValues);
+  return list.some((item) => item !== null && sameValue(item, value));
 }
 
 const enumText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
@@ -128,8 +146,8 @@ function checkJunctions(
   };
   const whole = (text: string) =>
     result.add(invalidValue(result.base || '<nil>', '', `${JSON.stringify(path)} ${text}`));
-  if (anyOf) checkAnyOf(anyOf.map(trial), whole, result);
-  if (oneOf) checkOneOf(oneOf.map(trial), whole, result);
+  if (anyOf) checkAnyOf(anyOf, trial, whole, result);
+  if (oneOf) checkOneOf(oneOf, trial, whole, result);
   if (allOf) {
     const trials = allOf.map(trial);
     const valid = trials.filter(({ errors }) => !errors.length).length;
@@ -139,19 +157,37 @@ function checkJunctions(
   if (not && !trial(not).errors.length) whole('must not validate the schema (not)');
 }
 
-const best = (trials: readonly Result[]) => trials.reduce((a, b) => (b.matches > a.matches ? b : a));
+type Trial = (part: Schema) => Result;
 
-function checkAnyOf(trials: readonly Result[], whole: (text: string) => void, result: Result): void {
-  const valid = trials.find(({ errors }) => !errors.length);
-  if (!valid) whole('must validate at least one schema (anyOf)');
-  result.merge(valid ?? best(trials));
+/** The best of the trials so far: the first one of those with the most matches. */
+const better = (best: Result | undefined, next: Result): Result => (best && next.matches <= best.matches ? best : next);
+
+function checkAnyOf(parts: readonly Schema[], trial: Trial, whole: (text: string) => void, result: Result): void {
+  let best: Result | undefined;
+  for (const part of parts) {
+    const found = trial(part);
+    if (!found.errors.length) return result.merge(found);
+    best = better(best, found);
+  }
+  whole('must validate at least one schema (anyOf)');
+  if (best) result.merge(best);
 }
 
-function checkOneOf(trials: readonly Result[], whole: (text: string) => void, result: Result): void {
-  const valid = trials.filter(({ errors }) => !errors.length);
-  if (valid.length === 1) return result.merge(valid[0]);
+function checkOneOf(parts: readonly Schema[], trial: Trial, whole: (text: string) => void, result: Result): void {
+  let best: Result | undefined;
+  let valid: Result | undefined;
+  let count = 0;
+  for (const part of parts) {
+    const found = trial(part);
+    if (found.errors.length) best = better(best, found);
+    else {
+      count++;
+      valid ??= found;
+    }
+  }
+  if (valid && count === 1) return result.merge(valid);
   whole(
-    `must validate one and only one schema (oneOf). ${valid.length ? `Found ${valid.length} valid alternatives` : 'Found none valid'}`,
+    `must validate one and only one schema (oneOf). ${count ? `Found ${count} valid alternatives` : 'Found none valid'}`,
   );
-  if (!valid.length) result.merge(best(trials));
+  if (!count && best) result.merge(best);
 }

@@ -127,7 +127,8 @@ function partOf(kind: Kind): string {
   if (!kind.custom) return kind.resource;
   let part = hashes.get(kind);
   if (!part) {
-    const { columns: _, cells: __, strategy: ___, schema: ____, ...rest } = kind;
+    // Of the definition, which has all versions, `openApi` is the part of this one.
+    const { columns: _, cells: __, strategy: ___, schema: ____, definition: _____, ...rest } = kind;
     hashes.set(kind, (part = createHash('sha256').update(JSON.stringify(rest)).digest('hex')));
   }
   return part;

@@ -39,17 +39,16 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
   const shape = shaper(request, reply, accepted);
   const sink: WatchSink = {
     send(type, item) {
-      if (shape) line(type, shape(served(reply.kind, item)));
-      else if (accepted.format === 'protobuf')
-        write(
-          item.sharedFrame(`${type} protobuf ${chunked}`, () => {
-            const frame = frameOf(accepted, type, item.peek());
-            return chunked ? chunk(frame) : frame;
-          }),
-        );
-      else write(item.frame(type, chunked));
+      if (!shape && accepted.format !== 'protobuf') return write(item.frame(type, chunked));
+      const { form, of } = shape?.() ?? asIs;
+      write(
+        item.sharedFrame([type, form, accepted.format, chunked].join(' '), () => {
+          const frame = frameOf(accepted, type, of?.(served(reply.kind, item)) ?? item.peek());
+          return chunked ? chunk(frame) : frame;
+        }),
+      );
     },
-    bookmark: (object) => line('BOOKMARK', shape && accepted.as ? shape(object) : object),
+    bookmark: (object) => line('BOOKMARK', (accepted.as && shape?.().of?.(object)) ?? object),
     ready: () => {
       if (response.destroyed || target.writableLength < enoughPendingBytes) return undefined;
       return drained(target, response, request.server.clock);
@@ -88,21 +87,32 @@ function frameOf({ format }: Accepted, type: string, object: object): Buffer {
 const chunk = (bytes: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
 
-/** How an object is shown; undefined when the shared frames are right as they are. */
-function shaper(
-  request: ApiRequest,
-  { kind }: WatchReply,
-  { as }: Accepted,
-): ((object: ApiObject) => object) | undefined {
-  if (!as) return sharesBytes(kind) ? undefined : (object) => object;
-  if (as.kind !== 'Table') return (object) => partial(object, `meta.k8s.io/${as.version}`);
+/** How the next object is shown. */
+interface Shape {
+  /** The same for the same result: all watchers share it. */
+  readonly form: string;
+  readonly of?: (object: ApiObject) => object;
+}
+
+const asIs: Shape = { form: '' };
+
+/** Undefined when the shared frames are right as they are. */
+function shaper(request: ApiRequest, { kind }: WatchReply, { as }: Accepted): (() => Shape) | undefined {
+  if (!as) return sharesBytes(kind) ? undefined : () => ({ form: kind.version, of: (object) => object });
+  const form = `${kind.version} ${as.kind} ${as.version}`;
+  if (as.kind !== 'Table') return () => ({ form, of: (object) => partial(object, `meta.k8s.io/${as.version}`) });
   const include = includeObject(request.query);
-  let columns = true;
-  return (object) => {
-    const now = request.server.clock.now();
-    const { resourceVersion } = object.metadata;
-    const shown = table(kind, [object], { resourceVersion }, { as, include, now, columns });
-    columns = false;
-    return shown;
+  let isFirst = true;
+  return () => {
+    const columns = isFirst;
+    isFirst = false;
+    return {
+      form: `${form} ${include} ${columns}`,
+      of(object) {
+        const now = request.server.clock.now();
+        const { resourceVersion } = object.metadata;
+        return table(kind, [object], { resourceVersion }, { as, include, now, columns });
+      },
+    };
   };
 }

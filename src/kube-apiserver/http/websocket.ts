@@ -48,12 +48,19 @@ export async function watchOverWebSocket(
   { kind, subscription }: WatchReply,
 ): Promise<void> {
   const { webSocket } = await accept(request, socket, head, []);
-  const send = (type: string, object: object) => {
+  const sendText = (text: string | Buffer) => {
     if (webSocket.bufferedAmount > mostPendingBytes) webSocket.terminate();
-    else webSocket.send(JSON.stringify({ type, object }));
+    else webSocket.send(text, { binary: false });
   };
+  const send = (type: string, object: object) => sendText(JSON.stringify({ type, object }));
   const close = subscription.open({
-    send: (type, item) => send(type, served(kind, item)),
+    // All watchers share a message, so that slow ones hold little memory.
+    send: (type, item) =>
+      sendText(
+        item.sharedFrame(`${type} message ${kind.version}`, () =>
+          Buffer.from(JSON.stringify({ type, object: served(kind, item) })),
+        ),
+      ),
     bookmark: (object) => send('BOOKMARK', object),
     error: (status) => send('ERROR', status),
     end: () => webSocket.close(1000),

@@ -3,6 +3,7 @@
 // on disk, or an error rejected it.
 
 import { type ApiObject, invalid, type Kind, storedForm } from '../../api/api.ts';
+import { TooMuchEffort, withEffort } from '../../machinery/time/effort.ts';
 import { admissionFaults, admit, admitFinally } from '../admission.ts';
 import type { Allocation } from '../allocation/allocators.ts';
 import { breathe, isLarge } from '../heavy.ts';
@@ -125,13 +126,26 @@ async function validate(write: Write): Promise<void> {
   const { target, object, replaced } = write;
   const { kind, subresource, work, server } = target;
   const first = await admissionFaults(server.admission, attributes(write));
-  const { faults: own, warnings } = isLarge(work)
-    ? await validateElsewhere(kind, subresource, object, replaced?.live)
-    : validated(write);
+  const { faults: own, warnings } =
+    (isLarge(work) ? undefined : validatedHere(write)) ??
+    (await validateElsewhere(kind, subresource, object, replaced?.live));
   const faults = [...first, ...own];
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
   write.texts = warnings;
   write.object = storedForm(kind, object);
+}
+
+/** Steps of validation in one turn of the event loop: tens of milliseconds. */
+const stepsOfTurn = 50_000;
+
+/** Undefined for a small object whose definition makes it take long. */
+function validatedHere(write: Write): ReturnType<typeof validated> | undefined {
+  try {
+    return withEffort(stepsOfTurn, () => validated(write));
+  } catch (error) {
+    if (error instanceof TooMuchEffort) return undefined;
+    throw error;
+  }
 }
 
 function validated({ target, object, replaced }: Write) {

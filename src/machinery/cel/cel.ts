@@ -1,6 +1,7 @@
 // The Common Expression Language as Kubernetes has it: parse, check, estimate, run.
 // https://github.com/google/cel-spec https://kubernetes.io/docs/reference/using-api/cel/
 
+import { spendEffort } from '../time/effort.ts';
 import type { Node } from './ast.ts';
 import { walk } from './ast.ts';
 import { check } from './checker.ts';
@@ -67,6 +68,7 @@ export interface Expression extends Program {
 
 /** Throws CelSyntaxError for a faulty expression, ProgramFault for one that always fails. */
 export function compileExpression(source: string, environment: Environment): Expression {
+  spendEffort(source.length);
   const node = parse(source, environment.bindings);
   const type = check(source, node, environment);
   return expressionOf(source, node, type, environment);

@@ -2,6 +2,7 @@
 // https://github.com/google/re2/wiki/Syntax
 
 import { RE2JS } from 're2js';
+import { spendEffort } from '../time/effort.ts';
 
 export interface Pattern {
   /** Whether it matches anywhere in the text. */
@@ -20,11 +21,15 @@ export class PatternError extends Error {
 /** Patterns are compiled once: a match takes 2 us, compiling 170 us. */
 const mostCached = 1_000;
 const longestCached = 4_096;
+/** A class, such as all letters, has hundreds of ranges. */
+const stepsOfCharacter = 10;
 const cache = new Map<string, Pattern | PatternError>();
 
 /** Throws PatternError. */
 export function compilePattern(text: string): Pattern {
-  const found = cache.get(text) ?? compile(text);
+  const cached = cache.get(text);
+  if (!cached) spendEffort(text.length * stepsOfCharacter);
+  const found = cached ?? compile(text);
   if (text.length <= longestCached) {
     cache.delete(text);
     if (cache.size >= mostCached) cache.delete(cache.keys().next().value as string);

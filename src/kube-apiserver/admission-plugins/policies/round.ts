@@ -4,6 +4,7 @@
 import type { AdmissionExpression, ApiObject } from '../../../api/api.ts';
 import { CelMap, CostExceeded, EvaluationFault, fromUntyped, type Value } from '../../../machinery/cel/cel.ts';
 import { must } from '../../../machinery/must.ts';
+import { ownTurn } from '../../../machinery/time/turn.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { Shown } from '../versions.ts';
 import { type Conditioned, observeConditions } from '../webhooks/metrics.ts';
@@ -16,6 +17,9 @@ const mostPerExpression = 1_000_000;
 const mostPerPolicy = 10_000_000;
 /** Cost limit of the match conditions of a policy or a webhook. */
 const mostForConditions = 2_500_000;
+
+/** Cost between two turns of the event loop: tens of milliseconds. */
+const costOfTurn = 200_000;
 
 export class BudgetSpent extends Error {
   constructor() {
@@ -58,6 +62,7 @@ export class Round {
   readonly #budget: Budget;
   /** Of variables that were evaluated on the way. */
   #variablesCost = 0;
+  #sinceTurn = 0;
 
   constructor({ attributes, shown, namespace, params, questions }: Inputs, variables: Variables, budget: Budget) {
     this.#budget = budget;
@@ -91,8 +96,14 @@ export class Round {
         if (!isFault(error)) throw error;
         outcome = { fault: `expression '${source}' resulted in error: ${error.message}` };
       }
-      this.#budget.spend(cost + this.#variablesCost);
+      const spent = cost + this.#variablesCost;
       this.#variablesCost = 0;
+      this.#budget.spend(spent);
+      this.#sinceTurn += spent;
+      if (this.#sinceTurn > costOfTurn) {
+        this.#sinceTurn = 0;
+        await ownTurn();
+      }
       return outcome;
     }
   }
