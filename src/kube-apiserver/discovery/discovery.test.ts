@@ -43,3 +43,12 @@ test('a matching hash gets 304', async () => {
   expect(answered).toMatchObject({ Vary: 'Accept', 'Cache-Control': 'public' });
   expect((await get('/apis', { ...headers, 'if-none-match': String(answered.ETag) })).code).toBe(304);
 });
+
+test('requests without peers are counted', async () => {
+  const metrics = new Metrics();
+  const request = (accept: string) =>
+    ({ server: { kinds, metrics }, headers: { accept }, query: new URLSearchParams() }) as unknown as ApiRequest;
+  const form = `application/json;${as('v2')}`;
+  for (const accept of [form, `${form};profile=nopeer`]) await discoveryReply(request(accept), '/apis');
+  expect(metrics.text()).toContain('aggregator_discovery_nopeer_requests_total 1');
+});

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { comparePriority, type Kind, type KindRegistry } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
-import { type Accepted, discoveryForm, notAcceptableAs } from '../http/media-type.ts';
+import { type Accepted, discoveryForm } from '../http/media-type.ts';
 import { discoveryMetrics } from '../metrics/discovery-metrics.ts';
 import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import type { RawReply, Reply } from '../reply.ts';
@@ -119,12 +119,12 @@ function hash({ group, storageVersion, kind }: Kind): string {
 }
 
 /** All groups with their content; clients cache it by its hash. */
-function aggregated(request: ApiRequest, core: boolean, form: Accepted): Reply {
-  const { kinds } = request.server;
+function aggregated(request: ApiRequest, core: boolean, form: ReturnType<typeof discoveryForm>): Reply {
+  const { kinds, metrics } = request.server;
   const { group, version } = must(form.as, 'as');
-  if (group !== 'apidiscovery.k8s.io' || (version !== 'v2' && version !== 'v2beta1')) throw notAcceptableAs();
+  if (form.profile === 'nopeer') discoveryMetrics(metrics).withoutPeers.add();
   const reply = cached(kinds, `${core ? '/api' : '/apis'}:${version}`, form, () => {
-    discoveryMetrics(request.server.metrics).aggregations.add();
+    discoveryMetrics(metrics).aggregations.add();
     return {
       kind: 'APIGroupDiscoveryList',
       apiVersion: `apidiscovery.k8s.io/${version}`,

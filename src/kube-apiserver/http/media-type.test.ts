@@ -125,7 +125,25 @@ describe('a discovery document', () => {
       { format: 'json', as: { kind: 'APIGroupDiscoveryList', group: 'apidiscovery.k8s.io', version: 'v2' } },
     ],
     ['application/json;as=Other,application/yaml', { format: 'yaml' }],
+    [`application/json;g=apidiscovery.k8s.io;v=v2beta1;${groups},application/json`, { format: 'json' }],
+    [`application/json;g=apidiscovery.k8s.io;v=v9;${groups},application/yaml`, { format: 'yaml' }],
+    [
+      `application/json;g=apidiscovery.k8s.io;v=v2beta1;${groups},application/json;g=apidiscovery.k8s.io;v=v2;${groups};profile=nopeer`,
+      {
+        format: 'json',
+        as: { kind: 'APIGroupDiscoveryList', group: 'apidiscovery.k8s.io', version: 'v2' },
+        profile: 'nopeer',
+      } as Accepted,
+    ],
   ])('%s', (accept, wanted) => expect(discoveryForm(accept)).toEqual(wanted));
+
+  test.each([
+    `application/json;g=apidiscovery.k8s.io;v=v2beta1;${groups}`,
+    `application/json;g=other;v=v2;${groups}`,
+    'application/json;as=Other',
+  ])('%s is not acceptable', (accept) =>
+    expect(() => discoveryForm(accept)).toThrow('only the following media types are accepted'),
+  );
 });
 
 describe('a document of some types', () => {

@@ -67,15 +67,19 @@ const formats: Readonly<Record<string, Accepted['format']>> = {
   '*/*': 'json',
 };
 
-/** The first accepted form of a discovery document. */
-export function discoveryForm(accept: string | undefined): Accepted {
+/** The first accepted form of a discovery document; throws 406 where all that are accepted are others. */
+export function discoveryForm(accept: string | undefined): Accepted & { readonly profile?: string } {
+  let isOther = false;
   for (const { type, parameters } of acceptedClauses(accept ?? '')) {
     const format = type === 'application/*' ? 'json' : formats[type];
     if (!format) continue;
-    if (!parameters.as) return { format };
-    const as = { kind: parameters.as, group: parameters.g ?? '', version: parameters.v ?? '' };
-    if (as.kind === 'APIGroupDiscoveryList') return { format, as };
+    const { as: kind, g: group, v: version, profile } = parameters;
+    if (!kind) return { format };
+    // 1.36 does not serve v2beta1.
+    isOther = kind !== 'APIGroupDiscoveryList' || group !== 'apidiscovery.k8s.io' || version !== 'v2';
+    if (!isOther) return { format, as: { kind, group, version }, ...(profile && { profile }) };
   }
+  if (isOther) throw notAcceptableAs();
   return json;
 }
 

@@ -9,7 +9,6 @@ const generated = 'there is one implementation of validation: none that it could
 const grpcOfEtcd = "counts calls of Go's gRPC client; etcd_requests_total counts those of the store here";
 
 export const absentMetrics: Readonly<Record<string, string>> = {
-  aggregator_discovery_nopeer_requests_total: peers,
   aggregator_discovery_peer_aggregated_cache_hits_total: peers,
   aggregator_discovery_peer_aggregated_cache_misses_total: peers,
   apiextensions_apiserver_validation_ratcheting_seconds:
