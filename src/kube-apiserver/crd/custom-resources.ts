@@ -157,7 +157,11 @@ class CustomResources {
   #serve(crd: CustomResourceDefinition & ApiObject): void {
     const name = crd.metadata.name ?? '';
     const served = this.#served.get(name);
-    if (served?.isOpen && deepEqual(servedParts(served.crd), servedParts(crd))) return;
+    if (served?.isOpen && deepEqual(servedParts(served.crd), servedParts(crd))) {
+      // The next comparison is one of the same objects: a change of one definition looks at all of its group.
+      this.#served.set(name, { crd, isOpen: true });
+      return;
+    }
     const { kinds } = this.#server;
     const isChange = served !== undefined;
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
