@@ -29,3 +29,20 @@ test('a namespace is emptied, reports its remaining content, and is deleted', as
   await clock.advance(6000);
   expect(await cluster.names('namespaces')).toEqual(['default', 'kube-node-lease']);
 });
+
+test('a namespace remains while a group version cannot be discovered', async () => {
+  await cluster.stop();
+  cluster = await startTestCluster({}, async ({ path }) => (path === '/apis/apps/v1' ? { code: 503 } : undefined));
+  ({ client, clock } = cluster);
+  await client.create('namespaces', { metadata: { name: 'team' } });
+  await clock.settle();
+  await client.delete('namespaces', { name: 'team' });
+  await clock.advance(1000);
+  expect((await client.get('namespaces', { name: 'team' })).status.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'NamespaceDeletionDiscoveryFailure',
+      message:
+        'Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: apps/v1: stale GroupVersion discovery: apps/v1',
+    }),
+  );
+});

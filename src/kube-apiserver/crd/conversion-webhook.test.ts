@@ -29,6 +29,7 @@ function convert(object: any, apiVersion: string): any {
 let server: TestServer;
 let hook: Server;
 let asked: any[];
+let askedAt: string | undefined;
 /** The webhook's response to a request; undefined: a correct one. */
 let answer: ((request: any) => any) | undefined;
 let definition: any;
@@ -40,6 +41,7 @@ beforeAll(async () => {
     for await (const part of request) parts.push(part);
     const review = JSON.parse(Buffer.concat(parts).toString());
     asked.push(review.request);
+    askedAt = request.url;
     const { uid, objects, desiredAPIVersion } = review.request;
     const said = answer?.(review.request) ?? {
       result: { status: 'Success' },
@@ -125,6 +127,7 @@ describe('a conversion webhook', () => {
     const hosts = list.body.items.map((item: any) => item.spec.host);
     expect(hosts).toEqual(expect.arrayContaining(['l1', 'l2', 'l3']));
     expect(asked).toHaveLength(1);
+    expect(askedAt).toBe('/convert?timeout=30s');
     expect(list.body.apiVersion).toBe('test.example/v2');
   });
 

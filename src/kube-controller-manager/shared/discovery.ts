@@ -9,7 +9,7 @@ export interface DiscoveredResource extends ResourceRef {
 
 export interface Discovery {
   readonly resources: readonly DiscoveredResource[];
-  /** Group versions whose discovery failed, with the error. */
+  /** Group versions whose discovery failed, with the error of aggregated discovery. */
   readonly failures: ReadonlyMap<string, string>;
 }
 
@@ -33,8 +33,9 @@ export async function discover(client: Client): Promise<Discovery> {
   const failures = new Map<string, string>();
   const lists = await Promise.all(
     versions.map(({ group, version, path }) =>
-      client.raw<{ resources?: readonly ApiResource[] }>('GET', path).catch((error): { resources: ApiResource[] } => {
-        failures.set(group ? `${group}/${version}` : version, (error as Error).message);
+      client.raw<{ resources?: readonly ApiResource[] }>('GET', path).catch((): { resources: ApiResource[] } => {
+        const failed = group ? `${group}/${version}` : version;
+        failures.set(failed, `stale GroupVersion discovery: ${failed}`);
         return { resources: [] };
       }),
     ),

@@ -112,7 +112,6 @@ export class ImageManager {
       const atMs = this.#clock.now();
       this.#failures.set(key, { atMs, message, delay: nextDelay(failure?.delay, atMs, pullDelays) });
       emit('Warning', 'Failed', `Failed to pull image "${reference}": ${message}`);
-      emit('Warning', 'Failed', 'Error: ErrImagePull');
       throw new ImageError('ErrImagePull', message);
     }
   }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import { ImageError } from '../images/images.ts';
 import { simulatedMachine } from '../machine/simulated-machine.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodRunner } from './pod-runner.ts';
@@ -72,3 +73,16 @@ test('a runner that is stopped waits a moment, and no longer, for a runtime that
   await clock.advance(1_000);
   await stopped;
 });
+
+test.each(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName'] as const)(
+  'an image that is missing by %s is the error of an event',
+  async (reason) => {
+    const { promise: failed, resolve: report } = Promise.withResolvers<string[]>();
+    const events = { event: (_: Pod, ...event: string[]) => report(event) };
+    const images = { retryAfterMs: () => 0, ensure: () => Promise.reject(new ImageError(reason, 'why')) };
+    const worker = new PodRunner(pod, toolsWith({ images, events }), () => {});
+    worker.wake();
+    expect(await failed).toEqual(['Warning', 'Failed', `Error: ${reason}`, 'spec.containers{c}']);
+    await worker.stop();
+  },
+);

@@ -48,8 +48,7 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   const fail = (reason: string, error: unknown): never => {
     signal.throwIfAborted();
     const message = (error as Error).message;
-    if (!(error instanceof ImageError)) emit('Warning', 'Failed', `Error: ${message}`);
-    else if (error.reason === 'ImagePullBackOff') emit('Warning', 'Failed', 'Error: ImagePullBackOff');
+    emit('Warning', 'Failed', `Error: ${error instanceof ImageError ? error.reason : message}`);
     throw new StartError(reason, message);
   };
 

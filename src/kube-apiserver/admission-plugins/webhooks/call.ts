@@ -30,10 +30,9 @@ const agent = new Agent({ keepAlive: true });
 const mostBytes = 3 << 20;
 
 /** Sends a review and resolves with the response's text. Rejects with an Error that has the cause. */
-export async function postReview(call: ReviewCall, query = ''): Promise<string> {
+export async function postReview(call: ReviewCall): Promise<string> {
   const { clientConfig, review } = call;
   const { shown, host, port, path, servername } = await placeOf(call);
-  const target = query ? `${path}${path.includes('?') ? '&' : '?'}${query}` : path;
   const body = Buffer.from(JSON.stringify(review));
   const user =
     call.users && userFor(call.users, servername, clientConfig.service ? (clientConfig.service.port ?? 443) : port);
@@ -45,9 +44,9 @@ export async function postReview(call: ReviewCall, query = ''): Promise<string> 
   const authorization = user && authorizationOf(user);
   const endMs = call.clock.monotonic() + call.timeoutSeconds * 1_000;
   const send = (at: string) => post({ host, port, path: at, tls, body, call, authorization, endMs });
-  const { code, text, contentType } = await followed(send, target, `https://${inUrl(servername)}:${port}`).catch(
+  const { code, text, contentType } = await followed(send, path, `https://${inUrl(servername)}:${port}`).catch(
     (error: Error) => {
-      throw new Error(`Post "${shown}${target.slice(path.length)}": ${error.message}`);
+      throw new Error(`Post "${shown}": ${error.message}`);
     },
   );
   if (code < 200 || code > 299) throw refusedCall(code, text, contentType);
@@ -139,13 +138,15 @@ interface Place {
 }
 
 /** A service is reached through one of its endpoints, because the API server may be outside of the service network. */
-async function placeOf({ clientConfig: { url, service }, client }: ReviewCall): Promise<Place> {
+async function placeOf({ clientConfig: { url, service }, client, timeoutSeconds }: ReviewCall): Promise<Place> {
+  const query = `?timeout=${timeoutSeconds}s`;
   if (url) {
     const { hostname, port, pathname } = new URL(url);
     const host = hostname.replace(/^\[|\]$/g, '');
-    return { shown: url, host, port: Number(port || 443), path: pathname, servername: host };
+    return { shown: url + query, host, port: Number(port || 443), path: pathname + query, servername: host };
   }
-  const { name = '', namespace = '', path = '/', port = 443 } = service ?? {};
+  const { name = '', namespace = '', port = 443 } = service ?? {};
+  const path = (service?.path ?? '/') + query;
   const servername = `${name}.${namespace}.svc`;
   const shown = `https://${servername}:${port}${path}`;
   const found = await client.get('services', { name, namespace }).catch(() => {

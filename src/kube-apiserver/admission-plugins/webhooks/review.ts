@@ -51,7 +51,7 @@ export async function ask(webhook: Webhook, shown: Shown, isMutating: boolean, a
     const { resource, subresource, operation } = attributes;
     return { webhook: name, resource, subresource, operation, UID: uid };
   };
-  const post = () => postReview(call, `timeout=${timeoutSeconds}s`);
+  const post = () => postReview(call);
   const text = await inSpan(attributes.server, spanName, spanAttributes, post).catch((error: Error) => {
     throw called(error);
   });

@@ -162,6 +162,18 @@ describe('a validating webhook', () => {
     expect((await map()).code).toBe(201);
   });
 
+  test('of a service that is missing or has no endpoints refuses', async () => {
+    const url = 'Post "https://nothing.default.svc:443/?timeout=7s"';
+    const failed = (why: string) =>
+      `Internal error occurred: failed calling webhook "hook.x.test": failed to call webhook: ${url}: ${why}`;
+    const service = { name: 'nothing', namespace: 'default' };
+    await configure('validating', { clientConfig: { service, caBundle }, timeoutSeconds: 7 });
+    expect((await map()).body.message).toBe(failed('service "nothing" not found'));
+    const nothing = { metadata: { name: 'nothing' }, spec: { ports: [{ port: 443 }] } };
+    await server.call('POST', '/api/v1/namespaces/default/services', nothing);
+    expect((await map()).body.message).toBe(failed('no endpoints available for service "nothing"'));
+  });
+
   test('that does not answer in time has failed', async () => {
     await configure('validating', { timeoutSeconds: 1 });
     answer = () => undefined;
