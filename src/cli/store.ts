@@ -1,5 +1,5 @@
 import { askControl } from '../cluster/control.ts';
-import { runningProcess } from '../cluster/data-directory.ts';
+import { type DataDirectory, runningProcess } from '../cluster/data-directory.ts';
 import type { ClusterStatus } from '../cluster/run.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
@@ -27,19 +27,23 @@ export async function migrate(options: ClusterOptions & { readonly to: 'etcd' })
     throw new CliError(`the store stays as it is: ${error.message}`);
   });
   print(`All objects up to revision ${revision} are in etcd. The cluster starts again as a server.`);
-  await untilServer(directory.controlSocket, directory.log);
+  await untilServer(directory);
   print(
     `The cluster is the first of several servers. Others join with the command of "${bold('./coracle token create --server')}".`,
   );
 }
 
-async function untilServer(controlSocket: string, log: string): Promise<void> {
+async function untilServer(directory: DataDirectory): Promise<void> {
   const lastMs = systemClock.monotonic() + restartTimeoutMs;
   for (;;) {
-    const status = await askControl<ClusterStatus>(controlSocket, 'status').catch(() => undefined);
+    const status = await askControl<ClusterStatus>(directory.controlSocket, 'status').catch(() => undefined);
     if (status?.controlPlane) return;
-    if (systemClock.monotonic() > lastMs)
-      throw new CliError(`the cluster does not answer again: see ${log}, and start it with "./coracle server"`);
+    // The same process goes on as a server.
+    const isRunning = await runningProcess(directory);
+    if (!isRunning || systemClock.monotonic() > lastMs)
+      throw new CliError(
+        `the cluster ${isRunning ? 'does not answer again' : 'has ended'}: see ${directory.log}, and start it with "./coracle server"`,
+      );
     await systemClock.sleep(pollMs);
   }
 }
