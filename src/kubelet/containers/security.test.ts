@@ -191,7 +191,8 @@ test.each([
   [{ containers: [{ name: 'c', securityContext: { privileged: true } }], securityContext: {} }, false],
   [{ containers: [], securityContext: { seLinuxOptions: { level: 's0' } } }, true],
   [{ containers: [{ name: 'c', securityContext: { seLinuxOptions: { type: 't' } } }] }, true],
-  [{ containers: [], initContainers: [{ name: 'i', securityContext: { seLinuxOptions: {} } }] }, true],
+  [{ containers: [], initContainers: [{ name: 'i', securityContext: { seLinuxOptions: { role: 'r' } } }] }, true],
+  [{ containers: [{ name: 'c', securityContext: { seLinuxOptions: {} } }] }, false],
 ])('a pod with %j uses SELinux: %j', (spec, expected) => {
   expect(usesSELinux({ spec } as unknown as Pod)).toBe(expected);
 });

@@ -108,4 +108,6 @@ export const hasAppArmor = (): boolean => {
 
 /** Neither the runtime's labels nor the mount options of volumes are supported. */
 export const usesSELinux = ({ spec }: Pod): boolean =>
-  [spec, ...spec.containers, ...(spec.initContainers ?? [])].some((each) => each.securityContext?.seLinuxOptions);
+  [spec, ...spec.containers, ...(spec.initContainers ?? [])].some(({ securityContext }) =>
+    Object.values(securityContext?.seLinuxOptions ?? {}).some(Boolean),
+  );
