@@ -231,5 +231,5 @@ class Recorder implements EventRecorder {
 const withOne = <T>(list: readonly T[], item: T): readonly T[] => list.concat([item]);
 
 /** Then the API rejects its last events; they are dropped. */
-const isNamespaceTerminating = (error: unknown): boolean =>
+export const isNamespaceTerminating = (error: unknown): boolean =>
   isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');

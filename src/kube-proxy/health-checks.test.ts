@@ -11,8 +11,8 @@ const servers = new HealthCheckServers({
   nodeIPs: ['127.0.0.1'],
   logger: silentLogger,
   events: {
-    event: (_, type, reason, message) => void events.push(`${type} ${reason}: ${message}`),
-    flush: async () => {},
+    report: (_, { type, reason, action, note }) => void events.push(`${type} ${reason} ${action}: ${note}`),
+    stop: async () => {},
   },
   problem: () => problem,
 });
@@ -60,7 +60,7 @@ test('a taken port is an event, and is tried again', async () => {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   await servers.sync([check(port, 1)]);
   expect(events.join()).toMatch(
-    `Warning FailedToStartServiceHealthcheck: node here failed to start healthcheck "ns/web" on port ${port}`,
+    `Warning FailedToStartServiceHealthcheck Listen: node here failed to start healthcheck "ns/web" on port ${port}`,
   );
   await new Promise((resolve) => server.close(resolve));
   await servers.sync([check(port, 1)]);

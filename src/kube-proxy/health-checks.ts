@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/networking/virtual-ips/#external-traffic-policy
 
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { EventRecorder } from '../client/client.ts';
+import type { EventReporter } from '../client/client.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { HealthCheck } from './service-ports.ts';
 
@@ -10,7 +10,7 @@ export interface HealthCheckOptions {
   readonly nodeName: string;
   readonly nodeIPs: readonly string[];
   readonly logger: Logger;
-  readonly events: EventRecorder;
+  readonly events: EventReporter;
   /** Why the proxy cannot program its rules; undefined: it can. */
   problem(): string | undefined;
 }
@@ -62,14 +62,14 @@ export class HealthCheckServers {
     } catch (error) {
       close(listening.servers);
       const { namespace, name, uid, port } = check;
-      const message = `node ${nodeName} failed to start healthcheck "${namespace}/${name}" on port ${port}: ${(error as Error).message}`;
+      const note = `node ${nodeName} failed to start healthcheck "${namespace}/${name}" on port ${port}: ${(error as Error).message}`;
       logger.warn('health check not served', { service: `${namespace}/${name}`, error: (error as Error).message });
       const service = {
         apiVersion: 'v1',
         kind: 'Service',
         metadata: { namespace, name, uid, creationTimestamp: '', resourceVersion: '' },
       };
-      events.event(service, 'Warning', 'FailedToStartServiceHealthcheck', message);
+      events.report(service, { type: 'Warning', reason: 'FailedToStartServiceHealthcheck', action: 'Listen', note });
     }
   }
 

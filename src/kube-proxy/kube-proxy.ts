@@ -2,7 +2,14 @@
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
 import type { ServiceCIDR } from '../api/api.ts';
-import { type ComponentContext, createEventRecorder, createInformer, type RunningComponent } from '../client/client.ts';
+import {
+  type ComponentContext,
+  createEventRecorder,
+  createEventReporter,
+  createInformer,
+  type EventReporter,
+  type RunningComponent,
+} from '../client/client.ts';
 import { startAnnouncer } from './announcer/announcer.ts';
 import type { ProxyBackend } from './backend.ts';
 import { HealthCheckServers } from './health-checks.ts';
@@ -38,13 +45,10 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   const services = createInformer(context, 'services');
   const slices = createInformer(context, 'endpointslices');
   const ranges = createInformer(context, 'servicecidrs');
-  const duration = context.metrics.histogram(
-    'kubeproxy_sync_proxy_rules_duration_seconds',
-    'SyncProxyRules latency in seconds.',
-    [0.001, 0.01, 0.1, 1, 10],
-  );
+  const duration = syncDuration(context.metrics);
   let problem: string | undefined;
-  const events = createEventRecorder(context, { component: 'kube-proxy', host: config.nodeName });
+  const events = createEventReporter(context, 'kube-proxy', config.nodeName);
+  const addressEvents = createEventRecorder(context, { component: 'kube-proxy', host: config.nodeName });
   const checks = new HealthCheckServers({ ...config, logger, events, problem: () => problem });
   let dirty = false;
   let syncing: Promise<void> | undefined;
@@ -82,11 +86,12 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
   slices.handle(changed);
   ranges.handle(changed);
   changed();
+  reportStart(events, config.nodeName);
   await syncing;
   // In user space the addresses are bound to the loopback interface of each node, so all nodes would answer for them.
   const announcer =
     backend.name === 'nftables' &&
-    startAnnouncer(context, { ...config, nodeIP: config.nodeIPs[0], services, slices, events });
+    startAnnouncer(context, { ...config, nodeIP: config.nodeIPs[0], services, slices, events: addressEvents });
   logger.info('kube-proxy started', { mode: backend.name });
   return {
     mode: backend.name,
@@ -97,10 +102,25 @@ export async function startKubeProxy(context: ComponentContext, config: KubeProx
       await Promise.all([services.stop(), slices.stop(), ranges.stop()]);
       await syncing;
       checks.stop();
+      await events.stop();
       // The userspace proxy ends with this process; kernel rules serve until the next start.
       if (backend.name === 'userspace') await backend.remove();
     },
   };
+}
+
+const syncDuration = (metrics: ComponentContext['metrics']) =>
+  metrics.histogram(
+    'kubeproxy_sync_proxy_rules_duration_seconds',
+    'SyncProxyRules latency in seconds.',
+    [0.001, 0.01, 0.1, 1, 10],
+  );
+
+/** The uid of a node in its events is its name: `kubectl describe node` finds them by it. */
+function reportStart(events: EventReporter, name: string): void {
+  const metadata = { name, uid: name, creationTimestamp: '', resourceVersion: '' };
+  const node = { apiVersion: 'v1', kind: 'Node', metadata };
+  events.report(node, { type: 'Normal', reason: 'Starting', action: 'StartKubeProxy', note: '' });
 }
 
 /** The ranges, also of ServiceCIDR objects. */

@@ -97,17 +97,21 @@ export class Binder {
         await context.client.createSubresource('pods', { name, namespace }, 'binding', binding);
       queue.done(uid);
       count(profile, 'scheduled');
-      profile.events.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${info.key} to ${node}`);
+      const note = `Successfully assigned ${info.key} to ${node}`;
+      profile.events.report(info.pod, { type: 'Normal', reason: 'Scheduled', action: 'Binding', note });
       return true;
     } catch (error) {
       cache.remove(uid);
       if (isNotFound(error)) queue.remove(uid);
       else if (error instanceof ExtenderError) this.#parts.failed(profile, queued, error.message, node);
-      else {
-        // Another writer bound it, or the API server failed: the informer or the next attempt decides.
-        if (!isConflict(error)) context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
+      else if (isConflict(error)) {
+        // Another writer bound it: the informer or the next attempt decides.
         count(profile, 'error');
         queue.failed(queued);
+      } else {
+        const why = `running Bind plugin "DefaultBinder": ${(error as Error).message}`;
+        context.logger.warn('binding failed', { pod: info.key, node, error: String(error) });
+        this.#parts.failed(profile, queued, why, node);
       }
       return false;
     } finally {
@@ -143,7 +147,7 @@ export const toolsFor = (
   clock,
   metrics,
   signal,
-  event: (type, reason, message) => events.event(info.pod, type, reason, message),
+  event: (type, reason, note) => events.report(info.pod, { type, reason, action: 'Scheduling', note }),
 });
 
 function end(attempt: Attempt | undefined): void {

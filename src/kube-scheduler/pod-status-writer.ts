@@ -1,14 +1,14 @@
 // The scheduler's writes to pod status: why a pod is pending, its nominated node, and the disruption of a victim.
 
 import { conditionOf, formatTime, isConflict, isNotFound, type Pod } from '../api/api.ts';
-import type { ComponentContext, EventRecorder } from '../client/client.ts';
+import type { ComponentContext, EventReporter } from '../client/client.ts';
 
 export class PodStatusWriter {
   readonly #context: ComponentContext;
   readonly #schedulerName: string;
-  readonly #events: EventRecorder;
+  readonly #events: EventReporter;
 
-  constructor(context: ComponentContext, schedulerName: string, events: EventRecorder) {
+  constructor(context: ComponentContext, schedulerName: string, events: EventReporter) {
     this.#context = context;
     this.#schedulerName = schedulerName;
     this.#events = events;
@@ -68,8 +68,10 @@ export class PodStatusWriter {
       if (!isNotFound(error) && !isConflict(error)) this.#warn('preemption failed', victim, error);
       return false;
     }
-    const message = `Preempted by pod ${preemptor.metadata.uid} on node ${victim.spec.nodeName}`;
-    this.#events.event(victim, 'Normal', 'Preempted', message);
+    this.#events.report(victim, {
+      ...{ type: 'Normal', reason: 'Preempted', action: 'Preempting', related: preemptor },
+      note: `Preempted by pod ${preemptor.metadata.uid} on node ${victim.spec.nodeName}`,
+    });
     return true;
   }
 

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/scheduling/config/#multiple-profiles
 
 import type { ComponentContext } from '../client/client.ts';
-import { createEventRecorder, type EventRecorder } from '../client/client.ts';
+import { createEventReporter, type EventReporter, type Report } from '../client/client.ts';
 import { SchedulingCycle } from './cycle.ts';
 import type { Plugin } from './framework.ts';
 import { PodStatusWriter } from './pod-status-writer.ts';
@@ -18,13 +18,13 @@ export interface Profile {
   readonly plugins: readonly Plugin[];
   readonly pluginByName: ReadonlyMap<string, Plugin>;
   readonly cycle: SchedulingCycle;
-  readonly events: EventRecorder;
+  readonly events: EventReporter;
   readonly status: PodStatusWriter;
 }
 
 export function createProfile(context: ComponentContext, config: ProfileConfig): Profile {
   const { schedulerName, plugins, percentageOfNodesToScore } = config;
-  const events = createEventRecorder(context, { component: schedulerName });
+  const events = createEventReporter(context, schedulerName);
   return {
     name: schedulerName,
     plugins,
@@ -34,3 +34,10 @@ export function createProfile(context: ComponentContext, config: ProfileConfig):
     status: new PodStatusWriter(context, schedulerName, events),
   };
 }
+
+export const failedScheduling = (note: string): Report => ({
+  type: 'Warning',
+  reason: 'FailedScheduling',
+  action: 'Scheduling',
+  note,
+});

@@ -15,7 +15,7 @@ import type { Extender } from './extenders/extender.ts';
 import { CycleError, type Failure, type Preemption } from './framework.ts';
 import { isBeingResized, type PodInfo, podInfo, requestsLess } from './pod-info.ts';
 import { type PostFilterResult, runPostFilters } from './post-filter.ts';
-import { createProfile, type Profile, type ProfileConfig } from './profile.ts';
+import { createProfile, failedScheduling, type Profile, type ProfileConfig } from './profile.ts';
 import { type BackOff, type QueuedPod, SchedulingQueue } from './queue.ts';
 import { openStorage } from './storage.ts';
 
@@ -110,7 +110,7 @@ export class Scheduler {
     this.#binder.stop();
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await Promise.allSettled(this.#writes);
-    for (const { events } of this.#profiles.values()) await events.flush();
+    for (const { events } of this.#profiles.values()) await events.stop();
   }
 
   explain(pod: string): Decision | undefined {
@@ -276,7 +276,7 @@ export class Scheduler {
   #failed({ name, events, status }: Profile, queued: QueuedPod, message: string, expected?: string): void {
     const { pod } = queued.info;
     this.#attempts.add(1, { profile: name, result: 'error' });
-    events.event(pod, 'Warning', 'FailedScheduling', message);
+    events.report(pod, failedScheduling(message));
     this.#cache.nominations.delete(pod.metadata.uid);
     const before = expected ?? pod.status?.nominatedNodeName;
     this.#track(status.report(pod, message, null, 'SchedulerError', before));
@@ -305,7 +305,7 @@ export class Scheduler {
     const message = unschedulableMessage(this.#cache.nodes.length, failure, found.message);
     this.#count(profile, 'unschedulable');
     this.#record(info, failure, message);
-    profile.events.event(info.pod, 'Warning', 'FailedScheduling', message);
+    profile.events.report(info.pod, failedScheduling(message));
     if (found.preemption) return this.#preempt(profile, queued, failure, message, found.preemption);
     this.#queue.refused(queued, failure.plugins);
     if (found.clearsNomination) this.#cache.nominations.delete(info.pod.metadata.uid);

@@ -26,6 +26,7 @@ const addPod = (name: string, cpu: string, spec: object = {}) =>
 const get = (name: string): Promise<Pod> => cluster.client.get('pods', { namespace: 'default', name });
 const scheduled = (pod: Pod) => conditionOf(pod, 'PodScheduled');
 const isOn = async (pod: string, node: string) => (await get(pod)).spec.nodeName === node;
+const reports = { group: 'events.k8s.io', version: 'v1', resource: 'events', namespaced: true };
 const messages = async (pod: string, reason: string) =>
   (await cluster.client.list('events', { namespace: 'default' })).items
     .filter((e) => e.involvedObject.name === pod && e.reason === reason)
@@ -54,6 +55,17 @@ test('a pod waits with a reason, and is scheduled to a new node', async () => {
   await cluster.until(async () => (await messages('web', 'Scheduled')).length === 1);
   expect(await messages('web', 'Scheduled')).toEqual(['Successfully assigned default/web to small']);
   expect(await messages('web', 'FailedScheduling')).toContain(why);
+  const { items } = await cluster.client.list(reports, { namespace: 'default' });
+  expect(items.find((event: any) => event.note === why)).toMatchObject({
+    ...{ type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling' },
+    eventTime: expect.stringMatching(/\.\d{6}Z$/),
+    reportingController: 'default-scheduler',
+    reportingInstance: expect.stringMatching(/^default-scheduler-./),
+    regarding: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'web' },
+    // As when a client of the new API creates it.
+    ...{ deprecatedSource: {}, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
+  });
+  expect(items.find((event: any) => event.reason === 'Scheduled')).toMatchObject({ type: 'Normal', action: 'Binding' });
 });
 
 test('ended pods free resources', async () => {
@@ -84,6 +96,15 @@ test('an important pod takes the place of a less important one', async () => {
     await cluster.client.delete('pods', { namespace: 'default', name: 'lesser' }, { gracePeriodSeconds: 0 });
   }
   await cluster.until(() => isOn('urgent', 'one'), 20_000);
+  const { items } = await cluster.client.list(reports, { namespace: 'default' });
+  const { uid } = (await get('urgent')).metadata;
+  expect(items.filter((event: any) => event.reason === 'Preempted')).toMatchObject([
+    {
+      ...{ type: 'Normal', action: 'Preempting', note: `Preempted by pod ${uid} on node one` },
+      regarding: { kind: 'Pod', name: 'lesser' },
+      related: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'urgent', uid },
+    },
+  ]);
 });
 
 test('while victims end, no more are chosen, and their place is kept for the pod that waits for it', async () => {
