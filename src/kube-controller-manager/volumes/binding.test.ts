@@ -181,6 +181,18 @@ describe('a claim without a volume', () => {
       'wait ProvisioningFailed: no volume plugin matched name: kubernetes.io/no-provisioner',
     ],
     [
+      'of an in-tree plugin is left to the driver that replaced it',
+      claim({ storageClassName: 'now' }),
+      { classes: [storageClass('now', { provisioner: 'kubernetes.io/gce-pd' })] },
+      'ask pd.csi.storage.gke.io',
+    ],
+    [
+      'of an in-tree plugin without such a driver',
+      claim({ storageClassName: 'now' }),
+      { classes: [storageClass('now', { provisioner: 'kubernetes.io/glusterfs' })] },
+      'wait ProvisioningFailed: no volume plugin matched name: kubernetes.io/glusterfs',
+    ],
+    [
       'of a class that waits for its first pod',
       claim({ storageClassName: 'late' }),
       { classes: [late], volumes: [volume('late', { storageClassName: 'late' })] },
@@ -369,9 +381,17 @@ test.each<[string, Fields, string | undefined]>([
     'Delete by a plugin that is gone',
     {
       persistentVolumeReclaimPolicy: 'Delete',
+      annotations: { 'pv.kubernetes.io/provisioned-by': 'kubernetes.io/glusterfs' },
+    },
+    'VolumeFailedDelete: no volume plugin matched name: kubernetes.io/glusterfs',
+  ],
+  [
+    'Delete is left to the driver that replaced the plugin',
+    {
+      persistentVolumeReclaimPolicy: 'Delete',
       annotations: { 'pv.kubernetes.io/provisioned-by': 'kubernetes.io/aws-ebs' },
     },
-    'VolumeFailedDelete: no volume plugin matched name: kubernetes.io/aws-ebs',
+    undefined,
   ],
 ])('reclaim policy: %s', (_, fields, expected) => {
   const fault = reclaimFault(volume('v', fields));

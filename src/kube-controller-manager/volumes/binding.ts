@@ -7,7 +7,6 @@ import {
   matchingVolume,
   mismatchOf,
   namesStorageClass,
-  noProvisioner,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type StorageClass,
@@ -112,12 +111,26 @@ function askProvisioner(className: string, storageClass: StorageClass | undefine
     note: { type: 'Warning', reason: 'ProvisioningFailed', message },
   });
   if (!storageClass) return fail(`storageclass.storage.k8s.io "${className}" not found`);
-  const { provisioner } = storageClass;
-  // No in-tree plugin of Kubernetes provisions volumes any more.
-  if (provisioner === noProvisioner || provisioner.startsWith('kubernetes.io/'))
-    return fail(`no volume plugin matched name: ${provisioner}`);
-  return { do: 'ask-provisioner', provisioner };
+  const provisioner = driverFor(storageClass.provisioner);
+  return provisioner
+    ? { do: 'ask-provisioner', provisioner }
+    : fail(`no volume plugin matched name: ${storageClass.provisioner}`);
 }
+
+/** CSI drivers that replaced in-tree plugins. https://kubernetes.io/docs/concepts/storage/volumes/#csi-migration */
+const migrated: ReadonlyMap<string, string> = new Map([
+  ['kubernetes.io/aws-ebs', 'ebs.csi.aws.com'],
+  ['kubernetes.io/azure-disk', 'disk.csi.azure.com'],
+  ['kubernetes.io/azure-file', 'file.csi.azure.com'],
+  ['kubernetes.io/cinder', 'cinder.csi.openstack.org'],
+  ['kubernetes.io/gce-pd', 'pd.csi.storage.gke.io'],
+  ['kubernetes.io/portworx-volume', 'pxd.portworx.com'],
+  ['kubernetes.io/vsphere-volume', 'csi.vsphere.vmware.com'],
+]);
+
+/** The external provisioner; undefined for an in-tree plugin, because Kubernetes has none that provisions volumes. */
+const driverFor = (provisioner: string): string | undefined =>
+  migrated.get(provisioner) ?? (provisioner.startsWith('kubernetes.io/') ? undefined : provisioner);
 
 /** Volumes with the fewest access modes come first, and among those the smallest. */
 function bestVolume(
@@ -182,7 +195,7 @@ export function reclaimFault({ metadata, spec }: PersistentVolume): Note | undef
       return fail('VolumeFailedRecycle', 'No recycler plugin found for the volume!');
     case 'Delete': {
       const provisioner = metadata.annotations?.[volumeAnnotations.provisionedBy];
-      if (spec.csi || (provisioner && !provisioner.startsWith('kubernetes.io/'))) return undefined;
+      if (spec.csi || (provisioner && driverFor(provisioner))) return undefined;
       const why = provisioner ? `no volume plugin matched name: ${provisioner}` : 'no deletable volume plugin matched';
       const of = provisioner ? '' : `error getting deleter volume plugin for volume "${metadata.name}": `;
       return fail('VolumeFailedDelete', `${of}${why}`);
