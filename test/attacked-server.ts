@@ -3,6 +3,7 @@
 
 import { fork } from 'node:child_process';
 import { Agent, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 
 export interface Answer {
   readonly code: number;
@@ -28,9 +29,13 @@ export interface AttackedServer {
   stop(): void;
 }
 
-export async function startAttackedServer(): Promise<AttackedServer> {
-  const child = fork(new URL('./attacks-server.ts', import.meta.url), { execArgv: ['--stack-size=6000'] });
-  const agent = new Agent({ keepAlive: true });
+export async function startAttackedServer({ isSecure = false } = {}): Promise<AttackedServer> {
+  const child = fork(new URL('./attacks-server.ts', import.meta.url), isSecure ? ['tls'] : [], {
+    execArgv: ['--stack-size=6000'],
+  });
+  const agent = isSecure
+    ? new SecureAgent({ keepAlive: true, rejectUnauthorized: false })
+    : new Agent({ keepAlive: true });
   const told = () => new Promise<any>((resolve) => child.once('message', resolve));
   const url = new URL((await told()).url);
   const read = () => {
@@ -42,7 +47,7 @@ export async function startAttackedServer(): Promise<AttackedServer> {
     send: (method, path, body, type = 'json', more = {}) =>
       new Promise((resolve, reject) => {
         const headers = { ...(body !== undefined && { 'content-type': `application/${type}` }), ...more };
-        const asked = request(
+        const asked = (isSecure ? secureRequest : request)(
           { ...{ host: url.hostname, port: url.port, method, path, agent, headers } },
           (response) => {
             const chunks: Buffer[] = [];

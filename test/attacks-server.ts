@@ -1,10 +1,13 @@
 // An API server in a separate process, which reports its longest blockage of the event loop and its memory.
 
+import { testAuthority } from '../src/kube-apiserver/testing/test-certificates.ts';
 import { startTestServer } from '../src/kube-apiserver/testing/test-server.ts';
 
 const everyMs = 5;
 const server = await startTestServer();
-const listener = await server.listen({ port: 0 });
+const isSecure = process.argv.includes('tls');
+const tls = isSecure ? { tls: await (await testAuthority()).issue('CN=server', ['127.0.0.1']) } : {};
+const listener = await server.listen({ port: 0, ...tls });
 let longestMs = 0;
 let highest = 0;
 

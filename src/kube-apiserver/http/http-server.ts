@@ -19,7 +19,7 @@ import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
 import { owns } from '../site.ts';
-import { Beginnings } from './begin.ts';
+import { Beginnings, Pipelines } from './begin.ts';
 import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { respond } from './respond.ts';
@@ -73,9 +73,12 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
   const serving: Serving = { server, tls };
   const beginnings = new Beginnings();
   const requests = new RunningRequests();
+  const pipelines = new Pipelines();
   const handle = (incoming: Incoming, outgoing: Outgoing) => {
     requests.begin(outgoing);
-    void answer(serving, beginnings, incoming, outgoing);
+    const previous = pipelines.previous(incoming, outgoing);
+    if (previous === 'too many') return;
+    void answer(serving, beginnings, incoming, outgoing, previous);
   };
   const secure = tls && secureServer(tls, handle);
   const http = (secure ?? createServer({ maxHeaderSize: headerBytes }, handle)) as HttpServer;
@@ -206,7 +209,13 @@ function closeWhenIdle(session: Http2Session): void {
   });
 }
 
-async function answer(serving: Serving, beginnings: Beginnings, incoming: Incoming, outgoing: Outgoing): Promise<void> {
+async function answer(
+  serving: Serving,
+  beginnings: Beginnings,
+  incoming: Incoming,
+  outgoing: Outgoing,
+  previous: Promise<void> | undefined,
+): Promise<void> {
   const { server } = serving;
   // Few requests use their signal.
   let gone: AbortController | undefined;
@@ -218,11 +227,13 @@ async function answer(serving: Serving, beginnings: Beginnings, incoming: Incomi
   incoming.on('aborted', gaveUp);
   outgoing.on('error', () => {});
   const signal = () => (gone ??= new AbortController()).signal;
+  if (previous) await previous;
+  const turn = beginnings.turn(connectionOf(incoming), isHealth(incoming.url ?? ''));
+  if (turn) await turn;
+  // A client may reset its streams as fast as it opens them.
+  if (isGone(outgoing)) return;
   const request = requestOf(serving, incoming, { signal, giveUp: gaveUp });
   try {
-    // Health checks matter most under load.
-    const turn = isHealth(request.path) ? undefined : beginnings.turn(connectionOf(incoming));
-    if (turn) await turn;
     const entry = await entered(request);
     if (entry.type === 'page') sendPage(request, outgoing, entry);
     else await respondUntil(entry, outgoing);
@@ -284,6 +295,9 @@ function requestOf(serving: Serving, incoming: Incoming, { signal, giveUp, upgra
     connection: upgrade ? { ...peer, upgrade } : peer,
   };
 }
+
+const isGone = (outgoing: Outgoing): boolean =>
+  'stream' in outgoing ? outgoing.stream.destroyed || outgoing.stream.closed : outgoing.destroyed;
 
 const isHealth = (path: string): boolean => /^\/(livez|readyz|healthz)/.test(path);
 

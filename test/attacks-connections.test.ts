@@ -1,0 +1,98 @@
+// Attacks by the frames and the order of requests on connections, as in attacks.test.ts: they need no rights.
+
+import type { TLSSocket } from 'node:tls';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AttackedServer, startAttackedServer } from './attacked-server.ts';
+import { frame, get, openTls, preface } from './http2-frames.ts';
+
+const longestWaitMs = 250;
+const mostMegabytes = 300;
+const attempts = 4;
+const attackMs = 1_500;
+
+let server: AttackedServer;
+const maps = '/api/v1/namespaces/default/configmaps';
+const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+beforeAll(async () => {
+  server = await startAttackedServer({ isSecure: true });
+  for (let i = 0; i < 20; i++) {
+    const body = JSON.stringify({ metadata: { name: `m${i}` }, data: { a: 'x'.repeat(900_000) } });
+    expect((await server.send('POST', maps, body)).code).toBe(201);
+  }
+});
+afterAll(() => server.stop());
+
+interface Attack {
+  readonly attack: string;
+  readonly protocol: 'h2' | 'http/1.1';
+  readonly connections: number;
+  readonly isRead?: boolean;
+  readonly run: (socket: TLSSocket) => void;
+}
+
+const pipelined = (path: string) => (socket: TLSSocket) =>
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(10_000));
+
+const attacks: readonly Attack[] = [
+  {
+    attack: 'streams that are reset at once',
+    protocol: 'h2',
+    connections: 2,
+    isRead: true,
+    run(socket) {
+      const cancel = Buffer.from([0, 0, 0, 8]);
+      const streams = many(20_000, (i) => [get(2 * i + 1, maps), frame('reset', 2 * i + 1, cancel)]);
+      socket.write(Buffer.concat([preface(), ...streams.flat()]));
+    },
+  },
+  { attack: 'ten thousand lists in a pipeline', protocol: 'http/1.1', connections: 2, run: pipelined(maps) },
+  {
+    attack: 'ten thousand health checks in a pipeline',
+    protocol: 'http/1.1',
+    connections: 2,
+    run: pipelined('/livez'),
+  },
+];
+
+test.each(attacks)('$attack', async ({ protocol, connections, isRead, run }) => {
+  for (let attempt = 1; ; attempt++) {
+    const { code, waitMs, megabytes } = await server.measured(async () => {
+      const sockets = await Promise.all(many(connections, () => openTls(server.url, protocol)));
+      for (const socket of sockets) {
+        socket.on('error', () => {});
+        if (isRead) socket.resume();
+        run(socket);
+      }
+      await new Promise((resolve) => setTimeout(resolve, attackMs));
+      const answer = await server.send('GET', '/livez');
+      for (const socket of sockets) socket.destroy();
+      return answer;
+    });
+    expect(code).toBe(200);
+    if (waitMs < longestWaitMs && megabytes < mostMegabytes) return;
+    if (attempt < attempts) continue;
+    expect(waitMs).toBeLessThan(longestWaitMs);
+    expect(megabytes).toBeLessThan(mostMegabytes);
+  }
+});
+
+test('a pipeline is served in order, one request at a time, and one that is too long is closed', async () => {
+  const socket = await openTls(server.url, 'http/1.1');
+  socket.on('error', () => {});
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  const ask = (count: number) =>
+    socket.write(many(count, (i) => `GET /api/v1/namespaces/n${i} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+  const names = () =>
+    [
+      ...Buffer.concat(chunks)
+        .toString()
+        .matchAll(/"name":"(n\d+)"/g),
+    ].map(([, name]) => name);
+  ask(50);
+  await expect.poll(() => names().length).toBe(50);
+  expect(names()).toEqual(many(50, (i) => `n${i}`));
+  ask(500);
+  await expect.poll(() => socket.closed).toBe(true);
+});

@@ -1,0 +1,53 @@
+// Frames of HTTP/2 as bytes, for clients that break its rules (RFC 9113).
+
+import { connect, type TLSSocket } from 'node:tls';
+
+const lengthInPrefix = 127;
+
+const frameTypes = { headers: 1, reset: 3, settings: 4 } as const;
+const endOfStream = 1;
+const endOfHeaders = 4;
+
+export function frame(
+  type: keyof typeof frameTypes,
+  stream: number,
+  payload: Buffer = Buffer.alloc(0),
+  flags = 0,
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = frameTypes[type];
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A header field's name or value (RFC 7541, section 5.2). */
+function literal(text: string): Buffer {
+  if (text.length >= lengthInPrefix) throw new Error('longer texts have another form');
+  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
+}
+
+/** A GET request. The numbers are fields of the static table (RFC 7541, appendix A). */
+export const get = (stream: number, path: string): Buffer =>
+  frame(
+    'headers',
+    stream,
+    Buffer.concat([Buffer.from([0x82, 0x87, 0x04]), literal(path), Buffer.from([0x01]), literal('x')]),
+    endOfStream | endOfHeaders,
+  );
+
+/** The beginning of a connection. `window`: bytes of each response that the client takes without further notice. */
+export function preface(window = 65_535): Buffer {
+  const initialWindowSize = Buffer.alloc(6);
+  initialWindowSize.writeUInt16BE(4);
+  initialWindowSize.writeUInt32BE(window, 2);
+  return Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame('settings', 0, initialWindowSize)]);
+}
+
+export const openTls = ({ hostname, port }: URL, protocol: 'h2' | 'http/1.1'): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const options = { host: hostname, port: Number(port), rejectUnauthorized: false, ALPNProtocols: [protocol] };
+    const socket = connect(options, () => resolve(socket));
+    socket.on('error', reject);
+  });
