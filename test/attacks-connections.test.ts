@@ -53,6 +53,18 @@ const attacks: readonly Attack[] = [
     connections: 2,
     run: pipelined('/livez'),
   },
+  {
+    attack: 'a thousand lists that are not read',
+    protocol: 'h2',
+    connections: 10,
+    run: (socket) => socket.write(Buffer.concat([preface(1_000), ...many(100, (i) => get(2 * i + 1, maps))])),
+  },
+  {
+    attack: 'a thousand objects that are not read',
+    protocol: 'h2',
+    connections: 10,
+    run: (socket) => socket.write(Buffer.concat([preface(1_000), ...many(100, (i) => get(2 * i + 1, `${maps}/m0`))])),
+  },
 ];
 
 test.each(attacks)('$attack', async ({ protocol, connections, isRead, run }) => {

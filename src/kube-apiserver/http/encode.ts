@@ -7,7 +7,7 @@ import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } fro
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ListReply, ObjectReply, RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
-import { ListBody, remaining } from './list-body.ts';
+import { ItemBody, ListBody, remaining } from './list-body.ts';
 import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
 import { includeObject, partial, table } from './table.ts';
@@ -16,7 +16,7 @@ import { TextList } from './text-list.ts';
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Uint8Array | string | ListBody | ProtobufList | TextList;
+  readonly body: Uint8Array | string | ListBody | ItemBody | ProtobufList | TextList;
 }
 
 /** The response format for this client; throws 406. `hasProtobuf`: the response has a protobuf form. */
@@ -43,7 +43,7 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
     return whole(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
   }
   if (item && accepted.format === 'json' && !accepted.pretty)
-    return { code, contentType: 'application/json', body: item.bytes() };
+    return { code, contentType: 'application/json', body: new ItemBody(item) };
   return whole(code, object, accepted);
 }
 

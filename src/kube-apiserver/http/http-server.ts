@@ -22,6 +22,7 @@ import { owns } from '../site.ts';
 import { Beginnings, Pipelines } from './begin.ts';
 import { abandonRest, bodyReader } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
+import { isGone } from './is-gone.ts';
 import { respond } from './respond.ts';
 import { RunningRequests } from './running-requests.ts';
 import { isIssuedBy, ServingTls, type TlsChange, type TlsOptions } from './serving-tls.ts';
@@ -295,9 +296,6 @@ function requestOf(serving: Serving, incoming: Incoming, { signal, giveUp, upgra
     connection: upgrade ? { ...peer, upgrade } : peer,
   };
 }
-
-const isGone = (outgoing: Outgoing): boolean =>
-  'stream' in outgoing ? outgoing.stream.destroyed || outgoing.stream.closed : outgoing.destroyed;
 
 const isHealth = (path: string): boolean => /^\/(livez|readyz|healthz)/.test(path);
 

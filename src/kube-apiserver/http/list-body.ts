@@ -11,11 +11,16 @@ const comma = 0x2c;
 export const remaining = ({ remainingItemCount }: ListReply['metadata']) =>
   remainingItemCount === undefined ? {} : { remainingItemCount };
 
-export class ListBody {
+/** A response that is made while it is sent. */
+export interface Body {
   /** Bytes in all. */
   readonly length: number;
-  /** A buffer for `fill` has at least this many bytes. */
-  readonly widest: number;
+  /** Writes the next piece to `target` and returns its length; 0 when all was written. */
+  fill(target: Buffer): number;
+}
+
+export class ListBody implements Body {
+  readonly length: number;
   readonly #head: Buffer;
   readonly #tail: Buffer;
   readonly #items: readonly Item[];
@@ -23,6 +28,8 @@ export class ListBody {
   readonly #typed: boolean;
   /** -1: the head is next; then the index of the next item; the number of items: done. */
   #at = -1;
+  /** Bytes of it that are written. */
+  #within = 0;
 
   constructor(kind: Kind, items: readonly Item[], metadata: ListReply['metadata']) {
     const apiVersion = apiVersionOf(kind);
@@ -44,37 +51,68 @@ export class ListBody {
       this.#tail = Buffer.from(']}\n');
     }
     let length = this.#head.length + this.#tail.length + Math.max(items.length - 1, 0);
-    let widest = Math.max(this.#head.length, this.#tail.length);
-    for (const item of items) {
-      const bytes = item.byteLength(this.#typed);
-      length += bytes;
-      if (bytes >= widest) widest = bytes + 1;
-    }
+    for (const item of items) length += item.byteLength(this.#typed);
     this.length = length;
-    this.widest = widest;
   }
 
-  /** Writes the next piece to `target` and returns its length; 0 when all was written. */
   fill(target: Buffer): number {
     let offset = 0;
     if (this.#at < 0) {
-      offset = this.#head.copy(target);
+      offset = this.#part(this.#head, target, offset);
+      if (this.#within > 0) return offset;
       this.#at = 0;
     }
     for (; this.#at < this.#items.length; this.#at++) {
       const item = this.#items[this.#at];
-      if (offset + item.byteLength(this.#typed) + 1 > target.length) return offset;
-      if (this.#at) target[offset++] = comma;
-      offset = item.write(target, offset, this.#typed);
+      const length = item.byteLength(this.#typed);
+      if (offset === target.length) return offset;
+      // A comma is not separated from the first byte of its item.
+      if (this.#within === 0 && this.#at) {
+        if (offset + 2 > target.length) return offset;
+        target[offset++] = comma;
+      }
+      if (this.#within === 0 && offset + length <= target.length) {
+        offset = item.write(target, offset, this.#typed);
+        continue;
+      }
+      const end = item.writePart(target, offset, this.#typed, this.#within);
+      this.#within += end - offset;
+      offset = end;
+      if (this.#within < length) return offset;
+      this.#within = 0;
     }
-    if (this.#at > this.#items.length || offset + this.#tail.length > target.length) return offset;
-    this.#at++;
-    return offset + this.#tail.copy(target, offset);
+    if (this.#at > this.#items.length || offset === target.length) return offset;
+    offset = this.#part(this.#tail, target, offset);
+    if (this.#within === 0) this.#at++;
+    return offset;
   }
 
-  /** The whole list in one buffer. */
-  whole(): Buffer {
-    const body = Buffer.allocUnsafe(Math.max(this.length, this.widest));
-    return body.subarray(0, this.fill(body));
+  #part(bytes: Buffer, target: Buffer, offset: number): number {
+    const copied = bytes.copy(target, offset, this.#within);
+    this.#within = this.#within + copied < bytes.length ? this.#within + copied : 0;
+    return offset + copied;
   }
+}
+
+/** A long object, from the bytes that all its readers share. */
+export class ItemBody implements Body {
+  readonly length: number;
+  readonly #item: Item;
+  #at = 0;
+
+  constructor(item: Item) {
+    this.#item = item;
+    this.length = item.byteLength(true);
+  }
+
+  fill(target: Buffer): number {
+    const length = this.#item.writePart(target, 0, true, this.#at);
+    this.#at += length;
+    return length;
+  }
+}
+
+export function wholeOf(body: Body): Buffer {
+  const bytes = Buffer.allocUnsafe(body.length);
+  return bytes.subarray(0, body.fill(bytes));
 }

@@ -11,7 +11,8 @@ import { apiVersionOf } from '../registry/codec.ts';
 import type { ObjectReply, RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from './encode.ts';
-import { ListBody } from './list-body.ts';
+import { isGone } from './is-gone.ts';
+import { type Body, ItemBody, ListBody, wholeOf as wholeBody } from './list-body.ts';
 import type { Accepted } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
 import { TextList } from './text-list.ts';
@@ -22,8 +23,13 @@ type Response = ServerResponse | Http2ServerResponse;
 const gzip = promisify(gzipCallback);
 /** Smaller answers are not worth compressing (Kubernetes: 128 KiB). */
 const gzipFromBytes = 128 << 10;
-/** Lists above this size are sent in pieces. */
+/** Objects and lists above this size are sent in pieces. */
+const wholeBytes = 64 << 10;
 const pieceBytes = 256 << 10;
+/** While many responses wait for their readers, pieces are small. */
+const smallPieceBytes = 16 << 10;
+const mostWaitingBytes = 64 << 20;
+let waitingBytes = 0;
 
 const plainJson: Accepted = { format: 'json' };
 
@@ -147,12 +153,8 @@ async function send(
   { code, contentType, body }: Encoded,
   base: Record<string, string | string[]>,
 ): Promise<void> {
-  if (
-    body instanceof ListBody &&
-    request.method !== 'HEAD' &&
-    body.length > pieceBytes &&
-    !compresses(request, body.length)
-  ) {
+  const isMade = body instanceof ListBody || body instanceof ItemBody;
+  if (isMade && request.method !== 'HEAD' && body.length > wholeBytes && !compresses(request, body.length)) {
     writeHead(response, code, { ...base, 'Content-Type': contentType, 'Content-Length': body.length });
     request.series?.responseSizes?.observe(body.length);
     return sendPieces(response, body);
@@ -168,7 +170,7 @@ async function send(
     }
   }
   if (body instanceof TextList) return sendText(request, response, { code, contentType, body }, base);
-  let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : body instanceof ListBody ? body.whole() : body;
+  let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : isMade ? wholeBody(body) : body;
   const headers: Record<string, string | string[] | number> = {
     ...base,
     ...(contentType && { 'Content-Type': contentType }),
@@ -254,20 +256,31 @@ function compresses({ headers, connection }: ApiRequest, length: number): boolea
 }
 
 /** Two buffers take turns: one is filled while the other is on its way. */
-async function sendPieces(response: Response, list: ListBody): Promise<void> {
-  const size = Math.max(pieceBytes, list.widest);
+async function sendPieces(response: Response, body: Body): Promise<void> {
+  const size = Math.min(body.length, waitingBytes < mostWaitingBytes ? pieceBytes : smallPieceBytes);
   const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
-  const closed = new Promise<void>((resolve) => (response as ServerResponse).once('close', resolve));
+  let isClosed = false;
+  const closed = new Promise<void>((resolve) =>
+    (response as ServerResponse).once('close', () => {
+      isClosed = true;
+      resolve();
+    }),
+  );
   const write = response.write as (chunk: Uint8Array, done: () => void) => boolean;
   let previous: Promise<void> | undefined;
-  for (let turn = 0; !response.destroyed; turn ^= 1) {
-    const length = list.fill(buffers[turn]);
-    if (!length) break;
-    const sent = new Promise<void>((resolve) => write.call(response, buffers[turn].subarray(0, length), resolve));
+  waitingBytes += 2 * size;
+  try {
+    for (let turn = 0; !isClosed; turn ^= 1) {
+      const length = body.fill(buffers[turn]);
+      if (!length) break;
+      const sent = new Promise<void>((resolve) => write.call(response, buffers[turn].subarray(0, length), resolve));
+      if (previous) await Promise.race([previous, closed]);
+      previous = sent;
+    }
     if (previous) await Promise.race([previous, closed]);
-    previous = sent;
+  } finally {
+    waitingBytes -= 2 * size;
   }
-  if (previous) await Promise.race([previous, closed]);
   response.end();
 }
 
@@ -283,7 +296,7 @@ async function sendRaw(
   writeHead(response, code, { ...base, ...(contentType && { 'Content-Type': contentType }) });
   flush(response);
   for await (const chunk of body) {
-    if (response.destroyed) break;
+    if (isGone(response)) break;
     if (!(response.write as (chunk: Uint8Array) => boolean)(chunk)) await drained(response as ServerResponse);
   }
   response.end();

@@ -10,6 +10,7 @@ import { encodeWatchEvent, protobufSchema } from '../protobuf/protobuf.ts';
 import { served, sharesBytes } from '../registry/codec.ts';
 import type { WatchReply, WatchSink } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
+import { isGone } from './is-gone.ts';
 import type { Accepted } from './media-type.ts';
 import { includeObject, partial, table } from './table.ts';
 
@@ -31,7 +32,7 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
     events.add();
     sizes.observe(bytes.length);
     if (target.writableLength > mostPendingBytes) response.destroy();
-    else if (!response.destroyed) target.write(bytes);
+    else if (!isGone(response)) target.write(bytes);
   };
   const chunked = socket !== null;
   const send = (bytes: Buffer) => write(chunked ? chunk(bytes) : bytes);
@@ -50,7 +51,7 @@ export function streamWatch(request: ApiRequest, response: Response, reply: Watc
     },
     bookmark: (object) => line('BOOKMARK', (accepted.as && shape?.().of?.(object)) ?? object),
     ready: () => {
-      if (response.destroyed || target.writableLength < enoughPendingBytes) return undefined;
+      if (isGone(response) || target.writableLength < enoughPendingBytes) return undefined;
       return drained(target, response, request.server.clock);
     },
     error: (status) => line('ERROR', status),

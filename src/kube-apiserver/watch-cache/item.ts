@@ -93,7 +93,7 @@ export class Item {
     let from = 0;
     let at = offset;
     if (!head) {
-      target[at++] = 0x7b; // {
+      target[at++] = openingBrace;
       from = this.#head;
     }
     if (this.#cut) {
@@ -102,6 +102,28 @@ export class Item {
       from = this.#cut;
     }
     return writeValue(stored, target, at, from);
+  }
+
+  /** Same without the first `skip` bytes, and only as much as `target` has space for. */
+  writePart(target: Buffer, offset: number, head: boolean, skip: number): number {
+    const stored = this.#stored();
+    const cut = this.#cut || stored.length;
+    const from = head ? 0 : this.#head;
+    const parts: readonly (readonly [Value, number, number])[] = [
+      ['{', 0, head ? 0 : 1],
+      [stored, from, cut],
+      [this.#version(), 0, this.#version().length],
+      [stored, cut, stored.length],
+    ];
+    let at = offset;
+    let skipped = skip;
+    for (const [value, start, end] of parts) {
+      const first = Math.min(start + skipped, end);
+      skipped -= first - start;
+      const last = Math.min(end, first + target.length - at);
+      if (last > first) at = writeValue(value, target, at, first, last);
+    }
+    return at;
   }
 
   /** True if storing this would not change the item. */
@@ -163,5 +185,6 @@ export class Item {
 const headLength = ({ kind, apiVersion }: ApiObject): number =>
   kind && apiVersion ? kind.length + apiVersion.length + '{"kind":"","apiVersion":"",'.length : 1;
 
+const openingBrace = 0x7b;
 const newline = Buffer.from('}\n');
 const newlineAndChunkEnd = Buffer.from('}\n\r\n');
