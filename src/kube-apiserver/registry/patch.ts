@@ -11,7 +11,7 @@ import {
   unsupportedMediaType,
 } from '../../api/api.ts';
 import { isFields } from '../../machinery/parsed.ts';
-import { applyingJsonPatch } from '../../machinery/patches/json-patch.ts';
+import { applyingJsonPatch, mostOperations } from '../../machinery/patches/json-patch.ts';
 import { applyMergePatch } from '../../machinery/patches/merge-patch.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { applyStrategicMergePatch } from '../../machinery/patches/strategic-merge-patch.ts';
@@ -97,11 +97,11 @@ function jsonPatch(work: Work, value: unknown, faults: readonly string[]): Chang
     throw badRequest(
       `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`,
     );
-  if (value.length > 10_000)
+  if (value.length > mostOperations)
     throw failure(
       413,
       'RequestEntityTooLarge',
-      `The allowed maximum operations in a JSON patch is 10000, got ${value.length}`,
+      `The allowed maximum operations in a JSON patch is ${mostOperations}, got ${value.length}`,
     );
   for (const operation of value) checkOperation(operation);
   const unknown = value.flatMap((operation, index) => unknownParts(operation, index));

@@ -14,6 +14,9 @@ const mostCopiedBytes = 3 << 20;
 export const applyJsonPatch = (document: object, patch: readonly unknown[]): object =>
   finish(applyingJsonPatch(document, patch));
 
+/** Operations that a patch may have, as in Kubernetes. */
+export const mostOperations = 10_000;
+
 /** Operations in one step: each may move all of a long list. */
 const operationsInStep = 256;
 

@@ -1,5 +1,7 @@
 // Long work in steps, between which others may have a turn. Work that is short is done in one go.
 
+import { ownTurn } from './turn.ts';
+
 /** Stops where others may have a turn. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
@@ -8,5 +10,14 @@ export function finish<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
+  }
+}
+
+/** Gives other work a turn of the event loop between two steps. */
+export async function finishInTurns<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await ownTurn();
   }
 }

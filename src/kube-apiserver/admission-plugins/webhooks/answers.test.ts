@@ -109,6 +109,11 @@ describe('an answer that cannot be used', () => {
         'received undecodable patch in webhook response: json: cannot unmarshal value into Go value of type jsonpatch.Patch',
       ),
     ],
+    [
+      'a patch of too many operations',
+      { more: { patchType: 'JSONPatch', patch: base64(Array(10_001).fill({ op: 'add', path: '/x/0', value: 1 })) } },
+      failed('received undecodable patch in webhook response: it has 10001 operations, and the maximum is 10000'),
+    ],
     ['no object', 'null', called('the answer is no AdmissionReview')],
     ['no JSON', 'yes', called('')],
     [

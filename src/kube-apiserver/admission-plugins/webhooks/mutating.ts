@@ -1,8 +1,9 @@
 import { ApiError, type ApiObject, badRequest, decodeValue, internalError, type Kind } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
-import { applyJsonPatch } from '../../../machinery/patches/json-patch.ts';
+import { applyingJsonPatch, mostOperations } from '../../../machinery/patches/json-patch.ts';
 import { parseExact } from '../../../machinery/text/exact-json.ts';
+import { finishInTurns } from '../../../machinery/time/steps.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { reinvocationOf } from '../../reinvocation.ts';
 import { adopt } from '../adopt.ts';
@@ -88,7 +89,7 @@ async function change(
       `admission webhook ${JSON.stringify(webhook.name)} attempted to modify the object, which is not supported for this operation`,
     );
   const before = await converted(object, kind, shown.kind);
-  const patched = decodedAs(shown.kind, applied(before, operations));
+  const patched = decodedAs(shown.kind, await applied(before, operations));
   const isChanged = !deepEqual(before, patched);
   adopt(kind, object, await converted(patched, shown.kind, kind));
   const said = { configuration, webhook: webhook.name, patch: operations, patchType: 'JSONPatch' };
@@ -108,12 +109,14 @@ function operationsIn(patch: string): unknown[] {
   const isOperation = (one: unknown) => typeof one === 'object' && one !== null && !Array.isArray(one);
   if (!Array.isArray(operations) || !operations.every(isOperation))
     throw undecodable('json: cannot unmarshal value into Go value of type jsonpatch.Patch');
+  if (operations.length > mostOperations)
+    throw undecodable(`it has ${operations.length} operations, and the maximum is ${mostOperations}`);
   return operations;
 }
 
-function applied(object: ApiObject, operations: readonly unknown[]): unknown {
+async function applied(object: ApiObject, operations: readonly unknown[]): Promise<unknown> {
   try {
-    return applyJsonPatch(object, operations);
+    return await finishInTurns(applyingJsonPatch(object, operations));
   } catch (error) {
     throw internalError((error as Error).message);
   }
