@@ -2,6 +2,7 @@
 // that a client which does not read its answers holds one of them.
 
 import type net from 'node:net';
+import { Shares } from '../machinery/shares.ts';
 import { drained } from '../machinery/time/drained.ts';
 
 /** A connection without traffic is closed after this time, as in CoreDNS. */
@@ -16,7 +17,7 @@ export type AnswerTo = (query: Buffer) => Promise<Buffer | undefined>;
 export class TcpConnections {
   readonly #answerTo: AnswerTo;
   readonly #sockets = new Set<net.Socket>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #shares = new Shares(mostConnections, mostOfOne);
 
   /** A connection ends with the first message that has no answer. */
   constructor(answerTo: AnswerTo) {
@@ -25,16 +26,12 @@ export class TcpConnections {
 
   serve(socket: net.Socket): void {
     const address = socket.remoteAddress ?? '';
-    const own = this.#byAddress.get(address) ?? 0;
     socket.on('error', () => socket.destroy());
-    if (own >= mostOfOne || this.#sockets.size >= mostConnections) return void socket.destroy();
-    this.#byAddress.set(address, own + 1);
+    if (!this.#shares.take(address)) return void socket.destroy();
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      const left = (this.#byAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#byAddress.set(address, left);
-      else this.#byAddress.delete(address);
+      this.#shares.release(address);
     });
     socket.setTimeout(idleMs, () => socket.destroy());
     this.#answerAll(socket).then(

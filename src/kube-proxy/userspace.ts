@@ -3,42 +3,27 @@
 // node's address.
 
 import { createHash } from 'node:crypto';
-import dgram from 'node:dgram';
 import net from 'node:net';
-import type { Logger } from '../machinery/logger.ts';
-import type { Random } from '../machinery/random.ts';
-import type { Clock, Timer } from '../machinery/time/clock.ts';
+import { Shares } from '../machinery/shares.ts';
+import type { Clock } from '../machinery/time/clock.ts';
 import { once } from '../machinery/time/once.ts';
 import type { ProxyBackend } from './backend.ts';
 import { run } from './run.ts';
-import { type Endpoint, isWithin, type ServicePort } from './service-ports.ts';
+import type { Endpoint, ServicePort } from './service-ports.ts';
+import { Balancer, type BalancerOptions, type Listener, type Wanted } from './userspace-balancer.ts';
+import { UdpFlows } from './userspace-udp.ts';
 
-export interface UserspaceOptions {
+export interface UserspaceOptions extends BalancerOptions {
   /** Label of this proxy's addresses on the loopback interface. */
   readonly label: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
 }
 
-/** The kernel's timeout of idle UDP flows. */
-const udpIdleMs = 120_000;
 const connectTimeoutMs = 5_000;
-
-interface Listener {
-  update(wanted: Wanted): void;
-  close(): void;
-}
-
-interface Wanted {
-  readonly protocol: 'tcp' | 'udp';
-  readonly ip: string;
-  readonly port: number;
-  readonly endpoints: readonly Endpoint[];
-  readonly affinitySeconds: number;
-  /** Clients that are accepted; undefined: all. */
-  readonly sourceRanges?: readonly string[] | undefined;
-}
+/** Endpoints that are tried for one connection. */
+const mostTried = 16;
+/** TCP connections of all services, two descriptors each, and those of one client. */
+const mostConnections = 4_096;
+const mostOfOne = 1_024;
 
 /** A label begins with its interface's name and has at most 15 characters. */
 export const addressLabel = (clusterName: string): string =>
@@ -48,6 +33,8 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
   const { label } = options;
   const listeners = new Map<string, Listener>();
   const addresses = new Set<string>();
+  const connections = new Shares(mostConnections, mostOfOne);
+  const flows = new UdpFlows(options.clock);
   const adopted = once(adopt);
 
   async function sync(ports: readonly ServicePort[]): Promise<void> {
@@ -70,7 +57,8 @@ export function createUserspaceBackend(options: UserspaceOptions): ProxyBackend 
 
   async function open(key: string, want: Wanted): Promise<void> {
     try {
-      listeners.set(key, want.protocol === 'tcp' ? await listenTcp(want, options) : await listenUdp(want, options));
+      const isTcp = want.protocol === 'tcp';
+      listeners.set(key, isTcp ? await listenTcp(want, connections, options) : await flows.listen(want, options));
     } catch (error) {
       // A port that another program of the machine has: the service works but for this one address.
       options.logger.warn('cannot listen for a service', { address: `${want.ip}:${want.port}`, error: String(error) });
@@ -123,52 +111,15 @@ function* wantedListeners(ports: readonly ServicePort[]): Generator<Wanted> {
   }
 }
 
-/** Chooses an endpoint for a client. */
-class Balancer {
-  readonly #random: Random;
-  readonly #clock: Clock;
-  readonly #clients = new Map<string, { endpoint: Endpoint; usedMs: number }>();
-  #wanted: Wanted;
-
-  constructor(wanted: Wanted, { random, clock }: UserspaceOptions) {
-    this.#random = random;
-    this.#clock = clock;
-    this.#wanted = wanted;
-  }
-
-  update(wanted: Wanted): void {
-    this.#wanted = wanted;
-  }
-
-  accepts(client: string): boolean {
-    const { sourceRanges } = this.#wanted;
-    return sourceRanges === undefined || isWithin(client, sourceRanges);
-  }
-
-  /** Endpoints to try, the chosen one first. */
-  choose(client: string): readonly Endpoint[] {
-    const { endpoints, affinitySeconds } = this.#wanted;
-    const start = this.#random.int(endpoints.length);
-    const order = endpoints.map((_, i) => endpoints[(start + i) % endpoints.length]);
-    if (affinitySeconds === 0) return order;
-    const now = this.#clock.monotonic();
-    const recorded = this.#clients.get(client);
-    const sticky =
-      recorded && now - recorded.usedMs < affinitySeconds * 1000
-        ? endpoints.find((e) => e.ip === recorded.endpoint.ip && e.port === recorded.endpoint.port)
-        : undefined;
-    const endpoint = sticky ?? order[0];
-    this.#clients.set(client, { endpoint, usedMs: now });
-    return [endpoint, ...order.filter((e) => e !== endpoint)];
-  }
-}
-
-function listenTcp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
+function listenTcp(want: Wanted, connections: Shares, options: UserspaceOptions): Promise<Listener> {
   const balancer = new Balancer(want, options);
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    const { remoteAddress = '' } = client;
     client.on('error', () => client.destroy());
-    if (!balancer.accepts(client.remoteAddress ?? '')) return void client.destroy();
-    void connectAny(balancer.choose(client.remoteAddress ?? ''), options.clock).then(
+    if (!balancer.accepts(remoteAddress)) return void client.destroy();
+    if (!connections.take(remoteAddress)) return void client.resetAndDestroy();
+    client.once('close', () => connections.release(remoteAddress));
+    void connectAny(balancer.choose(remoteAddress), options.clock).then(
       (target) => join(client, target),
       () => client.resetAndDestroy(),
     );
@@ -188,9 +139,11 @@ function listenTcp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
 }
 
 /** The first endpoint that accepts the connection; unreachable ones are skipped. */
-async function connectAny(endpoints: readonly Endpoint[], clock: Clock): Promise<net.Socket> {
+async function connectAny(endpoints: Iterable<Endpoint>, clock: Clock): Promise<net.Socket> {
   let last: unknown = new Error('no endpoints');
+  let tried = 0;
   for (const endpoint of endpoints) {
+    if (++tried > mostTried) break;
     try {
       return await connect(endpoint, clock);
     } catch (error) {
@@ -217,54 +170,11 @@ function connect({ ip, port }: Endpoint, clock: Clock): Promise<net.Socket> {
 }
 
 function join(client: net.Socket, target: net.Socket): void {
+  if (client.destroyed) return void target.destroy();
   client.setNoDelay(true);
   target.on('error', () => client.destroy());
   client.on('close', () => target.destroy());
   target.on('close', () => client.destroy());
   client.pipe(target);
   target.pipe(client);
-}
-
-async function listenUdp(want: Wanted, options: UserspaceOptions): Promise<Listener> {
-  const balancer = new Balancer(want, options);
-  const server = dgram.createSocket('udp4');
-  const flows = new Map<string, { socket: dgram.Socket; endpoint: Endpoint; timer: Timer }>();
-  const end = (key: string) => {
-    const flow = flows.get(key);
-    flows.delete(key);
-    flow?.timer.cancel();
-    flow?.socket.close();
-  };
-  server.on('message', (message, { address, port }) => {
-    if (!balancer.accepts(address)) return;
-    const key = `${address} ${port}`;
-    let flow = flows.get(key);
-    if (!flow) {
-      const [endpoint] = balancer.choose(address);
-      const socket = dgram.createSocket('udp4');
-      socket.on('message', (answer) => server.send(answer, port, address));
-      socket.on('error', () => end(key));
-      flow = { socket, endpoint, timer: { cancel() {} } };
-      flows.set(key, flow);
-    }
-    flow.timer.cancel();
-    flow.timer = options.clock.after(udpIdleMs, () => end(key), { background: true });
-    flow.socket.send(message, flow.endpoint.port, flow.endpoint.ip);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.bind(want.port, want.ip, resolve);
-  });
-  server.on('error', (error) => options.logger.warn('service listener failed', { error: String(error) }));
-  return {
-    update(wanted) {
-      balancer.update(wanted);
-      for (const [key, { endpoint }] of flows)
-        if (!wanted.endpoints.some((e) => e.ip === endpoint.ip && e.port === endpoint.port)) end(key);
-    },
-    close() {
-      for (const key of [...flows.keys()]) end(key);
-      server.close();
-    },
-  };
 }
