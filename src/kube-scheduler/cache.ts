@@ -5,7 +5,7 @@ import { type Devices, noDevices } from './devices/devices.ts';
 import type { Snapshot } from './framework.ts';
 import { NodeInfo, zoneKey } from './node-info.ts';
 import { Nominations } from './nominations.ts';
-import { controllerUid, hasPodAffinity, type PodInfo, type Requests } from './pod-info.ts';
+import { affinityRules, controllerUid, hasPodAffinity, type PodInfo, type Requests } from './pod-info.ts';
 import { noStorage, type Storage } from './storage.ts';
 
 const nobody: ReadonlyMap<string, number> = new Map();
@@ -20,6 +20,8 @@ export class SchedulerCache implements Snapshot {
   #list: NodeInfo[] | undefined;
   /** Number of pods with rules about other pods, by node. */
   readonly #affinity = new Map<string, number>();
+  /** Number of rules of placed pods about other pods. */
+  affinityRules = 0;
   readonly nodesWithPodAffinity: ReadonlySet<string> = new Set();
   /** Number of placed pods by priority: few keys for any number of pods. */
   readonly #priorities = new Map<number, number>();
@@ -123,6 +125,11 @@ export class SchedulerCache implements Snapshot {
     waiting.set(uid, info);
   }
 
+  /** Number of placed pods. */
+  get size(): number {
+    return this.#placed.size;
+  }
+
   isPlaced(uid: string): boolean {
     return this.#placed.has(uid);
   }
@@ -220,6 +227,7 @@ export class SchedulerCache implements Snapshot {
 
   #countAffinity(info: PodInfo, nodeName: string, by: 1 | -1): void {
     if (!hasPodAffinity(info)) return;
+    this.affinityRules += by * affinityRules(info);
     const count = (this.#affinity.get(nodeName) ?? 0) + by;
     const nodes = this.nodesWithPodAffinity as Set<string>;
     if (count > 0) {

@@ -2,6 +2,7 @@
 
 import type { Node, Pod, Taint } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
+import { spendEffort } from '../machinery/time/effort.ts';
 import type { PodInfo } from './pod-info.ts';
 
 const mostConditions = 64;
@@ -29,6 +30,8 @@ export class NodeInfo {
   readonly scored = { cpuMillis: 0, memoryBytes: 0 };
   /** Number of pods by protocol, address and port. */
   readonly usedPorts = new Map<string, number>();
+  /** Same, by protocol and port: a pod may want the port on every address. */
+  readonly usedOnAny = new Map<string, number>();
   /** Size in bytes by every name of an image that the node has. */
   images: ReadonlyMap<string, number> = new Map();
   #imagesOf: unknown;
@@ -82,9 +85,11 @@ export class NodeInfo {
    * pod to the next. `condition` is a text that is the same for the same `matches`, which may depend on the pod alone.
    */
   matching(condition: string, matches: (pod: Pod) => boolean): number {
+    spendEffort(1);
     if (this.pods.size === 0) return 0;
     const before = this.#matching.get(condition);
     if (before !== undefined) return before;
+    spendEffort(this.pods.size);
     let count = 0;
     for (const { pod } of this.pods.values()) if (matches(pod)) count++;
     if (this.#matching.size >= mostConditions) this.#matching.clear();
@@ -100,6 +105,7 @@ export class NodeInfo {
   }
 
   #count({ requests, scoredRequests, hostPorts }: PodInfo, sign: 1 | -1): void {
+    spendEffort(hostPorts.length);
     this.generation++;
     if (this.#matching.size > 0) this.#matching.clear();
     this.requested.cpuMillis += sign * requests.cpuMillis;
@@ -110,10 +116,14 @@ export class NodeInfo {
     this.scored.cpuMillis += sign * scoredRequests.cpuMillis;
     this.scored.memoryBytes += sign * scoredRequests.memoryBytes;
     for (const { protocol, ip, port } of hostPorts) {
-      const key = `${protocol} ${ip} ${port}`;
-      const count = (this.usedPorts.get(key) ?? 0) + sign;
-      if (count > 0) this.usedPorts.set(key, count);
-      else this.usedPorts.delete(key);
+      addTo(this.usedPorts, `${protocol} ${ip} ${port}`, sign);
+      addTo(this.usedOnAny, `${protocol} ${port}`, sign);
     }
   }
+}
+
+function addTo(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
 }

@@ -78,6 +78,17 @@ function withDefaults(pod: Pod, requests: Requests): Requests {
 export const hasPodAffinity = ({ pod: { spec } }: PodInfo): boolean =>
   spec.affinity?.podAffinity !== undefined || spec.affinity?.podAntiAffinity !== undefined;
 
+/** The number of its rules about other pods. */
+export function affinityRules({ pod: { spec } }: PodInfo): number {
+  const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
+  let count = 0;
+  for (const rules of [podAffinity, podAntiAffinity]) {
+    count += rules?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0;
+    count += rules?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0;
+  }
+  return count;
+}
+
 /** The uid of the pod's controller, undefined without one. */
 export const controllerUid = (pod: Pod): string | undefined =>
   pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;

@@ -3,6 +3,7 @@
 
 import type { Pod, PodDisruptionBudget } from '../api/api.ts';
 import { labelSelector } from '../machinery/selectors/label-selector.ts';
+import { TooMuchEffort } from '../machinery/time/effort.ts';
 import { defaultArguments, type PluginArguments } from './configuration/arguments.ts';
 import { refusalOn, withNode } from './filtering.ts';
 import type { Candidate, PostFilterInput, Preemption, Snapshot } from './framework.ts';
@@ -18,6 +19,7 @@ export interface NoPreemption {
 type Request = PostFilterInput;
 
 const noVictims = 'No preemption victims found for incoming pod';
+const tooMuchWork = 'The search for preemption victims takes too much work';
 const notHelpful = 'Preemption is not helpful for scheduling';
 
 /** Which pods of which node to remove, or why none, in Kubernetes' words. */
@@ -35,7 +37,7 @@ export function findPreemption(
   // In a cluster with one priority only there are no victims: skip the search.
   const hopeless = snapshot.lowestPriority() >= pod.priority;
   for (const filtered of potential) {
-    const found = hopeless ? [noVictims] : victimsOn(request, snapshot.node(filtered.node) as NodeInfo);
+    const found = hopeless ? [noVictims] : boundedVictims(request, snapshot.node(filtered.node) as NodeInfo);
     if ('victims' in found) candidates.push(found);
     else reasons.push(...found);
     if (candidates.length >= enough && candidates.some(({ violations }) => violations === 0)) break;
@@ -91,6 +93,16 @@ function messageOf(total: number, reasons: readonly string[]): string {
   for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   const texts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
   return `preemption: 0/${total} nodes are available: ${texts.join(', ')}.`;
+}
+
+/** The effort is that of all nodes: once it is spent, the search ends with the candidates that were found. */
+function boundedVictims(request: Request, node: NodeInfo): Candidate | readonly string[] {
+  try {
+    return victimsOn(request, node);
+  } catch (error) {
+    if (error instanceof TooMuchEffort) return [tooMuchWork];
+    throw error;
+  }
 }
 
 /** The fewest and least important pods whose removal makes the pod fit, or the reason why there are none. */

@@ -8,6 +8,7 @@ import { Binder, toolsFor } from './binder.ts';
 import { SchedulerCache } from './cache.ts';
 import type { NodeAspect } from './cluster-events.ts';
 import { type CycleResult, unschedulableMessage } from './cycle.ts';
+import { attempt, withinCycle } from './cycle-effort.ts';
 import { type Decision, Decisions, type RecordedDecision } from './decisions.ts';
 import { openDevices } from './devices/devices.ts';
 import { type Asking, cycleWith, preemptionWith } from './extenders/ask-extenders.ts';
@@ -29,6 +30,8 @@ export interface SchedulerConfig {
 const maxBindings = 256;
 /** Pods scheduled before other work of the process gets its turn. */
 const turnPods = 32;
+/** The time after which it gets its turn even before. */
+const turnMs = 30;
 const noProfile: Profile['pluginByName'] = new Map();
 
 export class Scheduler {
@@ -209,7 +212,9 @@ export class Scheduler {
   }
 
   #turn(): void {
-    for (let count = 0; count < turnPods && !this.#isBusy; count++) {
+    const { clock } = this.#context;
+    const endMs = clock.monotonic() + turnMs;
+    for (let count = 0; count < turnPods && clock.monotonic() < endMs && !this.#isBusy; count++) {
       const queued = this.#queue.pop();
       if (!queued) return;
       this.#schedule(queued);
@@ -231,7 +236,7 @@ export class Scheduler {
     this.#settle(
       profile,
       queued,
-      attempt(() => profile.cycle.run(info, this.#cache)),
+      attempt(this.#cache, () => profile.cycle.run(info, this.#cache)),
     );
   }
 
@@ -287,7 +292,9 @@ export class Scheduler {
     const { plugins } = profile;
     const isEmpty = this.#cache.nodes.length === 0;
     const input = { plugins, pod: queued.info, failure, snapshot: this.#cache, budgets: this.#budgets() };
-    const found = isEmpty ? { message: '', clearsNomination: true } : runPostFilters(input);
+    const found = isEmpty
+      ? { message: '', clearsNomination: true }
+      : withinCycle(this.#cache, () => runPostFilters(input));
     const { work, preemption } = found;
     const asked = preemption && this.#extendersOf(queued.info);
     if (asked) return this.#ask(async () => this.#report(profile, queued, failure, await foundWith(preemption, asked)));
@@ -350,14 +357,6 @@ export class Scheduler {
   #track(write: Promise<void>): void {
     this.#writes.add(write);
     void write.finally(() => this.#writes.delete(write));
-  }
-}
-
-function attempt<Result>(run: () => Result): Result | Error {
-  try {
-    return run();
-  } catch (error) {
-    return error as Error;
   }
 }
 

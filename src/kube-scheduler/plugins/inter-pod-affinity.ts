@@ -4,6 +4,7 @@
 import type { Node, Pod, PodAffinityTerm } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { type LabelSelector, labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import type { ClusterEvent } from '../cluster-events.ts';
 import { defaultArguments, type PluginArguments } from '../configuration/arguments.ts';
 import { maxScore, type Plugin, type Rejection, type Snapshot } from '../framework.ts';
@@ -19,7 +20,7 @@ interface Term {
   readonly key: string;
   readonly weight: number;
   /** The same for the same `matches`. Undefined: labels of namespaces count, too. */
-  readonly condition?: string;
+  readonly condition: string | undefined;
   matches(pod: Pod, snapshot: Snapshot): boolean;
 }
 
@@ -37,24 +38,30 @@ function compile(owner: Pod, term: PodAffinityTerm, weight: number): Term {
   const fromKeys = (keys: readonly string[] | undefined, operator: 'In' | 'NotIn') =>
     (keys ?? []).flatMap((key) => (own[key] === undefined ? [] : [{ key, operator, values: [own[key]] }]));
   const added = [...fromKeys(term.matchLabelKeys, 'In'), ...fromKeys(term.mismatchLabelKeys, 'NotIn')];
-  const selector = labelSelector(
-    term.labelSelector && {
-      ...term.labelSelector,
-      matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...added],
-    },
-  );
+  // Most pods are in other namespaces than the rules of placed pods: these need no selector.
+  let compiledSelector: LabelSelector | undefined;
+  const selector = () =>
+    (compiledSelector ??= labelSelector(
+      term.labelSelector && {
+        ...term.labelSelector,
+        matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...added],
+      },
+    ));
   const isNamespace = namespacesOf(owner, term);
   const { namespaces } = term;
-  const condition = JSON.stringify([
-    namespaces?.length ? namespaces : owner.metadata.namespace,
-    term.labelSelector ? selector.toString() : null,
-  ]);
+  let condition: string | undefined;
   return {
     key: term.topologyKey,
     weight,
-    ...(!term.namespaceSelector && { condition }),
+    get condition() {
+      if (term.namespaceSelector) return undefined;
+      return (condition ??= JSON.stringify([
+        namespaces?.length ? namespaces : owner.metadata.namespace,
+        term.labelSelector ? selector().toString() : null,
+      ]));
+    },
     matches: ({ metadata }, snapshot) =>
-      isNamespace(metadata.namespace ?? '', snapshot) && selector.matches(metadata.labels ?? {}),
+      isNamespace(metadata.namespace ?? '', snapshot) && selector().matches(metadata.labels ?? {}),
   };
 }
 
@@ -138,8 +145,10 @@ function domainsOf(terms: readonly Term[], snapshot: Snapshot): Domains {
     return domains;
   }
   for (const node of snapshot.nodes)
-    for (const { pod } of node.pods.values())
+    for (const { pod } of node.pods.values()) {
+      spendEffort(terms.length);
       if (matchesAll(terms, pod, snapshot)) for (const { key } of terms) domains.add(key, node, 1);
+    }
   return domains;
 }
 
@@ -149,12 +158,15 @@ function forbiddenDomains(pod: Pod, snapshot: Snapshot): { domains: Domains; key
   const keys = new Set<string>();
   for (const name of snapshot.nodesWithPodAffinity) {
     const node = snapshot.node(name);
-    for (const { pod: other } of node?.pods.values() ?? [])
-      for (const term of rulesOf(other).antiAffinity)
+    for (const { pod: other } of node?.pods.values() ?? []) {
+      const { antiAffinity } = rulesOf(other);
+      spendEffort(antiAffinity.length);
+      for (const term of antiAffinity)
         if (term.matches(pod, snapshot)) {
           keys.add(term.key);
           domains.add(term.key, must(node, 'node'), 1);
         }
+    }
   }
   return { domains, keys };
 }
@@ -173,6 +185,7 @@ function weighDomains(pod: Pod, hardWeight: number, snapshot: Snapshot): { domai
     own.length > 0 ? snapshot.nodes : [...snapshot.nodesWithPodAffinity].flatMap((name) => snapshot.node(name) ?? []);
   for (const node of looked)
     for (const { pod: other } of node.pods.values()) {
+      spendEffort(own.length);
       for (const term of own) if (term.matches(other, snapshot)) count(term, node);
       const { affinity, preferred } = rulesOf(other);
       // A weight of 0 leaves out the required rules of existing pods.
@@ -217,7 +230,10 @@ export const interPodAffinityWith = ({
     const { domains, keys } = weighDomains(pod, hardPodAffinityWeight, snapshot);
     if (domains.isEmpty) return 'skip';
     return {
-      score: (node) => domains.sumAt(keys, node),
+      score(node) {
+        spendEffort(keys.size);
+        return domains.sumAt(keys, node);
+      },
       normalize(scores: Float64Array) {
         const max = Math.max(...scores);
         const min = Math.min(...scores);

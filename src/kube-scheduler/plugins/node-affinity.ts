@@ -9,6 +9,7 @@ import {
   type Pod,
   type PreferredSchedulingTerm,
 } from '../../api/api.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import type { PluginArguments } from '../configuration/arguments.ts';
 import { type Plugin, type Rejection, scaleToMax } from '../framework.ts';
 
@@ -43,8 +44,10 @@ function namedNodes(pod: Pod): ReadonlySet<string> | undefined {
   return names;
 }
 
-const scoreOf = (terms: readonly PreferredSchedulingTerm[], node: Node): number =>
-  terms.reduce((sum, { weight, preference }) => sum + (weight && matchesTerm(preference, node) ? weight : 0), 0);
+function scoreOf(terms: readonly PreferredSchedulingTerm[], node: Node): number {
+  spendEffort(terms.length);
+  return terms.reduce((sum, { weight, preference }) => sum + (weight && matchesTerm(preference, node) ? weight : 0), 0);
+}
 
 export function nodeAffinityWith({ addedAffinity }: PluginArguments['NodeAffinity']): Plugin {
   const added = addedAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -57,9 +60,11 @@ export function nodeAffinityWith({ addedAffinity }: PluginArguments['NodeAffinit
       if (!requiredOf(pod) && !added && Object.keys(pod.spec.nodeSelector ?? {}).length === 0) return 'skip';
       const nodes = namedNodes(pod);
       if (nodes?.size === 0) return conflict;
+      const requiredTerms = requiredOf(pod)?.nodeSelectorTerms.length ?? 0;
       return {
         ...(nodes && { nodes }),
         filter({ node }) {
+          spendEffort(requiredTerms);
           if (!isEnforced(node)) return enforced;
           return matchesNode(pod.spec, node) ? undefined : mismatch;
         },

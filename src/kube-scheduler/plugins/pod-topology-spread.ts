@@ -2,6 +2,7 @@
 
 import { matchesNode, type Node, type Pod, type TopologySpreadConstraint } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import type { ClusterEvent } from '../cluster-events.ts';
 import type { PluginArguments } from '../configuration/arguments.ts';
 import {
@@ -30,15 +31,22 @@ const hasKeys = (node: Node, rules: readonly SpreadRule[]): boolean =>
   rules.every(({ key }) => labelOf(node, key) !== undefined);
 
 /** Nodes that reject the pod anyway do not count as a domain, unless the constraint says otherwise. */
-const isEligible = ({ spec }: Pod, { honorsAffinity, honorsTaints }: SpreadRule, node: Node): boolean =>
-  (!honorsAffinity || matchesNode(spec, node)) && (!honorsTaints || toleratesNode(spec, node));
+function eligibility({ spec }: Pod, node: Node): (rule: SpreadRule) => boolean {
+  let matches: boolean | undefined;
+  let tolerates: boolean | undefined;
+  return ({ honorsAffinity, honorsTaints }) =>
+    (!honorsAffinity || (matches ??= matchesNode(spec, node))) &&
+    (!honorsTaints || (tolerates ??= toleratesNode(spec, node)));
+}
 
 function filterBy(pod: Pod, rules: readonly SpreadRule[], snapshot: Snapshot): FilterCycle {
   const counts = rules.map(() => new Map<string, number>());
   for (const info of snapshot.nodes) {
+    spendEffort(rules.length);
     if (!hasKeys(info.node, rules)) continue;
+    const isEligible = eligibility(pod, info.node);
     for (const [i, rule] of rules.entries()) {
-      if (!isEligible(pod, rule, info.node)) continue;
+      if (!isEligible(rule)) continue;
       const value = labelOf(info.node, rule.key) ?? '';
       counts[i].set(value, (counts[i].get(value) ?? 0) + rule.podsOn(info));
     }
@@ -69,10 +77,16 @@ function scoreBy(
   const domains = rules.map(({ key }) =>
     key === hostnameKey ? undefined : new Map<string, number>(counted.map(({ node }) => [labelOf(node, key) ?? '', 0])),
   );
+  const found = new Map<Node, ReturnType<typeof eligibility>>();
+  const eligible = (node: Node) => {
+    let cached = found.get(node);
+    if (!cached) found.set(node, (cached = eligibility(pod, node)));
+    return cached;
+  };
   for (const [i, rule] of rules.entries()) {
     const counts = domains[i];
     for (const info of counts ? rule.occupied(snapshot) : []) {
-      if (isIgnored(info) || !isEligible(pod, rule, info.node)) continue;
+      if (isIgnored(info) || !eligible(info.node)(rule)) continue;
       const value = labelOf(info.node, rule.key) ?? '';
       const count = counts?.get(value);
       if (count !== undefined) counts?.set(value, count + rule.podsOn(info));
@@ -82,6 +96,7 @@ function scoreBy(
   const weights = domains.map((counts) => Math.log((counts?.size ?? counted.length) + 2));
   return {
     score(info) {
+      spendEffort(rules.length);
       if (isIgnored(info)) return Number.NaN;
       let sum = 0;
       for (const [i, rule] of rules.entries()) {

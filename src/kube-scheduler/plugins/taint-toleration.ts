@@ -1,11 +1,17 @@
 import { type Node, type Pod, type Taint, tolerates } from '../../api/api.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import { type Plugin, scaleToMax } from '../framework.ts';
 
 const rejection = { reason: 'node(s) had untolerated taint(s)', resolvable: false };
 const forbids = (taint: Taint) => taint.effect === 'NoSchedule' || taint.effect === 'NoExecute';
 
+const isTolerated = (tolerations: Pod['spec']['tolerations'], taint: Taint): boolean => {
+  spendEffort(tolerations?.length ?? 0);
+  return tolerates(tolerations, taint);
+};
+
 const isRepelled = (taints: readonly Taint[], { tolerations }: Pod['spec']): boolean =>
-  taints.some((taint) => forbids(taint) && !tolerates(tolerations, taint));
+  taints.some((taint) => forbids(taint) && !isTolerated(tolerations, taint));
 
 /** Taints and tolerations: NoSchedule and NoExecute filter, PreferNoSchedule counts against a node. */
 export const taintToleration: Plugin = {
@@ -20,7 +26,8 @@ export const taintToleration: Plugin = {
     if (!nodes.some(({ taints }) => taints.some((t) => t.effect === 'PreferNoSchedule'))) return 'skip';
     const tolerations = spec.tolerations?.filter((t) => !t.effect || t.effect === 'PreferNoSchedule');
     return {
-      score: ({ taints }) => taints.filter((t) => t.effect === 'PreferNoSchedule' && !tolerates(tolerations, t)).length,
+      score: ({ taints }) =>
+        taints.filter((t) => t.effect === 'PreferNoSchedule' && !isTolerated(tolerations, t)).length,
       normalize: (scores: Float64Array) => scaleToMax(scores, true),
     };
   },
