@@ -45,6 +45,12 @@ test("a parallel set scales down regardless of its pods' health", async () => {
   expect(await pods()).toEqual([]);
 });
 
+test('a parallel set of more replicas than one round creates gets all', async () => {
+  await create(502, { podManagementPolicy: 'Parallel' });
+  await cluster.clock.settle();
+  expect(await pods()).toHaveLength(502);
+});
+
 test('scaling up waits for the pods below', async () => {
   await create(1);
   await unhealthy('s-0');

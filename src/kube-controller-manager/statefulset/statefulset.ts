@@ -13,7 +13,7 @@ import {
 import { type Controller, own, ownedBy, slowStart, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
+import { burstPods, isNamespaceTerminating } from '../shared/create-pods.ts';
 import { type History, syncHistory, trimHistory } from '../shared/revisions.ts';
 import { createMissingClaims, updateOwners } from './claims.ts';
 import { createOrdinal, deleteOrdinal, firstOrdinal, isOfRevision, nameOf, ordinalOf } from './pods.ts';
@@ -97,6 +97,8 @@ class Sync {
           return false;
         }
         missing.push(ordinal);
+        // The created pods start the next round. Replicas may be two billion.
+        if (missing.length >= burstPods) break;
       } else if (isPodTerminal(pod)) {
         if (!pod.metadata.deletionTimestamp) await deleteOrdinal(this.#set, pod, this.#tools);
         if (this.#ordered) return false;
@@ -112,7 +114,7 @@ class Sync {
       createOrdinal(this.#set, missing[i], this.#revisionFor(missing[i]), this.#tools),
     );
     if (error) throw error;
-    return !blocked;
+    return !blocked && missing.length < burstPods;
   }
 
   /** Ordinals below the partition keep their revision. */
@@ -144,10 +146,8 @@ class Sync {
 
   /** The first unhealthy pod: required ones by ordinal, then surplus ones, ascending. */
   #lowestUnhealthy(surplus: readonly Pod[]): Pod | undefined {
-    for (let ordinal = this.#first; ordinal < this.#end; ordinal++) {
-      const pod = this.#byOrdinal.get(ordinal);
-      if (pod && !this.#isHealthy(pod)) return pod;
-    }
+    const required = [...this.#byOrdinal].filter(([ordinal]) => ordinal >= this.#first && ordinal < this.#end);
+    for (const [, pod] of required.sort(([a], [b]) => a - b)) if (!this.#isHealthy(pod)) return pod;
     return surplus.find((pod) => !this.#isHealthy(pod));
   }
 
