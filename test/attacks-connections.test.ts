@@ -54,6 +54,15 @@ const attacks: readonly Attack[] = [
     run: pipelined('/livez'),
   },
   {
+    attack: 'bodies in chunks of one byte',
+    protocol: 'http/1.1',
+    connections: 2,
+    run(socket) {
+      const head = `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      socket.write(head + '1\r\n \r\n'.repeat(1_000_000));
+    },
+  },
+  {
     attack: 'a thousand lists that are not read',
     protocol: 'h2',
     connections: 10,

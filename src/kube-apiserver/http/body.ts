@@ -15,6 +15,9 @@ const mostBytes = 128 << 20;
 const mostBytesOfOne = 16 << 20;
 const many = mostBytes / 2;
 
+/** Smaller pieces are copied together: a client may send millions of one byte each, which take a hundred each. */
+const pieceBytes = 16 << 10;
+
 const lingerMs = 10_000;
 
 let heldBytes = 0;
@@ -45,6 +48,9 @@ class Reader {
   readonly #mostMs: number;
   readonly #ofConnection: { bytes: number };
   readonly #chunks: Buffer[] = [];
+  /** Small pieces, and the bytes of it that are used. */
+  #small = Buffer.alloc(0);
+  #used = 0;
   #length = 0;
   #timer: Timer | undefined;
 
@@ -66,9 +72,10 @@ class Reader {
       const early = (error?: Error) =>
         reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
       this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk, reject));
-      this.#incoming.on('end', () =>
-        resolve(this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)),
-      );
+      this.#incoming.on('end', () => {
+        this.#flush();
+        resolve(this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks));
+      });
       this.#incoming.on('error', early);
       this.#incoming.on('aborted', () => early());
     }).finally(() => this.#release());
@@ -79,7 +86,7 @@ class Reader {
     this.#length += chunk.length;
     heldBytes += chunk.length;
     this.#ofConnection.bytes += chunk.length;
-    this.#chunks.push(chunk);
+    this.#keep(chunk);
     const refuse = (error: Error) => {
       this.#release();
       reject(error);
@@ -87,6 +94,26 @@ class Reader {
     if (this.#length > this.#most) refuse(tooMuch(this.#most));
     else if (heldBytes > mostBytes || (heldBytes > many && this.#ofConnection.bytes > mostBytesOfOne))
       refuse(tooManyRequests('too many requests, please try again later.', 1));
+  }
+
+  #keep(chunk: Buffer): void {
+    const isFirst = this.#length === chunk.length;
+    if (isFirst || chunk.length >= pieceBytes) {
+      this.#flush();
+      this.#chunks.push(chunk);
+      return;
+    }
+    if (this.#used + chunk.length > this.#small.length) {
+      this.#flush();
+      this.#small = Buffer.allocUnsafe(4 * pieceBytes);
+    }
+    this.#used += chunk.copy(this.#small, this.#used);
+  }
+
+  #flush(): void {
+    if (this.#used > 0) this.#chunks.push(this.#small.subarray(0, this.#used));
+    this.#small = this.#small.subarray(this.#used);
+    this.#used = 0;
   }
 
   /** From here on, remaining input is dropped. */
@@ -97,6 +124,8 @@ class Reader {
     heldBytes -= this.#length;
     this.#ofConnection.bytes -= this.#length;
     this.#chunks.length = 0;
+    this.#used = 0;
+    this.#small = Buffer.alloc(0);
   }
 }
 
