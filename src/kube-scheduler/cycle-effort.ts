@@ -8,11 +8,13 @@ import { CycleError } from './framework.ts';
 /** A step compares one rule with one pod or node: less than a microsecond. */
 const leastSteps = 300_000;
 const stepsOfPod = 20;
+/** A score of tolerations, compared with several taints. */
+const stepsOfNode = 100;
 /** Rules of placed pods about others: all of them are compared with each pod. */
 const stepsOfRule = 2;
 
-const stepsFor = ({ size, affinityRules }: SchedulerCache): number =>
-  leastSteps + stepsOfPod * size + stepsOfRule * affinityRules;
+const stepsFor = ({ nodes, size, affinityRules }: SchedulerCache): number =>
+  leastSteps + stepsOfNode * nodes.length + stepsOfPod * size + stepsOfRule * affinityRules;
 
 /** Runs synchronous work for one pod. Throws CycleError if it takes too much. */
 export function withinCycle<Result>(cache: SchedulerCache, work: () => Result): Result {
