@@ -6,7 +6,7 @@ import type { SchedulerCache } from './cache.ts';
 import { CycleError } from './framework.ts';
 
 /** A step compares one rule with one pod or node: less than a microsecond. */
-const leastSteps = 200_000;
+const leastSteps = 300_000;
 const stepsOfPod = 20;
 /** A score of tolerations, compared with several taints. */
 const stepsOfNode = 100;
