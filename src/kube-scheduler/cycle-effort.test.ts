@@ -22,7 +22,13 @@ const cycle = new SchedulingCycle(plugins, seededRandom(1));
 
 const cluster = (placed: readonly Pod[], taints: object[] = [], nodes = 50): SchedulerCache =>
   cacheOf(
-    many(nodes, (i) => node(`n${i}`, { allocatable: { pods: '1000', cpu: '4000', memory: '8000Gi' }, taints })),
+    many(nodes, (i) =>
+      node(`n${i}`, {
+        labels: { rack: `r${i % 4}` },
+        allocatable: { pods: '1000', cpu: '4000', memory: '8000Gi' },
+        taints,
+      }),
+    ),
     placed.map((one, i) => [`n${i % nodes}`, one] as const),
   );
 const plain = () => many(2_000, () => pod({}, { labels: { app: 'web' } }));
@@ -44,6 +50,13 @@ const spread = (count: number, app: (i: number) => string) => ({
   topologySpreadConstraints: many(count, (i) => ({
     ...{ maxSkew: 1, topologyKey: hostname, whenUnsatisfiable: 'DoNotSchedule' },
     labelSelector: { matchLabels: { app: app(i) } },
+  })),
+});
+/** All pods match, and all domains have many nodes. */
+const preferredSpread = (count: number) => ({
+  topologySpreadConstraints: many(count, () => ({
+    ...{ maxSkew: 1, topologyKey: 'rack', whenUnsatisfiable: 'ScheduleAnyway' },
+    labelSelector: { matchLabels: { app: 'web' } },
   })),
 });
 const selectorTerms = many(5_000, (i) => ({ matchExpressions: [{ key: 'a', operator: 'In', values: [`b${i}`] }] }));
@@ -75,6 +88,7 @@ describe('one pod does not hold the process', () => {
     { rules: 'preferred affinity', spec: preferred((i) => term(`a${i}`)) },
     { rules: 'preferred affinity by thousands of keys', spec: preferred((i) => term('web', `k${i}`)) },
     { rules: 'topology spread', spec: spread(5_000, (i) => `a${i}`) },
+    { rules: 'preferred topology spread', spec: preferredSpread(5_000) },
     { rules: 'tolerations', spec: { tolerations: many(20_000, (i) => ({ key: `k${i}`, operator: 'Exists' })) } },
   ])('$rules', ({ spec }) => {
     const taints = many(100, (i) => ({ key: `t${i}`, effect: 'PreferNoSchedule' }));

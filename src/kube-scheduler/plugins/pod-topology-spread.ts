@@ -72,8 +72,19 @@ function scoreBy(
   snapshot: Snapshot,
   needsAllKeys: boolean,
 ): ScoreCycle {
-  const isIgnored = ({ node }: NodeInfo) => needsAllKeys && !hasKeys(node, rules);
+  // Each is asked for once a rule.
+  const ignored = new Map<Node, boolean>();
+  const isIgnored = ({ node }: NodeInfo): boolean => {
+    if (!needsAllKeys) return false;
+    let isLeftOut = ignored.get(node);
+    if (isLeftOut === undefined) {
+      spendEffort(rules.length);
+      ignored.set(node, (isLeftOut = !hasKeys(node, rules)));
+    }
+    return isLeftOut;
+  };
   const counted = needsAllKeys ? nodes.filter((node) => !isIgnored(node)) : nodes;
+  spendEffort(rules.length * counted.length);
   const domains = rules.map(({ key }) =>
     key === hostnameKey ? undefined : new Map<string, number>(counted.map(({ node }) => [labelOf(node, key) ?? '', 0])),
   );
@@ -86,6 +97,7 @@ function scoreBy(
   for (const [i, rule] of rules.entries()) {
     const counts = domains[i];
     for (const info of counts ? rule.occupied(snapshot) : []) {
+      spendEffort(1);
       if (isIgnored(info) || !eligible(info.node)(rule)) continue;
       const value = labelOf(info.node, rule.key) ?? '';
       const count = counts?.get(value);
