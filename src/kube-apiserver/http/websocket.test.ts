@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Listener } from '../kube-apiserver.ts';
@@ -26,6 +26,30 @@ test('a watch sends one message an event', async () => {
   await server.call('POST', '/api/v1/namespaces/default/configmaps', configMap('over-websocket'));
   await expect.poll(() => events).toContain('false ADDED over-websocket');
   client.close();
+});
+
+test('thousands of pings at once get few answers, and the last one gets its own', async () => {
+  const headers = {
+    ...{ connection: 'Upgrade', upgrade: 'websocket' },
+    ...{ 'sec-websocket-version': '13', 'sec-websocket-key': Buffer.alloc(16).toString('base64') },
+  };
+  const asking = request(`${listener.url}/api/v1/namespaces/default/configmaps?watch=true`, { headers }).end();
+  const socket = await new Promise<Socket>((resolve) =>
+    asking.once('upgrade', (_, upgraded: Socket) => resolve(upgraded)),
+  );
+  const count = 5_000;
+  const pings = Buffer.alloc(10 * count);
+  for (let i = 0; i < count; i++) {
+    pings.writeUInt16BE(0x8984, 10 * i); // a ping of four bytes, with a mask of zeros
+    pings.writeUInt32BE(i, 10 * i + 6);
+  }
+  const last = Buffer.from([0x8a, 4, 0, 0, (count - 1) >> 8, (count - 1) & 0xff]);
+  let received = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+  socket.write(pings);
+  await expect.poll(() => received.includes(last)).toBe(true);
+  expect(received.length).toBeLessThan((count / 10) * last.length);
+  socket.destroy();
 });
 
 test('errors before the upgrade are plain HTTP responses', async () => {

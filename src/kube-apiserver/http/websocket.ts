@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { answerPings } from '../../machinery/time/pongs.ts';
 import { served } from '../registry/codec.ts';
 import type { RawReply, Reply, WatchReply } from '../reply.ts';
 
@@ -28,6 +29,7 @@ const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, protocol
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
+    autoPong: false,
     maxPayload: largestMessage,
     ...({ closeTimeout: closeTimeoutMs } as object), // missing in its types
     handleProtocols: () => protocol || false,
@@ -35,6 +37,7 @@ const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, protocol
   return new Promise<{ webSocket: WebSocket; protocol: string }>((resolve) =>
     server.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('error', () => {}); // 'close' follows
+      answerPings(webSocket);
       resolve({ webSocket, protocol });
     }),
   );

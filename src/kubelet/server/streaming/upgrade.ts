@@ -3,6 +3,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
+import { answerPings } from '../../../machinery/time/pongs.ts';
 
 /** The best first; '' is a client that names none, which is served as channel.k8s.io. */
 export const remoteCommandProtocols = [
@@ -79,11 +80,15 @@ export function acceptWebSocket(
     noServer: true,
     handleProtocols: () => protocol,
     perMessageDeflate: false,
+    autoPong: false,
     maxPayload: largestMessage,
     ...({ closeTimeout: closeTimeoutMs } as object), // missing in its types
   });
   return new Promise((resolve) =>
-    server.handleUpgrade(request, socket, head, (webSocket) => resolve({ webSocket, protocol })),
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      answerPings(webSocket);
+      resolve({ webSocket, protocol });
+    }),
   );
 }
 
