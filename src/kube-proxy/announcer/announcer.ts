@@ -84,6 +84,10 @@ class Announcer {
   /** Planned time between the last two steps. */
   #waitMs = 0;
   #isConnected = false;
+  /** Ends when the interfaces have the addresses of the last decision. */
+  #changing: Promise<void> | undefined;
+  /** Of the last change, until the next step. */
+  #failure: unknown;
   #prolongedMs = Number.NEGATIVE_INFINITY;
   #addresses: readonly ServiceAddress[] = [];
   #isDirty = true;
@@ -129,17 +133,22 @@ class Announcer {
       await this.#sleep(waitMs);
     }
     for (const stop of unwatch) stop();
+    await this.#changing;
     await this.#leave();
   }
 
   /** Undefined: until the next change. */
   async #step(): Promise<number | undefined> {
     const { services, slices, nodeName } = this.#options;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
     if (this.#isDirty) {
       this.#isDirty = false;
       this.#addresses = announcedAddresses(services.list().filter(isAnnounced), slices.list());
     }
     if (this.#addresses.length === 0) {
+      await this.#changing;
       await this.#hold([], []);
       return undefined;
     }
@@ -161,9 +170,25 @@ class Announcer {
       addresses: this.#addresses,
     });
     this.#reportHomeless(networks, peers);
-    await this.#hold(wanted, networks, peers.length > 0);
+    if (peers.length === 0) {
+      await this.#changing;
+      await this.#hold(wanted, networks);
+      return aloneMs;
+    }
+    this.#change(wanted, networks);
     await this.#send(peers, networks);
-    return peers.length > 0 ? heartbeatMs : aloneMs;
+    return heartbeatMs;
+  }
+
+  /** Beside the heartbeats, which slow commands must not delay: a node that is silent for long loses its addresses. */
+  #change(wanted: readonly Decision[], networks: readonly Network[]): void {
+    this.#changing ??= this.#hold(wanted, networks, true)
+      .catch((error) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#changing = undefined;
+      });
   }
 
   /** After a pause of this process or of its network, other nodes may hold its addresses. */
@@ -213,6 +238,7 @@ class Announcer {
   }
 
   async #hold(wanted: readonly Decision[], networks: readonly Network[], hasPeers = false): Promise<void> {
+    const sinceMs = this.#sinceMs;
     const homes = new Map(wanted.map(({ ip }) => [ip, networkOf(ip, networks)]));
     // An address is lost with its interface, too.
     const lost = [...this.#held.values()].filter(({ ip, network }) => homes.get(ip)?.device !== network.device);
@@ -225,6 +251,8 @@ class Announcer {
         return network ? [{ ip, network, reportedMs: Number.NEGATIVE_INFINITY }] : [];
       }),
     );
+    // This process was paused meanwhile.
+    if (this.#sinceMs !== sinceMs) return;
     const nowMs = this.#context.clock.monotonic();
     const lifetime = hasPeers ? lifetimeSeconds : lifetimeAloneSeconds;
     const isDue = nowMs - this.#prolongedMs >= (hasPeers ? prolongMs : (lifetimeAloneSeconds * 1_000) / 3);
@@ -287,10 +315,12 @@ class Announcer {
   }
 
   async #send(peers: readonly Peer[], networks: readonly Network[], leaves = false): Promise<void> {
+    // While it listens after a pause, a node has no address: the kernel has removed them, or the next change does.
+    const isListening = peers.length > 0 && this.#context.clock.monotonic() - this.#sinceMs < silenceMs;
     const message = {
       node: this.#options.nodeName,
       networks: networks.map(({ cidr }) => cidr),
-      holds: [...this.#held.keys()],
+      holds: isListening ? [] : [...this.#held.keys()],
       leaves,
     };
     await this.#socket?.send(
