@@ -69,7 +69,7 @@ export function startExec(
     stdin: options.stdin ? (child.stdin as Writable) : undefined,
     stdout: must(child.stdout, 'stdout'),
     stderr: options.tty ? undefined : must(child.stderr, 'stderr'),
-    resize: (columns, rows) => void resizeStarted(child, files.pid, parts.clock, columns, rows),
+    resize: latestOnly((columns, rows) => resizeStarted(child, files.pid, parts.clock, columns, rows)),
     exitCode: endOf(child, files),
     close: () => kill(child, files.pid),
   };
@@ -176,9 +176,26 @@ export function attachSession(
     stdin: options.stdin && record.config.stdin ? socket : undefined,
     stdout,
     stderr,
-    resize: (columns, rows) => void resizeTerminal(record.pid, columns, rows),
+    resize: latestOnly((columns, rows) => resizeTerminal(record.pid, columns, rows)),
     exitCode,
     close: () => socket.destroy(),
+  };
+}
+
+/** One process at a time sets the size; meanwhile the latest size waits. */
+function latestOnly(resize: (columns: number, rows: number) => Promise<void>): ExecSession['resize'] {
+  let latest: readonly [number, number] | undefined;
+  let isBusy = false;
+  return async (columns, rows) => {
+    latest = [columns, rows];
+    if (isBusy) return;
+    isBusy = true;
+    while (latest) {
+      const size: readonly [number, number] = latest;
+      latest = undefined;
+      await resize(...size);
+    }
+    isBusy = false;
   };
 }
 

@@ -18,6 +18,9 @@ import {
   tunnelProtocol,
 } from './upgrade.ts';
 
+/** Connections of one client at a time. */
+const maxForwarded = 500;
+
 /** Serves one upgrade request; `connect` opens a port of the pod; `sandbox` is for messages. */
 export async function servePortForward(
   request: IncomingMessage,
@@ -37,6 +40,7 @@ export async function servePortForward(
     if (!accepted) return;
     connection = bytesOf(accepted.webSocket);
   }
+  let forwarded = 0;
   const pairs = new Map<string, Partial<Record<'data' | 'error', SpdyStream>>>();
   const session = new SpdySession(connection, (stream) => {
     const id = stream.headers.get('requestid') ?? '';
@@ -45,9 +49,16 @@ export async function servePortForward(
     const pair = pairs.get(id) ?? {};
     pairs.set(id, pair);
     pair[type] = stream;
-    if (!pair.data || !pair.error) return;
+    const { data, error } = pair;
+    if (!data || !error) return void stream.once('close', () => pairs.get(id) === pair && pairs.delete(id));
     pairs.delete(id);
-    void forward(pair.data, pair.error, connect);
+    // Streams that the client resets are gone before their connections.
+    if (forwarded >= maxForwarded) {
+      error.end('too many connections');
+      return void data.destroy();
+    }
+    forwarded++;
+    void forward(data, error, connect).finally(() => forwarded--);
   });
   await session.closed;
 }
@@ -77,6 +88,7 @@ async function forward(data: SpdyStream, error: SpdyStream, connect: (port: numb
       throw new Error(`unable to parse "${data.headers.get('port')}" as a port`);
     const target = await connect(port);
     target.on('error', () => {}); // finished() below reports it
+    if (data.destroyed) return void target.destroy();
     data.pipe(target);
     target.pipe(data);
     data.once('close', () => target.destroy());

@@ -9,6 +9,7 @@ import type { Status } from '../../../api/api.ts';
 import type { ExecSession } from '../../../container-runtime/container-runtime.ts';
 import { must } from '../../../machinery/must.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import { ownTurn } from '../../../machinery/time/turn.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, acceptWebSocket, isSpdy, remoteCommandProtocols, spdyRemoteCommandProtocols } from './upgrade.ts';
 
@@ -97,14 +98,36 @@ const failure = (error: unknown): Status =>
     code: 500,
   }) as Status;
 
-function resizeFrom(session: ExecSession, text: string): void {
+/** Sets the size of the terminal: clients may send thousands at once, of which the latest of a turn counts. */
+function resizer(session: ExecSession): (text: Buffer) => void {
+  let latest: { readonly Width: number; readonly Height: number } | undefined;
+  const resize = () => {
+    if (latest) session.resize(latest.Width, latest.Height);
+    latest = undefined;
+  };
+  return (text) => {
+    const size = sizeIn(text);
+    if (!size) return;
+    if (!latest) void ownTurn().then(resize);
+    latest = size;
+  };
+}
+
+/** Undefined for a text that is no size: it is ignored. */
+function sizeIn(text: Buffer) {
+  if (text.length > longestSize) return undefined;
   try {
-    const { Width, Height } = JSON.parse(text);
-    if (Width > 0 && Height > 0) session.resize(Width, Height);
+    const { Width, Height } = JSON.parse(text.toString());
+    return isSize(Width) && isSize(Height) ? { Width, Height } : undefined;
   } catch {
-    // invalid JSON is ignored
+    return undefined;
   }
 }
+
+const longestSize = 1_000;
+/** As TerminalSize has it. */
+const isSize = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) > 0 && Number(value) < 1 << 16;
 
 async function serveWebSocket(
   webSocket: WebSocket,
@@ -132,9 +155,10 @@ async function serveWebSocket(
   } catch (error) {
     return end(failure(error));
   }
+  const resize = resizer(session);
   webSocket.on('message', (data: RawData) => {
     const message = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[]);
-    if (message.length === 0 || fromClient(session, codec.decode(message), options)) return;
+    if (message.length === 0 || fromClient(session, codec.decode(message), options, resize)) return;
     webSocket.pause();
     session.stdin?.once('drain', () => webSocket.resume());
   });
@@ -155,11 +179,12 @@ function fromClient(
   session: ExecSession,
   { channel, bytes }: { channel: number; bytes: Buffer },
   options: RemoteCommandOptions,
+  resize: (text: Buffer) => void,
 ): boolean {
   const { stdin } = session;
   if (channel === channels.stdin && options.stdin && stdin && !stdin.writableEnded && !stdin.destroyed)
     return stdin.write(bytes);
-  if (channel === channels.resize) resizeFrom(session, bytes.toString());
+  if (channel === channels.resize) resize(bytes);
   else if (channel === channels.close && bytes[0] === channels.stdin) stdin?.end();
   return true;
 }
@@ -187,7 +212,9 @@ async function serveSpdy(
     complete = resolve;
   });
   const connection = new SpdySession(socket, (stream) => {
-    streams.set(stream.headers.get('streamtype') ?? '', stream);
+    const type = stream.headers.get('streamtype') ?? '';
+    if (!wanted.includes(type) || streams.has(type)) return void stream.destroy();
+    streams.set(type, stream);
     if (wanted.every((name) => streams.has(name))) complete();
   });
   const patience = new AbortController();
@@ -221,7 +248,7 @@ async function runOverSpdy(
   void connection.closed.then(() => session.close());
   const stdin = streams.get('stdin');
   if (stdin && session.stdin) stdin.pipe(session.stdin);
-  streams.get('resize')?.on('data', (bytes: Buffer) => resizeFrom(session, bytes.toString()));
+  streams.get('resize')?.on('data', resizer(session));
   const copy = async (from: Readable | undefined, to: Writable | undefined) => {
     if (!from) return to?.end();
     if (!to) return drain(from);

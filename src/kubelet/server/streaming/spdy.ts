@@ -4,6 +4,7 @@
 
 import { Duplex } from 'node:stream';
 import { constants, createDeflate, createInflate } from 'node:zlib';
+import { nextTurn } from '../../../machinery/time/turn.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
 
 const version = 3;
@@ -22,7 +23,11 @@ const headerBytes = 8;
 /** Frames have a 24-bit length; smaller ones let streams share the connection. */
 const maxDataBytes = 32 * 1024;
 /** Valid clients send no larger control frames, and no longer headers: a small frame may inflate to a gigabyte. */
-const maxControlBytes = 1024 * 1024;
+const maxControlBytes = 32 * 1024;
+/** Frames between two turns of the event loop. */
+const framesOfTurn = 256;
+/** A client that does not read gets no more answers. */
+const mostPendingBytes = 64 * 1024;
 /** Streams of one connection: kubectl opens two for each forwarded one. */
 const maxStreams = 1_000;
 
@@ -70,6 +75,9 @@ export class SpdySession {
   #inflatedBytes = 0;
   #deflated: Buffer[] = [];
   #lastStream = 0;
+  #frames = 0;
+  /** The data frame whose bytes arrive: a large one is not gathered, because it may have 16 MB. */
+  #arriving: { readonly id: number; readonly isLast: boolean; left: number } | undefined;
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
 
@@ -109,16 +117,37 @@ export class SpdySession {
   }
 
   async #readFrames(): Promise<void> {
-    while (this.#buffered.length >= headerBytes) {
+    for (;;) {
+      if (this.#arriving && !(await this.#readData(this.#arriving))) return;
+      if (this.#buffered.length < headerBytes) return;
       const length = this.#buffered.readUIntBE(5, 3);
-      if (this.#buffered[0] & 0x80 && length > maxControlBytes) throw new Error('SPDY control frame too large');
-      if (this.#buffered.length < headerBytes + length) return;
-      const head = this.#buffered.subarray(0, headerBytes);
-      const body = this.#buffered.subarray(headerBytes, headerBytes + length);
-      this.#buffered = this.#buffered.subarray(headerBytes + length);
-      if (head[0] & 0x80) await this.#control(head.readUInt16BE(2), head[4], body);
-      else await this.#data(head.readUInt32BE(0) & 0x7fffffff, head[4], body);
+      const isControl = (this.#buffered[0] & 0x80) !== 0;
+      if (isControl && length > maxControlBytes) throw new Error('SPDY control frame too large');
+      if (length <= maxControlBytes && this.#buffered.length < headerBytes + length) return;
+      if (++this.#frames % framesOfTurn === 0) await nextTurn();
+      const head = this.#take(headerBytes);
+      if (isControl) await this.#control(head.readUInt16BE(2), head[4], this.#take(length));
+      else {
+        const id = head.readUInt32BE(0) & 0x7fffffff;
+        this.#arriving = { id, isLast: (head[4] & flagFin) !== 0, left: length };
+      }
     }
+  }
+
+  #take(length: number): Buffer {
+    const bytes = this.#buffered.subarray(0, length);
+    this.#buffered = this.#buffered.subarray(length);
+    return bytes;
+  }
+
+  /** False while bytes of the frame are missing. */
+  async #readData(frame: { readonly id: number; readonly isLast: boolean; left: number }): Promise<boolean> {
+    const bytes = this.#take(frame.left);
+    frame.left -= bytes.length;
+    const isWhole = frame.left === 0;
+    if (isWhole) this.#arriving = undefined;
+    await this.#data(frame.id, isWhole && frame.isLast, bytes);
+    return isWhole;
   }
 
   async #control(type: number, flags: number, body: Buffer): Promise<void> {
@@ -134,7 +163,8 @@ export class SpdySession {
       }
       case frames.ping:
         // The client's pings have odd ids, and are echoed.
-        if (body.readUInt32BE(0) & 1) this.#send(controlFrame(frames.ping, 0, body));
+        if (body.readUInt32BE(0) & 1 && this.#connection.writableLength < mostPendingBytes)
+          this.#send(controlFrame(frames.ping, 0, body));
         return;
       case frames.headers:
         await this.#headersOf(body.subarray(4)); // updates the compression state
@@ -148,9 +178,13 @@ export class SpdySession {
   async #open(body: Buffer, flags: number): Promise<void> {
     const id = body.readUInt32BE(0) & 0x7fffffff;
     if (this.#streams.size >= maxStreams) throw new Error('too many SPDY streams');
+    if (id <= this.#lastStream) throw new Error('the numbers of SPDY streams must increase');
+    this.#lastStream = id;
+    // Each stream is answered.
+    if (this.#connection.writableLength >= mostPendingBytes)
+      await new Promise<void>((resolve) => this.whenDrained(resolve));
     const headers = await this.#headersOf(body.subarray(10));
     const stream = new SpdyStream(this, id, headers);
-    this.#lastStream = Math.max(this.#lastStream, id);
     this.#streams.set(id, stream);
     stream.on('error', () => {}); // its user gets it; without a listener, an error would end the process
     const reply = Buffer.alloc(4);
@@ -160,13 +194,13 @@ export class SpdySession {
     this.#onStream(stream);
   }
 
-  async #data(id: number, flags: number, body: Buffer): Promise<void> {
+  async #data(id: number, isLast: boolean, body: Buffer): Promise<void> {
     const stream = this.#streams.get(id);
     if (!stream) return;
     // A slow reader pauses the connection: streams have no flow control.
     if (body.length > 0 && !stream.push(Buffer.from(body)))
       await new Promise<void>((resolve) => this.#resumed.push(resolve));
-    if (flags & flagFin) stream.push(null);
+    if (isLast) stream.push(null);
   }
 
   readonly #resumed: (() => void)[] = [];

@@ -216,6 +216,26 @@ describe('exec over WebSocket', () => {
     client.terminate();
   });
 
+  test('of thousands of sizes at once a few are set, the latest last', async () => {
+    const session = new Shout(0);
+    const { client } = await connect(session);
+    const socket = (client as unknown as { _socket: net.Socket })._socket;
+    socket.cork(); // as one piece
+    for (let i = 1; i <= 3_000; i++) client.send(message(4, `{"Width":${i},"Height":24}`));
+    socket.uncork();
+    await expect.poll(() => session.sizes.at(-1)).toBe('3000x24');
+    for (const wrong of [
+      '{"Width":70000,"Height":24}',
+      '{"Width":0.5,"Height":24}',
+      `${' '.repeat(2_000)}{"Width":1,"Height":1}`,
+    ])
+      client.send(message(4, wrong));
+    client.send(message(4, '{"Width":80,"Height":25}'));
+    await expect.poll(() => session.sizes.at(-1)).toBe('80x25');
+    expect(session.sizes.at(-2)).toBe('3000x24');
+    client.terminate();
+  });
+
   test('a client that hangs up ends the session', async () => {
     const session = new Shout(0);
     const { client } = await connect(session, 'v4.channel.k8s.io');
@@ -330,6 +350,25 @@ describe('port-forward', () => {
       client.once('unexpected-response', (_, answer) => resolve(answer)),
     );
     expect([response.statusCode, await textOf(response)]).toEqual([400, says]);
+  });
+
+  test('a client that hangs up before its port is connected leaves no connection', async () => {
+    const connected = Promise.withResolvers<void>();
+    const target = new PassThrough();
+    let ended: Promise<void> | undefined;
+    let asked = 0;
+    const connect = () => {
+      asked++;
+      return connected.promise.then(() => target);
+    };
+    const port = await serve((...upgrade) => (ended = servePortForward(...upgrade, connect)));
+    const connection = await dialSpdy(`http://127.0.0.1:${port}/`, ['portforward.k8s.io']);
+    await pair(connection, '0', 80);
+    await expect.poll(() => asked).toBe(1);
+    connection.close();
+    await ended;
+    connected.resolve();
+    await expect.poll(() => target.destroyed).toBe(true);
   });
 
   test('a closed port: the error names it, and other ports work', async () => {

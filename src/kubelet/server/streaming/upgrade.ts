@@ -82,6 +82,8 @@ export function acceptWebSocket(
     perMessageDeflate: false,
     autoPong: false,
     maxPayload: largestMessage,
+    // One message a turn: a client may send thousands at once.
+    allowSynchronousEvents: false,
     ...({ closeTimeout: closeTimeoutMs } as object), // missing in its types
   });
   return new Promise((resolve) =>
