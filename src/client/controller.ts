@@ -2,10 +2,12 @@
 
 import type { KubeObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
+import { pause } from '../machinery/time/turn.ts';
 import { type ComponentContext, errorText } from './component.ts';
 import { createEventRecorder, type EventRecorder } from './events.ts';
 import { type Informer, keyOf, type Lister } from './informer.ts';
 import type { InformerFactory } from './informer-factory.ts';
+import { Intake } from './intake.ts';
 import type { Client, ObjectOf, ResourceName, ResourceRef } from './interface.ts';
 import { refOf } from './rest.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -121,6 +123,13 @@ export function runController(
   };
 }
 
+interface Event {
+  readonly watch: Watch;
+  readonly next: KubeObject | undefined;
+  readonly old: KubeObject | undefined;
+  readonly tools: Tools;
+}
+
 class Runner {
   readonly #context: ControllerContext;
   readonly #informers: InformerFactory;
@@ -128,6 +137,7 @@ class Runner {
   readonly #queue: WorkQueue;
   readonly #events: EventRecorder;
   readonly #stop = new AbortController();
+  readonly #intake: Intake<Event>;
 
   constructor(context: ControllerContext, informers: InformerFactory, controller: Controller) {
     this.#context = { ...context, logger: context.logger.child({ controller: controller.name }) };
@@ -135,6 +145,7 @@ class Runner {
     this.#controller = controller;
     const { clock, metrics } = context;
     this.#queue = new WorkQueue({ clock, metrics: workQueueMetrics(metrics, clock, controller.name) });
+    this.#intake = new Intake(clock, (event) => this.#note(event), this.#stop.signal);
     const component = controller.component ?? `${controller.name}-controller`;
     this.#events = createEventRecorder(this.#context, { component });
   }
@@ -176,13 +187,19 @@ class Runner {
   }
 
   #watch(watch: Watch, tools: Tools): () => void {
-    return this.#informers.for(watch.resource).handle((next, old) => {
+    return this.#informers.for(watch.resource).handle((next, old) => this.#intake.add({ watch, next, old, tools }));
+  }
+
+  #note({ watch, next, old, tools }: Event): void {
+    try {
       if (next && old && watch.matters && !watch.matters(next, old)) return;
       const keys = new Set<string>(next ? watch.keys(next, tools) : []);
       // The previous owner lost an object, so reconcile it too.
       if (old) for (const key of watch.keys(old, tools)) keys.add(key);
       for (const key of keys) this.#queue.add(key);
-    });
+    } catch (error) {
+      this.#context.logger.error('watch failed', { resource: refOf(watch.resource).resource, error: errorText(error) });
+    }
   }
 
   async #work(): Promise<void> {
@@ -191,6 +208,8 @@ class Runner {
       await this.#reconcile(key, this.#tools(writes.client));
       await writes.shown(this.#context, this.#stop.signal);
       this.#queue.done(key);
+      // Reconciles without a request would follow each other in one turn.
+      await pause(this.#context.clock);
     }
   }
 

@@ -71,6 +71,8 @@ const none: readonly never[] = [];
 const namespaceOf = ({ metadata }: KubeObject) => [metadata.namespace ?? ''];
 const ownersOf = ({ metadata }: KubeObject) => metadata.ownerReferences?.map(({ uid }) => uid) ?? none;
 
+const few = 8;
+
 class Index {
   readonly #valuesOf: (object: KubeObject) => readonly string[];
   readonly #objects = new Map<string, Map<string, KubeObject>>();
@@ -81,8 +83,11 @@ class Index {
 
   replace(key: string, next: KubeObject | undefined, old: KubeObject | undefined): void {
     const values = next ? this.#valuesOf(next) : none;
-    for (const value of old ? this.#valuesOf(old) : none)
-      if (!values.includes(value)) {
+    const before = old ? this.#valuesOf(old) : none;
+    // Users decide how many values there are, such as owners.
+    const kept = before.length > few ? new Set(values) : undefined;
+    for (const value of before)
+      if (!(kept ? kept.has(value) : values.includes(value))) {
         const found = this.#objects.get(value);
         found?.delete(key);
         if (found?.size === 0) this.#objects.delete(value);

@@ -144,8 +144,9 @@ const sizeOf = (object: Scalable) => ({ uid: object.metadata.uid, size: object.s
 function disruptedOf({ status }: PodDisruptionBudget, pods: readonly Pod[], nowMs: number) {
   const disruptedPods: Record<string, string> = {};
   let after: { after: number } | undefined;
+  const byName = new Map(pods.map((pod) => [pod.metadata.name, pod]));
   for (const [name, time] of Object.entries(status?.disruptedPods ?? {})) {
-    const pod = pods.find((candidate) => candidate.metadata.name === name);
+    const pod = byName.get(name);
     const rest = Date.parse(time) + deletionTimeoutMs - nowMs;
     if (!pod || pod.metadata.deletionTimestamp || rest <= 0) continue;
     disruptedPods[name] = time;

@@ -12,10 +12,10 @@ import {
   type Pod,
   type Service,
 } from '../../api/api.ts';
-import { type Controller, nameOf, own, type Tools, timestamp } from '../../client/client.ts';
+import { type Controller, keyOf, nameOf, own, TerminalError, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { pause } from '../../machinery/time/turn.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
-import { canonicalJson } from '../shared/hash.ts';
 import {
   addressOf,
   familyOf,
@@ -25,7 +25,9 @@ import {
   isKept,
   lastChangeAnnotation,
   podsOf,
+  type ServicePortTarget,
   servicesOfPods,
+  type Targets,
   targetsOf,
 } from './service-endpoints.ts';
 
@@ -33,6 +35,8 @@ const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
 const mostAddresses = 1000;
+/** An object with more ports, in all its subsets, would be too large to store. */
+const mostPorts = 100_000;
 
 export const endpoints: Controller = {
   name: 'endpoints',
@@ -58,7 +62,7 @@ async function remove(key: string, { client }: Tools): Promise<void> {
 
 async function write(service: Service, existing: Endpoints | undefined, tools: Tools): Promise<void> {
   const { client, clock } = tools;
-  const { subsets, truncated } = subsetsOf(service, tools);
+  const { subsets, truncated } = await subsetsOf(service, tools);
   const { [headlessLabel]: _, ...inherited } = service.metadata.labels ?? {};
   const labels = { ...inherited, ...(isHeadless(service) && { [headlessLabel]: '' }), [managedByLabel]: managedBy };
   const { [overCapacityAnnotation]: wasTruncated, ...others } = existing?.metadata.annotations ?? {};
@@ -88,22 +92,30 @@ async function write(service: Service, existing: Endpoints | undefined, tools: T
   }
 }
 
-function subsetsOf(service: Service, tools: Tools): { subsets: EndpointSubset[]; truncated: boolean } {
+async function subsetsOf(service: Service, tools: Tools): Promise<{ subsets: EndpointSubset[]; truncated: boolean }> {
   const family = service.spec.ipFamilies?.[0] || (service.spec.clusterIP?.includes(':') ? familyOf('::') : 'IPv4');
-  const groups = new Map<string, Group>();
+  const groups = new Map<Targets, Group>();
+  const find = targetsOf(service);
   const needsNoPorts = isHeadless(service) && !service.spec.ports?.length;
+  let portCount = 0;
   for (const pod of podsOf(service, tools)) {
+    await pause(tools.clock);
     const ip = addressOf(pod, family);
     if (!ip || (pod.metadata.deletionTimestamp && !service.spec.publishNotReadyAddresses)) continue;
-    const ports = targetsOf(service, pod).map(portOf);
-    if (ports.length === 0 && !needsNoPorts) continue;
-    const key = canonicalJson(ports);
-    const group = groups.get(key) ?? { addresses: [], notReadyAddresses: [], ...(ports.length > 0 && { ports }) };
-    groups.set(key, group);
+    const targets = find(pod);
+    if (targets.ports.length === 0 && !needsNoPorts) continue;
+    let group = groups.get(targets);
+    if (!group) {
+      const ports = targets.ports.map(portOf);
+      portCount += ports.length;
+      if (portCount > mostPorts) throw new TerminalError(`the pods of Service ${keyOf(service)} have too many ports`);
+      group = { addresses: [], notReadyAddresses: [], ...(ports.length > 0 && { ports }) };
+      groups.set(targets, group);
+    }
     const ready = service.spec.publishNotReadyAddresses || isPodReady(pod);
     (ready ? group.addresses : group.notReadyAddresses).push(endpointAddress(service, pod, ip));
   }
-  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  const sorted = [...groups].sort(([a], [b]) => (a.key < b.key ? -1 : 1)).map(([, group]) => group);
   for (const { addresses, notReadyAddresses } of sorted) {
     addresses.sort(byIp);
     notReadyAddresses.sort(byIp);
@@ -139,7 +151,7 @@ function truncate(groups: readonly Group[]): boolean {
 
 const byIp = (a: EndpointAddress, b: EndpointAddress) => (a.ip < b.ip ? -1 : 1);
 
-function portOf({ name, port, protocol, appProtocol }: ReturnType<typeof targetsOf>[number]): EndpointPort {
+function portOf({ name, port, protocol, appProtocol }: ServicePortTarget): EndpointPort {
   return { ...(name && { name }), port, protocol, ...(appProtocol && { appProtocol }) };
 }
 

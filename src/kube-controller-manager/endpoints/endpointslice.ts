@@ -12,6 +12,7 @@ import {
 } from '../../api/api.ts';
 import { type Controller, controllerReference, own, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { pause } from '../../machinery/time/turn.ts';
 import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { canonicalJson } from '../shared/hash.ts';
 import {
@@ -25,6 +26,7 @@ import {
   lastChangeAnnotation,
   podsOf,
   servicesOfPods,
+  type Targets,
   targetsOf,
 } from './service-endpoints.ts';
 
@@ -78,7 +80,7 @@ export const endpointslice: Controller = {
       .by(byService, key)
       .filter(({ metadata }) => metadata.labels?.[managedByLabel] === controllerName && !metadata.deletionTimestamp);
     try {
-      await write(plan(service, existing, tools), service, tools);
+      await write(await plan(service, existing, tools), service, tools);
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       const message = `Error updating Endpoint Slices for Service ${key}: ${(error as Error).message}`;
@@ -91,63 +93,76 @@ export const endpointslice: Controller = {
 /** Endpoints that share their address type and ports, and so may share slices. */
 interface Group {
   readonly family: Family;
-  readonly ports: DiscoveryV1EndpointPort[];
+  readonly ports: readonly DiscoveryV1EndpointPort[];
   readonly endpoints: Map<string, Endpoint>;
 }
 
 interface Plan {
-  readonly create: { family: Family; ports: DiscoveryV1EndpointPort[]; endpoints: Endpoint[] }[];
+  readonly create: { family: Family; ports: readonly DiscoveryV1EndpointPort[]; endpoints: Endpoint[] }[];
   readonly update: EndpointSlice[];
   readonly remove: EndpointSlice[];
 }
 
-function plan(service: Service, existing: readonly EndpointSlice[], tools: Tools): Plan {
+async function plan(service: Service, existing: readonly EndpointSlice[], tools: Tools): Promise<Plan> {
   const result: Plan = { create: [], update: [], remove: [] };
-  const unclaimed = new Set(existing);
-  for (const group of groupsOf(service, tools)) {
-    const slices = existing.filter(
-      (slice) => slice.addressType === group.family && portsKey(slice.ports ?? []) === portsKey(group.ports),
-    );
-    for (const slice of slices) unclaimed.delete(slice);
-    planGroup(group, slices, labelsOf(service), result);
+  const unclaimed = new Map<string, EndpointSlice[]>();
+  for (const slice of existing) {
+    await pause(tools.clock);
+    const key = `${slice.addressType} ${portsKey(slice.ports ?? [])}`;
+    const same = unclaimed.get(key);
+    if (same) same.push(slice);
+    else unclaimed.set(key, [slice]);
   }
-  result.remove.push(...unclaimed);
-  reuse(result, service);
-  return result;
+  const labels = labelsOf(service);
+  for (const group of await groupsOf(service, tools)) {
+    await pause(tools.clock);
+    const key = `${group.family} ${portsKey(group.ports)}`;
+    planGroup(group, unclaimed.get(key) ?? [], labels, result);
+    unclaimed.delete(key);
+  }
+  result.remove.push(...[...unclaimed.values()].flat());
+  return reuse(result, service);
 }
 
 /** Slices to delete become those to create: their names stay, and watchers see no gap. */
-function reuse({ create, update, remove }: Plan, service: Service): void {
+function reuse({ create, update, remove }: Plan, service: Service): Plan {
   const isOwned = ({ metadata }: EndpointSlice) =>
     metadata.ownerReferences?.some(({ uid }) => uid === service.metadata.uid);
-  for (const slice of [...remove]) {
-    const at = create.findIndex(({ family }) => family === slice.addressType);
-    if (at < 0 || !isOwned(slice)) continue;
-    const [{ ports, endpoints }] = create.splice(at, 1);
-    remove.splice(remove.indexOf(slice), 1);
-    update.push({ ...slice, metadata: { ...slice.metadata, labels: labelsOf(service) }, endpoints, ports });
-  }
+  const missing = Map.groupBy(create, ({ family }) => family);
+  const reused = new Set<unknown>();
+  const removed = remove.filter((slice) => {
+    const next = isOwned(slice) ? missing.get(slice.addressType as Family)?.shift() : undefined;
+    if (!next) return true;
+    reused.add(next);
+    const { ports, endpoints } = next;
+    update.push({ ...slice, metadata: { ...slice.metadata, labels: labelsOf(service) }, endpoints, ports: [...ports] });
+    return false;
+  });
+  return { create: create.filter((next) => !reused.has(next)), update, remove: removed };
 }
 
 const portsKey = (ports: readonly DiscoveryV1EndpointPort[]) =>
   canonicalJson(ports.map(({ name = '', ...rest }) => ({ name, ...rest })));
 
-function groupsOf(service: Service, tools: Tools): Group[] {
+async function groupsOf(service: Service, tools: Tools): Promise<Group[]> {
   const groups: Group[] = [];
   const pods = podsOf(service, tools);
+  const find = targetsOf(service);
   for (const family of familiesOf(service)) {
-    const before = groups.length;
+    const byTargets = new Map<Targets, Group>();
     for (const pod of pods) {
+      await pause(tools.clock);
       const address = addressOf(pod, family);
       if (!address) continue;
-      const ports = targetsOf(service, pod);
-      if (ports.length === 0 && (service.spec.ports ?? []).length > 0) continue;
-      let group = groups.find((other) => other.family === family && portsKey(other.ports) === portsKey(ports));
-      if (!group) groups.push((group = { family, ports, endpoints: new Map() }));
+      const targets = find(pod);
+      if (targets.ports.length === 0 && (service.spec.ports ?? []).length > 0) continue;
+      let group = byTargets.get(targets);
+      if (!group) byTargets.set(targets, (group = { family, ports: targets.ports, endpoints: new Map() }));
       group.endpoints.set(pod.metadata.uid, endpointOf(service, pod, address, tools));
     }
     // A Service without endpoints has one empty slice.
-    if (groups.length === before) groups.push({ family, ports: [], endpoints: new Map() });
+    if (byTargets.size === 0) groups.push({ family, ports: [], endpoints: new Map() });
+    else groups.push(...byTargets.values());
   }
   return groups;
 }
@@ -201,13 +216,15 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], labels: Recor
   for (const { endpoints } of [...kept].sort((a, b) => b.endpoints.length - a.endpoints.length))
     endpoints.push(...fresh.splice(0, endpointsPerSlice - endpoints.length));
   const { family, ports } = group;
+  const isCreated = fresh.length > 0;
   while (fresh.length > 0) result.create.push({ family, ports, endpoints: fresh.splice(0, endpointsPerSlice) });
   const used = kept.filter(({ endpoints }) => endpoints.length > 0);
-  if (used.length === 0 && result.create.every((other) => other.family !== family || other.ports !== ports)) {
+  if (used.length === 0 && !isCreated) {
     if (kept.length > 0) used.push(kept[0]);
     else if (group.endpoints.size === 0) result.create.push({ family, ports, endpoints: [] });
   }
-  for (const entry of kept) if (!used.includes(entry)) result.remove.push(entry.slice);
+  const isUsed = new Set(used);
+  for (const entry of kept) if (!isUsed.has(entry)) result.remove.push(entry.slice);
   for (const { slice, endpoints } of used)
     if (!deepEqual(endpoints, slice.endpoints ?? []) || !deepEqual(labels, slice.metadata.labels))
       result.update.push({ ...slice, metadata: { ...slice.metadata, labels }, endpoints });
@@ -242,7 +259,7 @@ async function write({ create, update, remove }: Plan, service: Service, { clien
       },
       addressType: family,
       endpoints,
-      ports,
+      ports: [...ports],
     });
   for (const slice of update)
     await client.update('endpointslices', {

@@ -62,23 +62,59 @@ export function podsOf(service: Service, { lister }: Tools): readonly Pod[] {
     .filter((pod) => selector.matches(pod.metadata.labels ?? {}) && !isPodTerminal(pod) && addressesOf(pod).length > 0);
 }
 
-/** The pod's ports for those of the Service. A port is omitted if the pod lacks its name. */
-export function targetsOf(service: Service, pod: Pod): ServicePortTarget[] {
-  return (service.spec.ports ?? []).flatMap((port) => {
-    const number = targetPort(port.targetPort ?? port.port, port.protocol ?? 'TCP', pod) ?? 0;
-    if (number === 0) return [];
-    const { name = '', protocol = 'TCP', appProtocol } = port;
-    return [{ name, port: number, protocol, ...(appProtocol && { appProtocol }) }];
-  });
+/** A pod's ports for those of a Service. Pods with the same ports have the same object. */
+export interface Targets {
+  readonly ports: readonly ServicePortTarget[];
+  /** Orders the targets of one Service. */
+  readonly key: string;
 }
 
-function targetPort(target: number | string, protocol: string, pod: Pod): number | undefined {
-  if (typeof target === 'number') return target;
-  const sidecars = (pod.spec.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
-  for (const { ports } of [...pod.spec.containers, ...sidecars])
-    for (const { name, containerPort, protocol: has = 'TCP' } of ports ?? [])
-      if (name === target && has === protocol) return containerPort;
-  return undefined;
+/** Finds the ports of pods. A port is omitted if the pod lacks its name. */
+export function targetsOf({ spec }: Service): (pod: Pod) => Targets {
+  const ports = (spec.ports ?? []).map((port) => {
+    const { name = '', protocol = 'TCP', appProtocol } = port;
+    const target = port.targetPort ?? port.port;
+    return {
+      protocol,
+      target,
+      at: once((number) => ({ name, port: number, protocol, ...(appProtocol && { appProtocol }) })),
+    };
+  });
+  const byName = ports.filter(({ target }) => typeof target !== 'number');
+  const found = new Map<string, Targets>();
+  return (pod) => {
+    const numbers = byName.length > 0 ? namedPorts(pod) : new Map<string, number>();
+    const key = byName.map(({ protocol, target }) => numbers.get(`${protocol} ${target}`) ?? 0).join();
+    let targets = found.get(key);
+    if (!targets) {
+      const present = ports.flatMap(({ protocol, target, at }): ServicePortTarget[] => {
+        const number = typeof target === 'number' ? target : (numbers.get(`${protocol} ${target}`) ?? 0);
+        return number === 0 ? [] : [at(number)];
+      });
+      found.set(key, (targets = { ports: present, key }));
+    }
+    return targets;
+  };
+}
+
+/** Calls `make` once for each number: thousands of pods share the entries of thousands of ports. */
+function once<T>(make: (number: number) => T): (number: number) => T {
+  const made = new Map<number, T>();
+  return (number) => {
+    let value = made.get(number);
+    if (!value) made.set(number, (value = make(number)));
+    return value;
+  };
+}
+
+/** By protocol and name; the first of a name counts. */
+function namedPorts({ spec }: Pod): Map<string, number> {
+  const numbers = new Map<string, number>();
+  const sidecars = (spec.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  for (const { ports } of [...spec.containers, ...sidecars])
+    for (const { name, containerPort, protocol = 'TCP' } of ports ?? [])
+      if (name && !numbers.has(`${protocol} ${name}`)) numbers.set(`${protocol} ${name}`, containerPort);
+  return numbers;
 }
 
 /** The pod's DNS name in this Service. */

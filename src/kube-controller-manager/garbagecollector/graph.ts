@@ -44,8 +44,9 @@ export class GarbageGraph {
 
   /** Takes `uid` out of the dependents of owners that it no longer names. */
   disown(uid: string, old: KubeObject, next?: KubeObject): void {
+    const kept = new Set(ownersOf(next).map((owner) => owner.uid));
     for (const owner of ownersOf(old)) {
-      if (ownersOf(next).some((other) => other.uid === owner.uid)) continue;
+      if (kept.has(owner.uid)) continue;
       const dependents = this.#dependents.get(owner.uid);
       dependents?.delete(uid);
       if (dependents?.size === 0) this.#dependents.delete(owner.uid);

@@ -1,0 +1,57 @@
+// Reconciles in real time, with caches and a client that are only memory.
+
+import type { KubeObject } from '../api/api.ts';
+import type { Controller, Tools } from '../client/client.ts';
+import { silentLogger } from '../machinery/logger.ts';
+import { systemClock } from '../machinery/time/clock.ts';
+
+const everyMs = 2;
+
+/** The longest turn of the event loop during `run`, in time of this thread on a processor: other load does not count. */
+export async function longestTurn(run: () => Promise<unknown>): Promise<number> {
+  const spentMs = () => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
+  };
+  let [longest, last] = [0, spentMs()];
+  const measure = () => {
+    const now = spentMs();
+    longest = Math.max(longest, now - last);
+    last = now;
+  };
+  const timer = setInterval(measure, everyMs);
+  await run();
+  clearInterval(timer);
+  measure();
+  return longest;
+}
+
+type Objects = Readonly<Record<string, readonly unknown[]>>;
+
+/** Reconciles the key once. Returns the bodies of all writes. */
+export async function reconcileOnce(controller: Controller, key: string, objects: Objects): Promise<any[]> {
+  const writes: unknown[] = [];
+  const write = async (_: unknown, ...[body]: unknown[]) => void writes.push(body);
+  const lister = (resource: string) => {
+    const all = (objects[resource] ?? []) as readonly KubeObject[];
+    const inNamespace = (name: string) => all.filter(({ metadata }) => metadata.namespace === name);
+    return {
+      get: (wanted: string) =>
+        all.find(({ metadata: { namespace, name } }) => (namespace ? `${namespace}/${name}` : name) === wanted),
+      list: (namespace?: string) => (namespace === undefined ? all : inNamespace(namespace)),
+      by: (index: string, value: string) => {
+        const { valuesOf } = controller.indexes!.find(({ resource: of, name }) => of === resource && name === index)!;
+        return all.filter((object) => valuesOf(object).includes(value));
+      },
+    };
+  };
+  const client = {
+    create: write,
+    update: write,
+    delete: write,
+    patch: async (_: unknown, __: unknown, { body }: any) => void writes.push(body),
+  };
+  const tools = { lister, client, clock: systemClock, logger: silentLogger, events: { event() {} } };
+  await controller.reconcile(key, tools as unknown as Tools);
+  return writes;
+}
