@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -35,6 +36,8 @@ export async function down(options: ClusterOptions & { delete?: boolean }): Prom
   const running = await runningProcess(directory);
   const leaves = running !== undefined && options.delete === true && (await leaveControlPlane(directory));
   if (running) await stopProcess(running);
+  // Of a process that was killed.
+  if (existsSync(directory.sandbox)) await down({ name: 'sandbox', dataDir: directory.sandbox, delete: true });
   await endFormerNodes(directory, systemClock);
   const etcd = path.join(directory.root, 'etcd');
   for (const place of [etcd, path.join(directory.root, 'restoring', 'present')])

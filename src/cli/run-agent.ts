@@ -11,7 +11,7 @@ export async function runAgent(): Promise<void> {
 
 export const runInForeground = (config: AgentConfig, tell?: (message: StepMessage) => void): Promise<void> =>
   runInProcess(
-    (environment, nodeCommand, hooks) => start(config, environment, nodeCommand, hooks),
+    (environment, { nodes }, hooks) => start(config, environment, nodes, hooks),
     (error) => explain(error, config),
     tell,
   );

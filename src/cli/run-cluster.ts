@@ -13,7 +13,7 @@ export async function runCluster(): Promise<void> {
 
 export const runInForeground = (config: ClusterConfig, tell?: (message: StepMessage) => void): Promise<void> =>
   runInProcess(
-    (environment, nodeCommand, hooks) => start(config, environment, nodeCommand, hooks),
+    (environment, programs, hooks) => start(config, environment, programs, hooks),
     (error) => explain(error, config),
     tell,
   );

@@ -3,7 +3,7 @@
 
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Environment } from '../cluster/cluster.ts';
+import type { Environment, Programs } from '../cluster/cluster.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
@@ -25,12 +25,7 @@ export interface RunHooks {
   onFatal(error: Error): void;
 }
 
-/** Starts the work; `nodeCommand` is the program of the nodes' process. */
-export type Run = (
-  environment: Environment,
-  nodeCommand: readonly string[],
-  hooks: RunHooks,
-) => Promise<{ stop(): Promise<void> }>;
+export type Run = (environment: Environment, programs: Programs, hooks: RunHooks) => Promise<{ stop(): Promise<void> }>;
 
 /** `tell` reports to the command that started this process; without it a failure is thrown. */
 export async function runInProcess(
@@ -61,7 +56,7 @@ export async function runInProcess(
   );
   const environment = { clock: systemClock, random: systemRandom, logger, metrics: new Metrics() };
   try {
-    running = await run(environment, nodeCommand(), {
+    running = await run(environment, programs(), {
       onStep: (name, ms) => tell?.({ type: 'step', name, ms }),
       onStopRequest: () => void end(0),
       onFatal: () => void end(1),
@@ -82,11 +77,10 @@ export async function runInProcess(
 /** The nodes' process allocates little: a small young generation suffices. */
 const nodeFlags = ['--max-semi-space-size=2', ...process.execArgv.filter((flag) => flag === '--enable-source-maps')];
 
-const nodeCommand = (): string[] => [
-  process.execPath,
-  ...nodeFlags,
-  fileURLToPath(new URL('nodes.js', import.meta.url)),
-];
+const programs = (): Programs => ({
+  nodes: [process.execPath, ...nodeFlags, fileURLToPath(new URL('nodes.js', import.meta.url))],
+  cli: [process.execPath, ...process.execArgv, process.argv[1]],
+});
 
 /** To the command that started this process in the background. */
 export const tellStarter = (message: StepMessage): void => {

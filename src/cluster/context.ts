@@ -10,6 +10,7 @@ import type { RunConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Server } from './joining/types.ts';
 import type { Lab } from './lab.ts';
+import type { Sandbox } from './sandbox.ts';
 
 export interface Environment {
   readonly clock: Clock;
@@ -30,6 +31,8 @@ export interface PartContext extends Environment {
   readonly behaviour?: SimulatedBehaviour;
   /** Of a simulated cluster whose time and nodes the console may change. */
   readonly lab?: Lab;
+  /** Of a cluster that can start a simulated one beside it. */
+  readonly sandbox?: Sandbox;
 }
 
 /** The context of a component, with a client for its identity. */

@@ -27,6 +27,8 @@ export interface DataDirectory {
   /** Names the process of the nodes. */
   readonly nodesRunFile: string;
   readonly controlSocket: string;
+  /** The data directory of its sandbox. */
+  readonly sandbox: string;
   /** One node's directory: kubelet, container runtime, container logs. */
   node(name: string): string;
 }
@@ -52,6 +54,7 @@ export function dataDirectory(given: string): DataDirectory {
     runFile: path.join(root, 'run.json'),
     nodesRunFile: path.join(root, 'nodes.json'),
     controlSocket: path.join(root, 'control.sock'),
+    sandbox: path.join(root, 'sandbox'),
     node: (name) => path.join(root, 'nodes', name),
   };
 }

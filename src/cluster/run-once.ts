@@ -59,7 +59,7 @@ export interface RunHooks {
 /** Resolves when the cluster is usable. `handlers` are more commands of the control socket. */
 export async function runOnce(
   config: ClusterConfig,
-  environment: Environment & Pick<PartContext, 'lab'>,
+  environment: Environment & Pick<PartContext, 'lab' | 'sandbox'>,
   nodeCommand: readonly string[],
   hooks: RunHooks,
   handlers: ControlHandlers,

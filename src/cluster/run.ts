@@ -7,18 +7,28 @@ import type { Environment } from './context.ts';
 import { type CopiedStore, copyToMember } from './joining/migrate-running.ts';
 import { Lab } from './lab.ts';
 import { type RunHooks, type RunningCluster, runOnce } from './run-once.ts';
+import { Sandbox } from './sandbox.ts';
 
 export type { ClusterStatus, RunningCluster } from './run-once.ts';
+
+/** Programs and their first arguments. */
+export interface Programs {
+  /** The process of the nodes. */
+  readonly nodes: readonly string[];
+  /** The command line. */
+  readonly cli: readonly string[];
+}
 
 /** Resolves when the cluster is usable: every node is Ready, or, without nodes, the API server. */
 export async function runCluster(
   config: ClusterConfig,
   given: Environment,
-  nodeCommand: readonly string[],
+  { nodes: nodeCommand, cli }: Programs,
   hooks: RunHooks,
 ): Promise<Pick<RunningCluster, 'stop'>> {
   const lab = config.runtime === 'simulated' ? new Lab(given.clock) : undefined;
-  const environment = { ...given, ...(lab && { clock: lab.clock, lab }) };
+  const sandbox = lab ? undefined : new Sandbox(cli, config);
+  const environment = { ...given, ...(lab ? { clock: lab.clock, lab } : { sandbox }) };
   const { clock, logger } = environment;
   let isMoving = false;
   let restarting: Promise<void> = Promise.resolve();
@@ -46,7 +56,9 @@ export async function runCluster(
   return {
     async stop() {
       await restarting;
+      const closing = sandbox?.close().catch((error) => logger.warn('sandbox not removed', { error: error.message }));
       await running.stop();
+      await closing;
     },
   };
 }

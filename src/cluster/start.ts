@@ -86,7 +86,7 @@ const nodeComponents: readonly ComponentName[] = ['kubelet', 'kube-proxy'];
  */
 export async function startCluster(
   config: ClusterConfig,
-  environment: Environment & Pick<PartContext, 'lab'>,
+  environment: Environment & Pick<PartContext, 'lab' | 'sandbox'>,
   nodeCommand: readonly string[],
   hooks: StartHooks = {},
 ): Promise<Cluster> {
@@ -136,7 +136,7 @@ export const startParts = (
 
 async function start(
   config: RunConfig,
-  environment: Environment & Pick<PartContext, 'behaviour' | 'server' | 'lab'>,
+  environment: Environment & Pick<PartContext, 'behaviour' | 'server' | 'lab' | 'sandbox'>,
   hooks: StartHooks,
   startNodes: (context: PartContext, api: ApiServerPart) => Promise<Nodes>,
 ): Promise<Cluster> {

@@ -19,12 +19,14 @@ import {
 import { type Insights, insight } from './insights.ts';
 import { answerLab, type LabControl } from './lab.ts';
 import { Previews } from './previews.ts';
+import { answerSandbox, type SandboxControl } from './sandbox.ts';
 import { newSecret } from './secrets.ts';
 import { type Identity, type OpenedSession, type Session, Sessions, type User } from './sessions.ts';
 
 export type { Page } from './http.ts';
 export type { Insights } from './insights.ts';
 export type { LabControl, LabNode } from './lab.ts';
+export type { OpenedSandbox, SandboxControl } from './sandbox.ts';
 
 export interface DashboardOptions {
   readonly clock: Clock;
@@ -46,6 +48,8 @@ export interface DashboardOptions {
   readonly insights?: Insights;
   /** Of a simulated cluster. */
   readonly lab?: LabControl;
+  /** Of a cluster with real nodes. */
+  readonly sandbox?: SandboxControl;
 }
 
 /** A request that continues in the API at `path`. */
@@ -109,6 +113,7 @@ async function answer(context: Context, request: PageRequest): Promise<Page | Fo
   if (path.startsWith('/api/')) return forward(context, request, path.slice('/api'.length));
   if (path === '/session') return answerSession(context, request);
   if (path === '/insights/lab') return openLab(context, request);
+  if (path === '/insights/sandbox') return openSandbox(context, request);
   if (path === '/previews' && method === 'POST') return openPreview(context, request);
   if (path.startsWith('/preview/')) return preview(context, request, path.slice('/preview/'.length));
   if (path.startsWith('/insights/')) {
@@ -148,6 +153,14 @@ async function openLab(context: Context, request: PageRequest): Promise<Page> {
   if (request.method === 'GET') return answerLab(context.lab, client);
   const change = request.method === 'POST' ? await bodyOf(request) : undefined;
   return change ? answerLab(context.lab, client, change) : failure(400, 'BadRequest', 'a change is an object in JSON');
+}
+
+async function openSandbox(context: Context, request: PageRequest): Promise<Page> {
+  const session = sessionOf(context, request);
+  if (!session) return signIn;
+  const { sandbox, clientFor } = context;
+  if (!sandbox) return failure(404, 'NotFound', 'this cluster has no sandbox');
+  return answerSandbox(sandbox, clientFor(await userOf(context, session)), request.method);
 }
 
 async function openPreview(context: Context, request: PageRequest): Promise<Page> {
@@ -198,10 +211,10 @@ async function answerSession(context: Context, request: PageRequest): Promise<Pa
   return json(200, shown(context, session));
 }
 
-const shown = ({ cluster, lab }: Context, { userName, expiresMs }: Session): object => ({
+const shown = ({ cluster, lab, sandbox }: Context, { userName, expiresMs }: Session): object => ({
   user: userName,
   expires: expiresMs,
-  cluster: { ...cluster, hasLab: lab !== undefined },
+  cluster: { ...cluster, hasLab: lab !== undefined, hasSandbox: sandbox !== undefined },
 });
 
 /** Another site cannot send JSON without asking first, and gets no answer then. */

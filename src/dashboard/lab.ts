@@ -47,7 +47,7 @@ export async function answerLab(lab: LabControl, client: Client, change?: unknow
 }
 
 /** All verbs on all resources: the role cluster-admin. */
-async function isAdministrator(client: Client): Promise<boolean> {
+export async function isAdministrator(client: Client): Promise<boolean> {
   const resourceAttributes = { verb: '*', group: '*', version: '*', resource: '*' };
   const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { resourceAttributes } });
   return review.status?.allowed === true;

@@ -19,8 +19,8 @@ export class ConsoleCluster {
   #port = '0';
 
   /** Returns the link that `up` prints. */
-  async up(): Promise<string> {
-    const words = ['--runtime', 'simulated', '--nodes', '3', '--port', this.#port, '--node-ip', this.machine.address];
+  async up(parts: readonly string[] = ['--runtime', 'simulated', '--nodes', '3']): Promise<string> {
+    const words = [...parts, '--port', this.#port, '--node-ip', this.machine.address];
     const { server, kubeconfig, console: link } = JSON.parse(await this.#coracle('up', ...words));
     this.#port = new URL(server).port;
     this.machine.kubeconfig = kubeconfig;

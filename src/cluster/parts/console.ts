@@ -23,7 +23,7 @@ export interface ConsolePart extends RunningComponent {
 }
 
 export function startConsolePart(
-  { config, clock, lab }: PartContext,
+  { config, clock, lab, sandbox }: PartContext,
   api: ApiServerPart,
   insights: Omit<Insights, 'trace' | 'history' | 'refusals' | 'deletions'>,
 ): ConsolePart {
@@ -35,6 +35,7 @@ export function startConsolePart(
       // Sessions last in the time of the user.
       clock: lab?.realClock ?? clock,
       ...(lab && { lab }),
+      ...(sandbox && { sandbox }),
       assets: assetsDirectory(),
       cluster: { name: config.name, version, kubernetesVersion: kubernetesVersion.gitVersion, isCoracle: true },
       userOfToken: (token) => api.userOfToken(token),

@@ -17,6 +17,8 @@ export interface SignedIn {
     readonly isCoracle: boolean;
     /** Its nodes are simulated: time and failures can be changed. */
     readonly hasLab: boolean;
+    /** A simulated cluster can be started beside it. */
+    readonly hasSandbox: boolean;
   };
 }
 
@@ -28,6 +30,8 @@ export type SessionState =
 export const session = signal<SessionState>({ phase: 'checking' });
 export const isCoracle = (): boolean => session.value.phase !== 'signed-in' || session.value.session.cluster.isCoracle;
 export const hasLab = (): boolean => session.value.phase === 'signed-in' && session.value.session.cluster.hasLab;
+export const hasSandbox = (): boolean =>
+  session.value.phase === 'signed-in' && session.value.session.cluster.hasSandbox;
 export const base = '/console';
 const place = 'coracle.key';
 
@@ -104,7 +108,7 @@ async function persistent(send: () => Promise<Response>): Promise<Response> {
 
 function enter(answer: unknown): void {
   const { user, key, expires, cluster } = fieldsIn(answer);
-  const { name, version, kubernetesVersion, isCoracle, hasLab } = fieldsIn(cluster);
+  const { name, version, kubernetesVersion, isCoracle, hasLab, hasSandbox } = fieldsIn(cluster);
   localStorage.setItem(place, textIn(key));
   session.value = {
     phase: 'signed-in',
@@ -118,6 +122,7 @@ function enter(answer: unknown): void {
         kubernetesVersion: textIn(kubernetesVersion),
         isCoracle: isCoracle === true,
         hasLab: hasLab === true,
+        hasSandbox: hasSandbox === true,
       },
     },
   };

@@ -59,6 +59,10 @@ export const readLab = async (): Promise<unknown> => (await send(`${base}/insigh
 export const writeLab = async (change: object): Promise<unknown> =>
   (await send(`${base}/insights/lab`, { method: 'POST', body: JSON.stringify(change) })).json();
 
+/** The simulated cluster beside this one; POST starts it, DELETE removes it. */
+export const askSandbox = async (method: 'GET' | 'POST' | 'DELETE'): Promise<unknown> =>
+  (await send(`${base}/insights/sandbox`, { method })).json();
+
 export interface PreviewTarget {
   readonly resource: 'pods' | 'services';
   readonly scheme: 'http' | 'https';

@@ -6,6 +6,7 @@ import { changeLab, type LabNode, lab, labFault } from '../lab/lab-state.ts';
 import type { LabChange, Lesson } from '../lab/lesson.ts';
 import { lessons } from '../lab/lessons.ts';
 import { links } from '../router.ts';
+import { hasLab, hasSandbox } from '../session.ts';
 import { language } from '../settings.ts';
 import { now } from '../system.ts';
 import { type TextKey, t } from '../text.ts';
@@ -14,6 +15,7 @@ import { useNow } from '../ui/now.ts';
 import { reportError } from '../ui/toasts.tsx';
 import { LessonView } from './lesson.tsx';
 import { doneSteps } from './lesson-progress.ts';
+import { SandboxPane } from './sandbox.tsx';
 
 export function LabPage({ lesson }: { lesson: string | undefined }) {
   const shown = lessons.find(({ id }) => id === lesson);
@@ -23,18 +25,21 @@ export function LabPage({ lesson }: { lesson: string | undefined }) {
         <h1 class="page-title">{t('lab')}</h1>
         <span class="muted">{t('labLead')}</span>
       </header>
+      {!hasLab() && (hasSandbox() ? <SandboxPane /> : <p class="muted pad">{t('labNone')}</p>)}
       {labFault.value && (
         <p class="notice busy" role="alert">
           {labFault.value}
         </p>
       )}
-      <div class="lab-panes">
-        <div class="lab-side">
-          {lab.value && <Pace pace={lab.value.pace} />}
-          {lab.value && <Nodes nodes={lab.value.nodes} />}
+      {hasLab() && (
+        <div class="lab-panes">
+          <div class="lab-side">
+            {lab.value && <Pace pace={lab.value.pace} />}
+            {lab.value && <Nodes nodes={lab.value.nodes} />}
+          </div>
+          <div class="lab-main">{shown ? <LessonView lesson={shown} /> : <Lessons />}</div>
         </div>
-        <div class="lab-main">{shown ? <LessonView lesson={shown} /> : <Lessons />}</div>
-      </div>
+      )}
     </section>
   );
 }

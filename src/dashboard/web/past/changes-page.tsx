@@ -9,6 +9,7 @@ import { age } from '../model/age.ts';
 import { countOf, mergedMarks } from '../model/changes.ts';
 import { type History, historyIn, placeOf, placeQuery } from '../model/history.ts';
 import { type Kind, kindId } from '../model/kinds.ts';
+import { isCoracle } from '../session.ts';
 import { namespace } from '../settings.ts';
 import { t } from '../text.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -116,7 +117,8 @@ function Changes({ histories, fault, chosen }: Found & { chosen: Signal<Range | 
       ),
     [histories, beginMs, endMs],
   );
-  if (histories.length === 0) return fault ? null : <p class="muted pad">{t('pastNoKinds')}</p>;
+  if (histories.length === 0)
+    return fault ? null : <p class="muted pad">{t(isCoracle() ? 'pastNoKinds' : 'onlyCoracle')}</p>;
   const { fromMs, toMs } = chosen.value ?? { fromMs: moment.value?.timeMs ?? beginMs, toMs: endMs };
   const changed = histories
     .map((one) => ({ ...one, marks: one.history.marks.filter(({ timeMs }) => timeMs > fromMs && timeMs <= toMs) }))

@@ -4,7 +4,7 @@ import { sections } from '../api/catalog.ts';
 import { type Kind, kindId, type Section, type SectionName } from '../model/kinds.ts';
 import { titleOf } from '../model/titles.ts';
 import { links, route } from '../router.ts';
-import { hasLab, isCoracle, session } from '../session.ts';
+import { hasLab, hasSandbox, isCoracle, session } from '../session.ts';
 import { type TextKey, t } from '../text.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { isMenuOpen, isPaletteOpen } from './keys.ts';
@@ -33,7 +33,7 @@ export function Sidebar() {
           <ViewLink to={links.top()} page="top" icon="chart" text="top" />
           <ViewLink to={links.whoCan()} page="who-can" icon="key" text="whoCan" />
           <ViewLink to={links.helm()} page="helm" icon="helm" text="helm" />
-          {hasLab() && <ViewLink to={links.lab()} page="lab" icon="lab" text="lab" />}
+          {(hasLab() || hasSandbox()) && <ViewLink to={links.lab()} page="lab" icon="lab" text="lab" />}
           {sections.value.map((section) => (
             <SectionLinks key={section.name} section={section} />
           ))}
