@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { ownTurn } from '../../machinery/time/turn.ts';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { EventHub } from '../event-hub.ts';
 import { ImageStore } from '../images/image-store.ts';
@@ -249,6 +250,7 @@ class Native implements ContainerRuntime {
   }
 
   async exec(id: string, command: readonly string[], options: ExecOptions): Promise<ExecSession> {
+    await ownTurn(); // starting a process takes a while
     const record = this.#containers.running(id);
     const { runtimeRoot } = this.#state;
     const name = `exec-${process.pid}-${++this.#execs}`;

@@ -7,6 +7,7 @@ import { systemClock } from '../../machinery/time/clock.ts';
 import { testAuthority } from '../testing/test-certificates.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { openTracing } from '../tracing/open.ts';
+import { RemoteDocuments } from './remote-documents.ts';
 import { userHeaders } from './remote-request.ts';
 
 const ownAddress = Object.values(networkInterfaces())
@@ -16,7 +17,7 @@ const ownAddress = Object.values(networkInterfaces())
 let caBundle: string;
 let extension: Server;
 let port: number;
-/** Responses of the extension API server by path; 404 for others, none for `hangs`, a redirect for `elsewhere`. */
+/** Responses of the extension API server by path; 404 for others, none for `hangs`, the begin of one for `endless`, a redirect for `elsewhere`. */
 let documents: Record<string, object | string>;
 let asked: { method?: string; url?: string; headers: Record<string, any>; body: string }[];
 let server: TestServer;
@@ -33,6 +34,7 @@ beforeAll(async () => {
     if (url.includes('/flunders')) asked.push({ method, url, headers, body: Buffer.concat(parts).toString() });
     const said = documents[url.split('?')[0]];
     if (said === 'hangs') return;
+    if (said === 'endless') return void response.writeHead(200).write('{');
     if (said === 'elsewhere') return void response.writeHead(302, { Location: 'https://elsewhere.test/' }).end();
     response.statusCode = said ? 200 : 404;
     response.setHeader('Content-Type', 'application/json');
@@ -228,6 +230,29 @@ test('resources in aggregated discovery, converted from the older form', async (
       },
     ],
   });
+});
+
+test('thousands of resources are converted in linear time, and deep or large documents are none', async () => {
+  await start();
+  const resources = Array.from({ length: 40_000 }, (_, i) => [{ name: `r${i}` }, { name: `r${i}/status` }]).flat();
+  documents[base] = { resources };
+  documents['/openapi/v2'] = `{"paths":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}`;
+  documents['/openapi/v3'] = `{"paths":{},"more":"${'x'.repeat(5 << 20)}"}`;
+  const remote = new RemoteDocuments(() => server.server);
+  const api = server.server.aggregation.find('wardle.example.com', 'v1alpha1')!;
+  const before = process.cpuUsage();
+  const { resources: converted } = await remote.discovery(api);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(2_000);
+  expect(converted).toHaveLength(40_000);
+  expect(converted[7]).toMatchObject({ resource: 'r7', subresources: [{ subresource: 'status' }] });
+  expect(await remote.openapiV2(api)).toBeUndefined();
+  expect(await remote.openapiHash(api)).toBeUndefined();
+});
+
+test('is available with an answer that does not end', async () => {
+  documents[base] = 'endless';
+  await start();
 });
 
 test('an in-process watch reads the lines of its stream', async () => {

@@ -39,7 +39,7 @@ async function discoveryFault(server: Environment, api: AggregatedApi): Promise<
   const path = api.group ? `/apis/${api.group}/${api.version}` : `/api/${api.version}`;
   const url = `https://${api.service.name}.${api.service.namespace}.svc:${api.service.port}${path}`;
   const tries = Array.from({ length: attempts }, async () => {
-    const { code } = await readRemote(server, api, path);
+    const { code } = await readRemote(server, api, path, { codeAlone: true });
     if (code < 200 || code >= 300) throw new Error(`bad status from ${url}: ${code}`);
   });
   try {

@@ -1,6 +1,7 @@
 // Discovery and OpenAPI documents of aggregated APIs, loaded on first use and cached for a minute.
 
 import type { APIResource } from '../../api/api.ts';
+import { parseJson } from '../../machinery/text/json.ts';
 import type { Environment } from '../environment.ts';
 import type { AggregatedApi, AggregatedDocuments, OpenApiV2, VersionDiscovery } from './aggregation.ts';
 import { readRemote } from './remote-request.ts';
@@ -40,7 +41,7 @@ export class RemoteDocuments implements AggregatedDocuments {
   async #readDiscovery(api: AggregatedApi): Promise<VersionDiscovery | undefined> {
     const { group, version } = api;
     const whole = await readRemote(this.#server, api, '/apis', { accept: aggregatedAccept });
-    const list = whole.code === 200 ? (JSON.parse(whole.text) as GroupDiscoveryList) : undefined;
+    const list = whole.code === 200 ? (parseJson(whole.text).value as GroupDiscoveryList) : undefined;
     if (list?.kind === 'APIGroupDiscoveryList') {
       const own = list.items?.find((item) => item.metadata?.name === group);
       const resources = own?.versions?.find((one) => one.version === version)?.resources;
@@ -48,7 +49,11 @@ export class RemoteDocuments implements AggregatedDocuments {
     }
     const { code, text } = await readRemote(this.#server, api, `/apis/${group}/${version}`);
     if (code !== 200) return undefined;
-    return { version, resources: converted(JSON.parse(text).resources ?? [], group, version), freshness: 'Current' };
+    return {
+      version,
+      resources: converted((parseJson(text).value as ResourceList).resources ?? [], group, version),
+      freshness: 'Current',
+    };
   }
 
   async openapiHash(api: AggregatedApi): Promise<string | undefined> {
@@ -56,8 +61,9 @@ export class RemoteDocuments implements AggregatedDocuments {
     return this.#once(api, 'openapi-index', async () => {
       const { code, text } = await readRemote(this.#server, api, '/openapi/v3');
       if (code !== 200) return undefined;
-      const url = JSON.parse(text).paths?.[`apis/${api.group}/${api.version}`]?.serverRelativeURL;
-      return url && new URL(url, 'https://remote').searchParams.get('hash');
+      const url = (parseJson(text).value as OpenApiIndex).paths?.[`apis/${api.group}/${api.version}`]
+        ?.serverRelativeURL;
+      return url && (new URL(url, 'https://remote').searchParams.get('hash') ?? '');
     });
   }
 
@@ -65,7 +71,7 @@ export class RemoteDocuments implements AggregatedDocuments {
     if (!api.isAvailable) return undefined;
     return this.#once(api, 'openapi-v2', async () => {
       const { code, text } = await readRemote(this.#server, api, '/openapi/v2');
-      return code === 200 ? JSON.parse(text) : undefined;
+      return code === 200 ? (parseJson(text).value as OpenApiV2) : undefined;
     });
   }
 
@@ -92,6 +98,14 @@ export class RemoteDocuments implements AggregatedDocuments {
 /** A field may be missing in an answer. */
 type Remote = Partial<APIResource> & { readonly name: string };
 
+interface ResourceList {
+  readonly resources?: readonly Remote[];
+}
+
+interface OpenApiIndex {
+  readonly paths?: Readonly<Record<string, { readonly serverRelativeURL?: string } | undefined>>;
+}
+
 interface GroupDiscoveryList {
   readonly kind?: string;
   readonly items?: readonly {
@@ -107,25 +121,26 @@ function converted(list: readonly Remote[], group: string, version: string): obj
     version: one.version || version,
     kind: one.kind,
   });
+  const subresources = new Map<string, object[]>();
+  for (const sub of list) {
+    const slash = sub.name.indexOf('/');
+    if (slash < 0) continue;
+    const owner = sub.name.slice(0, slash);
+    const entry = { subresource: sub.name.slice(slash + 1), responseKind: kindOf(sub), verbs: sub.verbs ?? [] };
+    const known = subresources.get(owner);
+    if (known) known.push(entry);
+    else subresources.set(owner, [entry]);
+  }
   return list
     .filter(({ name }) => !name.includes('/'))
-    .map((one) => {
-      const subresources = list
-        .filter(({ name }) => name.startsWith(`${one.name}/`))
-        .map((sub) => ({
-          subresource: sub.name.slice(one.name.length + 1),
-          responseKind: kindOf(sub),
-          verbs: sub.verbs ?? [],
-        }));
-      return {
-        resource: one.name,
-        responseKind: kindOf(one),
-        scope: one.namespaced ? 'Namespaced' : 'Cluster',
-        singularResource: one.singularName ?? '',
-        verbs: one.verbs ?? [],
-        ...(one.shortNames && { shortNames: one.shortNames }),
-        ...(one.categories && { categories: one.categories }),
-        ...(subresources.length > 0 && { subresources }),
-      };
-    });
+    .map((one) => ({
+      resource: one.name,
+      responseKind: kindOf(one),
+      scope: one.namespaced ? 'Namespaced' : 'Cluster',
+      singularResource: one.singularName ?? '',
+      verbs: one.verbs ?? [],
+      ...(one.shortNames && { shortNames: one.shortNames }),
+      ...(one.categories && { categories: one.categories }),
+      ...(subresources.has(one.name) && { subresources: subresources.get(one.name) }),
+    }));
 }

@@ -9,8 +9,8 @@ import type { UserInfo } from '../user.ts';
 import type { AggregatedApi } from './aggregation.ts';
 import { resolveEndpoint } from './endpoint.ts';
 
-/** Largest discovery or OpenAPI document, in bytes. */
-const largestDocument = 32 << 20;
+/** Largest discovery or OpenAPI document, in bytes: it is parsed in one turn. */
+const largestDocument = 4 << 20;
 
 /** Bytes that a header name may have; others are escaped (RFC 7230, section 3.2.6). */
 const tokenByte = /[!#$&'*+\-.^_`|~0-9a-zA-Z]/;
@@ -55,12 +55,19 @@ interface RemoteDocument {
   readonly text: string;
 }
 
+interface ReadOptions {
+  readonly accept?: string;
+  readonly timeoutMs?: number;
+  /** Leaves the text out. */
+  readonly codeAlone?: boolean;
+}
+
 /** Reads a document as the aggregator itself. Rejects when the server cannot be reached in time. */
 export async function readRemote(
   server: Environment,
   api: AggregatedApi,
   path: string,
-  { accept = 'application/json', timeoutMs = 5_000 }: { accept?: string; timeoutMs?: number } = {},
+  { accept = 'application/json', timeoutMs = 5_000, codeAlone = false }: ReadOptions = {},
 ): Promise<RemoteDocument> {
   const { host, port } = await resolveEndpoint(server, api.service);
   const { promise, resolve, reject } = Promise.withResolvers<RemoteDocument>();
@@ -68,16 +75,21 @@ export async function readRemote(
   const outgoing = httpsRequest({ host, port, path, headers, agent: false, ...tlsOf(server, api) }, (answer) => {
     const parts: Buffer[] = [];
     let size = 0;
+    const done = () => {
+      const { 'content-type': contentType = '', etag = '' } = answer.headers;
+      resolve({ code: answer.statusCode ?? 0, contentType, etag, text: Buffer.concat(parts).toString() });
+    };
+    if (codeAlone) {
+      done();
+      return void outgoing.destroy();
+    }
     answer.on('data', (part: Buffer) => {
       size += part.length;
       if (size > largestDocument) outgoing.destroy(new Error('the document is too large'));
       else parts.push(part);
     });
     answer.once('error', reject);
-    answer.once('end', () => {
-      const { 'content-type': contentType = '', etag = '' } = answer.headers;
-      resolve({ code: answer.statusCode ?? 0, contentType, etag, text: Buffer.concat(parts).toString() });
-    });
+    answer.once('end', done);
   });
   outgoing.once('error', reject);
   const late = () => outgoing.destroy(new Error('context deadline exceeded'));

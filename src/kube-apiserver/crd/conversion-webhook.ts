@@ -11,7 +11,7 @@ import {
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { isFields, listIn } from '../../machinery/parsed.ts';
-import { parseExact } from '../../machinery/text/exact-json.ts';
+import { parseJson } from '../../machinery/text/json.ts';
 import { postReview } from '../admission-plugins/webhooks/call.ts';
 import type { Server } from '../server.ts';
 import { plainError } from '../status.ts';
@@ -53,7 +53,7 @@ export function conversionWebhook(
       UID: uid,
     });
     const answer = await inSpan(server, 'Call conversion webhook', spanAttributes, () => postReview(call))
-      .then((text) => parseExact(text) as ConversionReview | null)
+      .then((text) => parseJson(text).value as ConversionReview | null)
       .catch((error: Error) => {
         throw fail(`failed: ${error.message}`);
       });

@@ -35,8 +35,8 @@ export interface ExecParts {
 /** In containerd's words. */
 const execFailed = 'failed to exec in container: failed to start exec: OCI runtime exec failed';
 
-/** More output than this of one execSync is cut off, as in the kubelet's probes. */
-const mostOutput = 16 * 2 ** 20;
+/** More output than this of one execSync is cut off: probes and hooks quote 10 KB. */
+const mostOutput = 64 * 2 ** 10;
 
 export function startExec(
   record: ContainerRecord,

@@ -116,6 +116,12 @@ describe('an answer that cannot be used', () => {
     ],
     ['no object', 'null', called('the answer is no AdmissionReview')],
     ['no JSON', 'yes', called('')],
+    ['nesting', `{"response":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_001)}`, called('exceeded max depth')],
+    [
+      'nesting in its patch',
+      { more: { patchType: 'JSONPatch', patch: base64('['.repeat(20_000) + ']'.repeat(20_000)) } },
+      failed('received undecodable patch in webhook response: exceeded max depth'),
+    ],
     [
       'allowed as a text',
       { more: { allowed: 'true' } },

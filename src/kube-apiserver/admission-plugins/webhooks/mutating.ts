@@ -2,7 +2,7 @@ import { ApiError, type ApiObject, badRequest, decodeValue, internalError, type 
 import type { Client } from '../../../client/client.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import { applyingJsonPatch, mostOperations } from '../../../machinery/patches/json-patch.ts';
-import { parseExact } from '../../../machinery/text/exact-json.ts';
+import { parseJson } from '../../../machinery/text/json.ts';
 import { finishInTurns } from '../../../machinery/time/steps.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { reinvocationOf } from '../../reinvocation.ts';
@@ -101,7 +101,7 @@ function operationsIn(patch: string): unknown[] {
   const undecodable = (why: string) => new WebhookFailure(`received undecodable patch in webhook response: ${why}`);
   let operations: unknown;
   try {
-    operations = parseExact(patch);
+    operations = parseJson(patch).value;
   } catch (error) {
     throw undecodable((error as Error).message);
   }

@@ -4,7 +4,7 @@
 import { badRequest, type MutatingWebhook, type ValidatingWebhook } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { isObject } from '../../../machinery/fields/configuration-shape.ts';
-import { parseExact } from '../../../machinery/text/exact-json.ts';
+import { parseJson } from '../../../machinery/text/json.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import { failure } from '../../status.ts';
 import { inSpan } from '../../tracing/tracing.ts';
@@ -134,7 +134,7 @@ function parsed(text: string): Review {
   const unusable = (why: string) => new WebhookFailure(`failed to call webhook: ${why}`, 500);
   let review: unknown;
   try {
-    review = parseExact(text);
+    review = parseJson(text).value;
   } catch (error) {
     throw unusable((error as Error).message);
   }
