@@ -127,8 +127,8 @@ function converted(list: readonly Remote[], group: string, version: string): obj
     if (slash < 0) continue;
     const owner = sub.name.slice(0, slash);
     const entry = { subresource: sub.name.slice(slash + 1), responseKind: kindOf(sub), verbs: sub.verbs ?? [] };
-    const known = subresources.get(owner);
-    if (known) known.push(entry);
+    const recorded = subresources.get(owner);
+    if (recorded) recorded.push(entry);
     else subresources.set(owner, [entry]);
   }
   return list

@@ -51,6 +51,8 @@ export const connectionAttributes = (operation: Operation, options: ApiObject): 
   dryRun: false,
 });
 
+const mostWarnings = 1_000;
+
 const common = ({ server, kind, subresource, namespace, name, verb, user, warnings, audit, waits }: Operation) => ({
   server,
   kind,
@@ -61,6 +63,7 @@ const common = ({ server, kind, subresource, namespace, name, verb, user, warnin
   isPatch: verb === 'patch',
   user,
   ...(waits && { waits }),
-  warn: (text: string) => void warnings.push(text),
+  // Responses show a few.
+  warn: (text: string) => void (warnings.length < mostWarnings && warnings.push(text)),
   annotate: (key: string, value: string, onlyWithBody?: boolean) => audit?.annotate(key, value, onlyWithBody),
 });

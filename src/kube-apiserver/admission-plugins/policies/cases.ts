@@ -15,6 +15,7 @@ import type { AdmissionAttributes } from '../../admission.ts';
 import { groupVersion } from '../../registry/codec.ts';
 import { cacheOf } from '../../registry/target.ts';
 import { matchedKind, namespaceOf } from './match.ts';
+import { Pace } from './round.ts';
 
 export interface PolicySpec {
   readonly failurePolicy?: 'Fail' | 'Ignore';
@@ -56,7 +57,8 @@ export interface Case<P extends Policy, B extends Binding> {
 }
 
 export interface Cases<P extends Policy, B extends Binding> {
-  readonly cases: readonly Case<P, B>[];
+  /** Made as they are evaluated: thousands of policies may have thousands of parameters each. */
+  readonly cases: AsyncIterable<Case<P, B>>;
   /** That of the object; undefined for cluster-scoped objects. */
   readonly namespace: ApiObject | undefined;
 }
@@ -87,28 +89,43 @@ export async function casesOf<P extends Policy, B extends Binding>(
   attributes: AdmissionAttributes,
   client: () => Client,
   resources: { readonly policies: string; readonly bindings: string },
-): Promise<Cases<P, B>> {
-  const none = { cases: [], namespace: undefined };
-  if (attributes.kind.group === 'admissionregistration.k8s.io') return none;
+): Promise<Cases<P, B> | undefined> {
+  if (attributes.kind.group === 'admissionregistration.k8s.io') return undefined;
   const policies = (await cached(attributes, resources.policies)) as P[];
-  if (!policies.length) return none;
-  const bindings = (await cached(attributes, resources.bindings)) as B[];
+  if (!policies.length) return undefined;
+  const bindings = Map.groupBy((await cached(attributes, resources.bindings)) as B[], ({ spec }) => spec.policyName);
   const namespace = await namespaceOf(attributes, client());
-  const cases: Case<P, B>[] = [];
+  return { cases: casesIn({ policies, bindings, namespace, attributes, client: client() }), namespace };
+}
+
+interface Found<P extends Policy, B extends Binding> {
+  readonly policies: readonly P[];
+  readonly bindings: ReadonlyMap<string, readonly B[]>;
+  readonly namespace: ApiObject | undefined;
+  readonly attributes: AdmissionAttributes;
+  readonly client: Client;
+}
+
+async function* casesIn<P extends Policy, B extends Binding>(found: Found<P, B>): AsyncGenerator<Case<P, B>> {
+  const { policies, bindings, namespace, attributes, client } = found;
+  const listed = new ListedParams(client);
+  const pace = new Pace();
   for (const policy of policies) {
-    const own = bindings.filter(({ spec }) => spec.policyName === policy.metadata.name);
+    await pace.spend(costOfMatch);
+    const own = bindings.get(policy.metadata.name) ?? [];
     const kind = own.length ? matchedKind(policy.spec.matchConstraints, attributes, namespace) : undefined;
     if (!kind) continue;
     const params = paramsKind(policy, attributes);
     if (typeof params === 'string') {
-      cases.push({ policy, binding: undefined, params: null, kind, fault: `failed to configure policy: ${params}` });
+      yield { policy, binding: undefined, params: null, kind, fault: `failed to configure policy: ${params}` };
       continue;
     }
-    for (const binding of own)
+    for (const binding of own) {
+      await pace.spend(costOfMatch);
       if (matchedKind(binding.spec.matchResources, attributes, namespace))
-        for (const one of await withParams(policy, binding, params, attributes, client())) cases.push({ ...one, kind });
+        for (const one of await withParams(policy, binding, params, attributes, listed)) yield { ...one, kind };
+    }
   }
-  return { cases, namespace };
 }
 
 /** The parameters of the policy: undefined for none, a text when something is wrong. */
@@ -126,7 +143,7 @@ async function withParams<P extends Policy, B extends Binding>(
   binding: B,
   kind: Kind | undefined,
   attributes: AdmissionAttributes,
-  client: Client,
+  listed: ListedParams,
 ): Promise<Omit<Case<P, B>, 'kind'>[]> {
   const { paramRef } = binding.spec;
   if (!kind || !paramRef) return [{ policy, binding, params: null }];
@@ -136,19 +153,40 @@ async function withParams<P extends Policy, B extends Binding>(
     return fault('cannot use namespaced paramRef in policy binding that matches cluster-scoped resources');
   if (!kind.namespaced && paramRef.namespace)
     return fault('paramRef.namespace must not be provided for a cluster-scoped `paramKind`');
-  const params = await paramsOf(kind, paramRef, namespace, client);
+  const params = await listed.find(kind, paramRef, namespace);
   if (!params.length && paramRef.parameterNotFoundAction === 'Deny')
     return fault('no params found for policy binding with `Deny` parameterNotFoundAction');
   return params.map((one) => ({ policy, binding, params: one }));
 }
 
-async function paramsOf(kind: Kind, ref: ParamRef, namespace: string, client: Client): Promise<ApiObject[]> {
-  const where = namespace ? { namespace } : {};
-  if (ref.name) {
-    const found = client.get(kind, { ...where, name: ref.name });
-    return found.then((one) => [one]).catch((error) => (isNotFound(error) ? [] : Promise.reject(error)));
+/** Cost of matching a policy or a binding, and of comparing a selector with an object. */
+const costOfMatch = 200;
+
+/** Parameters of one request's policies: the objects of a namespace are listed once. */
+class ListedParams {
+  readonly #client: Client;
+  readonly #lists = new Map<string, Promise<readonly ApiObject[]>>();
+  readonly #pace = new Pace();
+
+  constructor(client: Client) {
+    this.#client = client;
   }
-  const { items } = await client.list(kind, where);
-  const selector = labelSelector(ref.selector as LabelSelectorSpec | undefined);
-  return items.filter(({ metadata }) => selector.matches(metadata.labels ?? {}));
+
+  async find(kind: Kind, ref: ParamRef, namespace: string): Promise<readonly ApiObject[]> {
+    const where = namespace ? { namespace } : {};
+    if (ref.name) {
+      const found = this.#client.get(kind, { ...where, name: ref.name });
+      return found.then((one) => [one]).catch((error) => (isNotFound(error) ? [] : Promise.reject(error)));
+    }
+    const key = `${kind.group}/${kind.version}/${kind.kind}/${namespace}`;
+    const list = this.#lists.get(key) ?? this.#client.list(kind, where).then(({ items }) => items);
+    this.#lists.set(key, list);
+    const selector = labelSelector(ref.selector as LabelSelectorSpec | undefined);
+    const found: ApiObject[] = [];
+    for (const one of await list) {
+      if (selector.matches(one.metadata.labels ?? {})) found.push(one);
+      await this.#pace.spend(costOfMatch);
+    }
+    return found;
+  }
 }

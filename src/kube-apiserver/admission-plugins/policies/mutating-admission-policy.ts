@@ -10,7 +10,7 @@ import { type CompiledMutation, compiledMutating } from './compiled.ts';
 import { conditionedBy } from './conditioned.ts';
 import { MutationFault, mutated } from './mutations.ts';
 import { Questions } from './questions.ts';
-import { BudgetSpent, conditionsHold, type Inputs, policyBudget, Round, type Variables } from './round.ts';
+import { BudgetSpent, conditionsHold, type Inputs, Pace, policyBudget, Round, type Variables } from './round.ts';
 
 type MutatingPolicy = Policy & MutatingAdmissionPolicy;
 type MutatingCase = Case<MutatingPolicy, Binding>;
@@ -34,14 +34,15 @@ export const mutatingAdmissionPolicy = (client: () => Client): AdmissionPlugin =
 
 /** Each policy sees the result of the one before. Those that may be called again are, after any change. */
 async function change(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
-  const found: Cases<MutatingPolicy, Binding> = await casesOf(attributes, client, resources);
-  if (!found.cases.length) return;
-  const shared = { attributes, namespace: found.namespace, questions: new Questions(attributes) };
+  const found: Cases<MutatingPolicy, Binding> | undefined = await casesOf(attributes, client, resources);
+  if (!found) return;
+  const { namespace } = found;
+  const shared = { attributes, namespace, questions: new Questions(attributes), pace: new Pace() };
   const again = reinvocationOf(attributes, name);
   again.begin(attributes);
   const faults: string[] = [];
   let isChanged = false;
-  for (const one of found.cases) {
+  for await (const one of found.cases) {
     const invoked = await invoke(one, shared, faults, again);
     isChanged ||= invoked.changed;
     if (invoked.matched && one.policy.spec.reinvocationPolicy === 'IfNeeded') again.remember(keyOf(one));
@@ -95,6 +96,9 @@ async function convertBack(shown: Shown, { kind, object }: AdmissionAttributes):
   adopt(kind, object as ApiObject, back);
 }
 
+/** A large object takes as long to change as expressions of this cost per byte. */
+const bytesOfStep = 5;
+
 async function mutate({ patchType, expression }: CompiledMutation, inputs: Inputs, variables: Variables) {
   const { kind } = inputs.shown;
   const object = inputs.shown.object as ApiObject;
@@ -102,7 +106,8 @@ async function mutate({ patchType, expression }: CompiledMutation, inputs: Input
   const outcome = await new Round(inputs, variables, policyBudget()).ask(expression);
   if (outcome.fault !== undefined) throw new MutationFault(outcome.fault);
   const keepsUnknown = kind.custom && kind !== inputs.attributes.kind;
-  adopt(kind, object, mutated(kind, object, patchType, outcome.value), { keepsUnknown });
+  const size = adopt(kind, object, mutated(kind, object, patchType, outcome.value), { keepsUnknown });
+  await inputs.pace?.spend(size / bytesOfStep);
 }
 
 function faultOf({ policy, binding }: MutatingCase, why: string): string {

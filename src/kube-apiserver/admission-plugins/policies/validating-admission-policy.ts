@@ -7,7 +7,16 @@ import { type Binding, type Case, type Cases, casesOf, hasNone, type Policy } fr
 import { type CompiledValidating, compiledValidating } from './compiled.ts';
 import { conditionedBy } from './conditioned.ts';
 import { Questions } from './questions.ts';
-import { type Budget, BudgetSpent, conditionsHold, type Inputs, type Outcome, policyBudget, Round } from './round.ts';
+import {
+  type Budget,
+  BudgetSpent,
+  conditionsHold,
+  type Inputs,
+  type Outcome,
+  Pace,
+  policyBudget,
+  Round,
+} from './round.ts';
 
 type ValidatingPolicy = Policy & ValidatingAdmissionPolicy;
 type ValidatingBinding = Binding & { readonly spec: { readonly validationActions: readonly string[] } };
@@ -44,41 +53,44 @@ interface Denied {
 }
 
 async function judge(attributes: AdmissionAttributes, client: () => Client): Promise<void> {
-  const denied: Denied[] = [];
+  let denied: Denied | undefined;
   const published = new Map<string, Set<string>>();
-  const found: Cases<ValidatingPolicy, ValidatingBinding> = await casesOf(attributes, client, resources);
+  const found: Cases<ValidatingPolicy, ValidatingBinding> | undefined = await casesOf(attributes, client, resources);
+  if (!found) return;
+  const pace = new Pace();
   const questions = new Questions(attributes);
   const versions = new Map<Kind, Promise<Shown>>();
   const shownTo = (kind: Kind) => {
     if (!versions.has(kind)) versions.set(kind, shownAs(kind, attributes));
     return versions.get(kind) as Promise<Shown>;
   };
-  for (const one of found.cases) {
+  for await (const one of found.cases) {
     const policy = one.policy.metadata.name;
     const { denials, annotations } = await verdictOf(
       one,
-      { attributes, namespace: found.namespace, questions },
+      { attributes, namespace: found.namespace, questions, pace },
       shownTo,
     );
     const binding = one.binding ? ` with binding '${one.binding.metadata.name}'` : '';
     const by = `ValidatingAdmissionPolicy '${policy}'${binding}`;
     for (const denial of denials) {
-      if (denial.always) denied.push({ denial, by });
-      else denied.push(...act(attributes, one, denial, by));
+      const isDenied = denial.always || act(attributes, one, denial, by);
+      if (isDenied) denied ??= { denial, by };
     }
     for (const [key, value] of annotations)
       published.set(`${policy}/${key}`, (published.get(`${policy}/${key}`) ?? new Set()).add(value));
   }
   for (const [key, values] of published) attributes.annotate(key, [...values].join(', '));
-  if (denied[0]) throw refusal(attributes, denied[0]);
+  if (denied) throw refusal(attributes, denied);
 }
 
+/** Whether the binding denies the request. */
 function act(
   attributes: AdmissionAttributes,
   { policy, binding }: ValidatingCase,
   denial: Denial,
   by: string,
-): readonly Denied[] {
+): boolean {
   const { message, index } = denial;
   const actions = binding?.spec.validationActions ?? [];
   if (actions.includes('Warn')) attributes.warn(`Validation failed for ${by}: ${message}`);
@@ -92,7 +104,7 @@ function act(
     };
     attributes.annotate('validation.policy.admission.k8s.io/validation_failure', JSON.stringify([event]));
   }
-  return actions.includes('Deny') ? [{ denial, by }] : [];
+  return actions.includes('Deny');
 }
 
 const nothing: Verdict = { denials: [], annotations: [] };
@@ -175,6 +187,7 @@ const longestAnnotation = 10 * 1024;
 async function annotationsOf({ annotations, variables }: CompiledValidating, inputs: Inputs) {
   const published: [key: string, value: string][] = [];
   const faults: string[] = [];
+  if (!annotations.length) return { annotations: published, faults };
   const round = new Round({ ...inputs, questions: undefined }, variables, policyBudget());
   for (const { key, expression } of annotations) {
     const outcome = await round.ask(expression);
