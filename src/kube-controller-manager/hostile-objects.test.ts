@@ -2,13 +2,14 @@
 
 import { expect, test } from 'vitest';
 import type { KubeObject } from '../api/api.ts';
+import { longestTurn } from '../machinery/time/test-turn.ts';
 import { clusterroleAggregation } from './clusterrole-aggregation.ts';
 import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints/endpoints.ts';
 import { endpointslice } from './endpoints/endpointslice.ts';
 import { GarbageGraph } from './garbagecollector/graph.ts';
 import type { DiscoveredResource } from './shared/discovery.ts';
-import { longestTurn, reconcileOnce } from './test-turns.ts';
+import { reconcileOnce } from './test-turns.ts';
 
 const longestMs = 250;
 const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

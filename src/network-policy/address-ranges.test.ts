@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { finish } from '../machinery/time/steps.ts';
 import { blockRanges } from './address-ranges.ts';
 
 const text = (cidr: string, ...except: string[]) =>
-  blockRanges(cidr, except)
+  finish(blockRanges([{ cidr, except }]))
     .map(({ first, last }) => `${first}-${last}`)
     .join(' ');
 
@@ -24,3 +25,12 @@ test.each<[string, string, string[], string]>([
   ['no CIDR permits nothing', '10.0.0.0', [], ''],
   ['an exception that is none, too', '10.0.0.0/8', ['10.0.0.256/32'], ''],
 ])('%s', (_, cidr, except, ranges) => expect(text(cidr, ...except)).toBe(ranges));
+
+test('blocks that overlap or touch are one range, and families stay apart', () => {
+  const cidrs = ['10.0.1.0/24', 'fd00::/64', '10.0.0.0/24', '10.0.0.128/25', '10.2.0.0/16', '0.0.0.0/32', '::/128'];
+  const ranges = finish(blockRanges(cidrs.map((cidr) => ({ cidr }))));
+  expect(ranges.map(({ first, last }) => `${first}-${last}`)).toEqual([
+    ...['0.0.0.0-0.0.0.0', '10.0.0.0-10.0.1.255', '10.2.0.0-10.2.255.255'],
+    ...['::-::', 'fd00::-fd00::ffff:ffff:ffff:ffff'],
+  ]);
+});

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer } from '../api/api.ts';
-import type { Protocol } from './isolation.ts';
+import type { Protocol } from './permissions.ts';
 import { policy, reachable, type World, world } from './test-world.ts';
 
 /** Pods with their wildcards, in the order in which they apply; all other pairs connect. A pod reaches itself always. */

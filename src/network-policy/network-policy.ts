@@ -4,9 +4,11 @@
 import type { Namespace, Pod } from '../api/api.ts';
 import { type ComponentContext, createInformer, type Informer, type RunningComponent } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
-import { type Isolation, isolate } from './isolation.ts';
-import { ruleset } from './nftables.ts';
+import { finishInPauses } from '../machinery/time/steps.ts';
+import { isolationOf } from './isolation.ts';
+import { rulesetOf } from './nftables.ts';
 import type { PacketFilter } from './packet-filter.ts';
+import type { Isolation } from './permissions.ts';
 import { policyPod } from './policy-pod.ts';
 import { PolicyTable } from './policy-table.ts';
 import { SiteFinder } from './site.ts';
@@ -46,7 +48,7 @@ export async function startNetworkPolicy(
   const enforcer = new Enforcer(context, config, filter);
   const running = enforcer.run();
   return {
-    health: () => enforcer.problem,
+    health: () => enforcer.problem ?? enforcer.tooLarge,
     async stop() {
       await enforcer.stop();
       await running;
@@ -75,6 +77,7 @@ class Enforcer {
   #sources: Sources | undefined;
   #wake = Promise.withResolvers<void>();
   problem: string | undefined;
+  tooLarge: string | undefined;
 
   constructor(context: ComponentContext, config: NetworkPolicyConfig, filter: PacketFilter) {
     this.#context = context;
@@ -117,9 +120,10 @@ class Enforcer {
     try {
       await this.#follow(hasPolicies);
       if (this.#stopping.signal.aborted) return;
-      const isolation = this.#isolation();
-      if (isolation) await this.#table.apply(ruleset(isolation, await this.#sites.find(isolation.ownAddresses)));
+      const isolation = await this.#isolation();
+      if (isolation) await this.#apply(isolation);
       else await this.#table.remove();
+      this.#reportTooLarge(isolation?.tooLarge ?? new Set());
       this.#report(undefined);
     } catch (error) {
       this.#report(hasPolicies ? `network policies are not enforced: ${reasonOf(error as Error)}` : undefined);
@@ -146,14 +150,28 @@ class Enforcer {
     });
   }
 
-  #isolation(): Isolation | undefined {
+  async #isolation(): Promise<Isolation | undefined> {
     if (!this.#sources) return undefined;
-    return isolate({
+    const steps = isolationOf({
       policies: this.#policies.list(),
       pods: this.#sources.pods.list(),
       namespaces: this.#sources.namespaces.list(),
       nodeNames: this.#config.nodeNames,
     });
+    return finishInPauses(steps, this.#context.clock);
+  }
+
+  async #apply(isolation: Isolation): Promise<void> {
+    const { clock } = this.#context;
+    const site = await this.#sites.find(isolation.ownAddresses);
+    await this.#table.apply(await finishInPauses(rulesetOf(isolation, site), clock), clock);
+  }
+
+  #reportTooLarge(namespaces: ReadonlySet<string>): void {
+    const names = [...namespaces].sort().slice(0, 10).join(', ');
+    const text = names && `network policies are too large, and permit less than they say, in namespaces: ${names}`;
+    if (text && text !== this.tooLarge) this.#context.logger.warn('network policies too large', { namespaces: names });
+    this.tooLarge = text || undefined;
   }
 
   #report(problem: string | undefined): void {

@@ -2,10 +2,14 @@
 // before masquerading, so rules see pods' own addresses and ports. Traffic of the node itself has other hooks.
 
 import { createHash } from 'node:crypto';
+import { finish, type Steps } from '../machinery/time/steps.ts';
 import type { AddressRange } from './address-ranges.ts';
-import type { Direction, Isolation, Peer, Permission, PortMatch } from './isolation.ts';
+import type { Direction, Isolation, Peer, Permission, PortMatch } from './permissions.ts';
 
 type Family = 4 | 6;
+
+/** Of one line for nft, too. */
+const elementsPerStep = 5_000;
 
 interface NamedSet {
   /** set, or map. */
@@ -51,10 +55,12 @@ const sides = { ingress: { peer: 'saddr', pod: 'daddr' }, egress: { peer: 'daddr
 /** Egress is judged first; both must permit. Other tables judge at priority filter (0). */
 const priorities: Readonly<Record<Direction, number>> = { egress: -12, ingress: -11 };
 
-export function ruleset(isolation: Isolation, site: Site): Ruleset {
+export const ruleset = (isolation: Isolation, site: Site): Ruleset => finish(rulesetOf(isolation, site));
+
+export function* rulesetOf(isolation: Isolation, site: Site): Steps<Ruleset> {
   const builder = new Builder(isolation);
   builder.frame(site);
-  for (const direction of ['egress', 'ingress'] as const) builder.judge(direction);
+  for (const direction of ['egress', 'ingress'] as const) yield* builder.judge(direction);
   return builder;
 }
 
@@ -113,12 +119,13 @@ class Builder implements Ruleset {
     });
   }
 
-  judge(direction: Direction): void {
+  *judge(direction: Direction): Steps<void> {
     const { isolated, permissions } = this.#isolation;
     for (const [policy, permitted] of permissions[direction])
-      this.chains.set(policyChain(direction, policy), { rules: this.#rules(direction, permitted) });
+      this.chains.set(policyChain(direction, policy), { rules: yield* this.#rules(direction, permitted) });
     const verdicts = { 4: new Map<string, string>(), 6: new Map<string, string>() };
     for (const [address, policies] of isolated[direction]) {
+      yield;
       const name = `${direction}-pods-${hashOf(policies.join(' '))}`;
       if (!this.chains.has(name))
         this.chains.set(name, { rules: [...policies.map((key) => `jump ${policyChain(direction, key)}`), 'drop'] });
@@ -139,26 +146,29 @@ class Builder implements Ruleset {
     });
   }
 
-  #rules(direction: Direction, permissions: readonly Permission[]): string[] {
-    return permissions.flatMap(({ peers, ports }) =>
-      peers.flatMap((peer) =>
-        ports.flatMap((port) =>
+  *#rules(direction: Direction, permissions: readonly Permission[]): Steps<string[]> {
+    const rules: string[] = [];
+    for (const { peers, ports } of permissions)
+      for (const peer of peers) {
+        yield;
+        const from = { 4: yield* this.#peer(direction, peer, 4), 6: yield* this.#peer(direction, peer, 6) };
+        for (const port of ports) {
           // A rule without addresses is for both families.
-          (peer.kind === 'any' && port.kind !== 'named' ? [undefined] : families).flatMap((family) => {
-            const from = this.#peer(direction, peer, family);
+          const both = peer.kind === 'any' && port.kind !== 'named';
+          for (const family of both ? [undefined] : families) {
             const to = this.#port(port, family);
-            if (from === undefined || to === undefined) return [];
-            return [[from, to, 'accept'].filter((part) => part !== '').join(' ')];
-          }),
-        ),
-      ),
-    );
+            const parts = [family ? from[family] : '', to, 'accept'];
+            if (!parts.includes(undefined)) rules.push(parts.filter((part) => part !== '').join(' '));
+          }
+        }
+      }
+    return rules;
   }
 
   /** Undefined: no packet matches. */
-  #peer(direction: Direction, peer: Peer, family: Family | undefined): string | undefined {
-    if (peer.kind === 'any' || !family) return '';
-    const set = peer.kind === 'pods' ? this.#podSet(peer.key, family) : this.#blockSet(peer.ranges, family);
+  *#peer(direction: Direction, peer: Peer, family: Family): Steps<string | undefined> {
+    if (peer.kind === 'any') return '';
+    const set = peer.kind === 'pods' ? this.#podSet(peer.key, family) : yield* this.#blockSet(peer.ranges, family);
     return set && `${ip(family)} ${sides[direction].peer} @${set}`;
   }
 
@@ -168,12 +178,21 @@ class Builder implements Ruleset {
     );
   }
 
-  #blockSet(ranges: readonly AddressRange[], family: Family): string | undefined {
-    const elements = ranges
-      .filter((range) => range.family === family)
-      .map(({ first, last }) => (first === last ? first : `${first}-${last}`));
-    if (elements.length === 0) return undefined;
-    return this.#shared(`block-${hashOf(elements.join())}`, `${addressType(family)}; flags interval`, () => elements);
+  *#blockSet(ranges: readonly AddressRange[], family: Family): Steps<string | undefined> {
+    const elements = new Map<string, string>();
+    const hash = createHash('sha256');
+    for (const range of ranges) {
+      if (range.family !== family) continue;
+      const element = range.first === range.last ? range.first : `${range.first}-${range.last}`;
+      hash.update(elements.size > 0 ? `,${element}` : element);
+      elements.set(element, '');
+      if (elements.size % elementsPerStep === 0) yield;
+    }
+    if (elements.size === 0) return undefined;
+    const name = `block-${hash.digest('hex').slice(0, 16)}`;
+    if (!this.sets.has(name))
+      this.sets.set(name, { declaration: `set { type ${addressType(family)}; flags interval; }`, elements });
+    return name;
   }
 
   #portSet(key: string, family: Family): string {
@@ -214,21 +233,27 @@ const policyChain = (direction: Direction, policy: string): string =>
   `${direction}-policy-${hashOf(policy)}-${policy.replace(/[^a-z0-9-]/g, '-').slice(0, 60)}`;
 
 /** One script for all differences; empty when there is none. */
-export function transaction(table: string, from: Ruleset, to: Ruleset): string {
+export const transaction = (table: string, from: Ruleset, to: Ruleset): string => finish(changesOf(table, from, to));
+
+export function* changesOf(table: string, from: Ruleset, to: Ruleset): Steps<string> {
   const lines: string[] = [];
   for (const [name, { declaration }] of to.sets) {
     const [kind, ...rest] = declaration.split(' ');
     if (!from.sets.has(name)) lines.push(`add ${kind} ${table} ${name} ${rest.join(' ')}`);
   }
-  const changed = [...to.chains].filter(
-    ([name, { rules }]) => from.chains.get(name)?.rules.join('\n') !== rules.join('\n'),
-  );
+  const changed: [string, Chain][] = [];
+  for (const [name, chain] of to.chains) {
+    if (from.chains.get(name)?.rules.join('\n') !== chain.rules.join('\n')) changed.push([name, chain]);
+    yield;
+  }
   for (const [name, { hook }] of changed)
     if (from.chains.has(name)) lines.push(`flush chain ${table} ${name}`);
     else lines.push(`add chain ${table} ${name}${hook ? ` { ${hook} }` : ''}`);
   for (const [name, { rules }] of changed) for (const rule of rules) lines.push(`add rule ${table} ${name} ${rule}`);
-  for (const [name, { elements }] of to.sets)
-    lines.push(...changedElements(table, name, from.sets.get(name)?.elements ?? new Map(), elements));
+  for (const [name, { elements }] of to.sets) {
+    yield* changedElements(table, name, from.sets.get(name)?.elements ?? new Map(), elements, lines);
+    yield;
+  }
   const gone = [...from.chains.keys()].filter((name) => !to.chains.has(name));
   for (const name of gone) lines.push(`flush chain ${table} ${name}`);
   for (const name of gone) lines.push(`delete chain ${table} ${name}`);
@@ -237,18 +262,29 @@ export function transaction(table: string, from: Ruleset, to: Ruleset): string {
   return lines.length > 0 ? `${lines.join('\n')}\n` : '';
 }
 
-function changedElements(
+function* changedElements(
   table: string,
   name: string,
   from: ReadonlyMap<string, string>,
   to: ReadonlyMap<string, string>,
-): string[] {
-  const removed = [...from].filter(([key, verdict]) => to.get(key) !== verdict).map(([key]) => key);
-  const added = [...to].filter(([key, verdict]) => from.get(key) !== verdict).map(written);
-  return [
-    ...(removed.length ? [`delete element ${table} ${name} { ${removed.join(', ')} }`] : []),
-    ...(added.length ? [`add element ${table} ${name} { ${added.join(', ')} }`] : []),
-  ];
+  lines: string[],
+): Steps<void> {
+  for (const [verb, before, after] of [
+    ['delete', to, from],
+    ['add', from, to],
+  ] as const) {
+    let elements: string[] = [];
+    const flush = () => {
+      if (elements.length > 0) lines.push(`${verb} element ${table} ${name} { ${elements.join(', ')} }`);
+      elements = [];
+    };
+    for (const [key, verdict] of after) {
+      if (before.get(key) === verdict) continue;
+      elements.push(verb === 'add' && verdict ? `${key} : ${verdict}` : key);
+      if (elements.length < elementsPerStep) continue;
+      flush();
+      yield;
+    }
+    flush();
+  }
 }
-
-const written = ([key, verdict]: [string, string]): string => (verdict ? `${key} : ${verdict}` : key);

@@ -26,7 +26,7 @@ test('rules of reduced pods are those of whole pods', () => {
   })) as unknown as Pod[];
   const of = (some: Parameters<typeof isolate>[0]['pods']) =>
     isolate({ ...state, pods: some, nodeNames: ['n1', 'n2'] });
-  expect(of(pods)?.namedPorts.get('tcp side')).toContainEqual({ address: '10.244.1.2', port: 9 });
+  expect(of(pods)?.namedPorts.get('tcp serve-80-tcp,side')).toContainEqual({ address: '10.244.1.2', port: 9 });
   expect(of(pods.map(policyPod))).toEqual(of(pods));
 });
 

@@ -1,4 +1,6 @@
-import { emptyRuleset, type Ruleset, transaction } from './nftables.ts';
+import type { Clock } from '../machinery/time/clock.ts';
+import { finishInPauses } from '../machinery/time/steps.ts';
+import { changesOf, emptyRuleset, type Ruleset } from './nftables.ts';
 import type { PacketFilter } from './packet-filter.ts';
 
 /** The table of a cluster in the kernel. */
@@ -14,9 +16,9 @@ export class PolicyTable {
   }
 
   /** Changes only the differences, in one transaction. */
-  async apply(wanted: Ruleset): Promise<void> {
+  async apply(wanted: Ruleset, clock: Clock): Promise<void> {
     const { existing, prefix } = await this.#start();
-    const script = prefix + transaction(this.#name, existing, wanted);
+    const script = prefix + (await finishInPauses(changesOf(this.#name, existing, wanted), clock));
     if (script !== '') await this.#write(script, wanted);
     this.#applied = wanted;
   }

@@ -3,8 +3,8 @@
 
 import { parseIp } from '../machinery/ip.ts';
 import { must } from '../machinery/must.ts';
-import type { Protocol } from './isolation.ts';
 import type { Ruleset } from './nftables.ts';
+import type { Protocol } from './permissions.ts';
 
 /** The first packet of a connection. */
 export interface Packet {

@@ -1,8 +1,9 @@
 // Namespaces, pods and policies for tests, in the terms of Kubernetes' own tests: pods are written as x/a.
 
 import type { Namespace, NetworkPolicy, NetworkPolicySpec, Pod } from '../api/api.ts';
-import { isolate, type Protocol } from './isolation.ts';
+import { isolate } from './isolation.ts';
 import { emptyRuleset, ruleset, type Site } from './nftables.ts';
+import type { Protocol } from './permissions.ts';
 import { type Packet, passes } from './test-packets.ts';
 
 export const site: Site = {

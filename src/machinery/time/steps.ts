@@ -1,6 +1,7 @@
 // Long work in steps, between which others may have a turn. Work that is short is done in one go.
 
-import { ownTurn } from './turn.ts';
+import type { Clock } from './clock.ts';
+import { ownTurn, pause } from './turn.ts';
 
 /** Stops where others may have a turn. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -19,5 +20,14 @@ export async function finishInTurns<T>(steps: Steps<T>): Promise<T> {
     const step = steps.next();
     if (step.done) return step.value;
     await ownTurn();
+  }
+}
+
+/** Same, when the steps of a turn have taken long: for steps that may be short. */
+export async function finishInPauses<T>(steps: Steps<T>, clock: Pick<Clock, 'monotonic'>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await pause(clock);
   }
 }
