@@ -30,6 +30,7 @@ export * from './pod.ts';
 export * from './pod-references.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {
+  addUsage,
   claimUsage,
   holdsScope,
   isInScope,
@@ -38,7 +39,6 @@ export {
   type Scope,
   scopesOf,
   serviceUsage,
-  sumUsage,
   type Usage,
   usageOfObject,
 } from './resource-usage.ts';

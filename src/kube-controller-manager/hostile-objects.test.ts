@@ -8,6 +8,7 @@ import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints/endpoints.ts';
 import { endpointslice } from './endpoints/endpointslice.ts';
 import { GarbageGraph } from './garbagecollector/graph.ts';
+import { resourcequota } from './resourcequota.ts';
 import type { DiscoveredResource } from './shared/discovery.ts';
 import { reconcileOnce } from './test-turns.ts';
 
@@ -95,5 +96,18 @@ test('a budget with 20,000 evicted pods', async () => {
   };
   const objects = { poddisruptionbudgets: [budget], pods: many(10_000, pod) };
   const waitMs = await longestTurn(() => reconcileOnce(disruption, 'x/b', objects));
+  expect(waitMs).toBeLessThan(longestMs);
+}, 60_000);
+
+test('a quota of 3,000 claims that each name another class', async () => {
+  const quota = { metadata: { namespace: 'x', name: 'q', uid: 'q' }, spec: { hard: { persistentvolumeclaims: '5' } } };
+  const claim = (i: number) => ({
+    metadata: { namespace: 'x', name: `c${i}` },
+    spec: { storageClassName: `class${i}`, resources: { requests: { storage: '1Gi' } } },
+  });
+  const objects = { resourcequotas: [quota], persistentvolumeclaims: many(3_000, claim) };
+  let writes: any[] = [];
+  const waitMs = await longestTurn(async () => (writes = await reconcileOnce(resourcequota, 'x/q', objects)));
+  expect(writes[0].status.used).toEqual({ persistentvolumeclaims: '3k' });
   expect(waitMs).toBeLessThan(longestMs);
 }, 60_000);

@@ -3,6 +3,7 @@
 
 import type { KubeObject, ResourceQuota } from '../api/api.ts';
 import {
+  addUsage,
   claimUsage,
   isInScope,
   isNotFound,
@@ -10,13 +11,13 @@ import {
   resources,
   scopesOf,
   serviceUsage,
-  sumUsage,
   type Usage,
 } from '../api/api.ts';
 import { type Controller, keyOf, own, type ResourceName, type Tools, type Watch } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { canonicalQuantity, compareQuantities } from '../machinery/quantity.ts';
-import { discover } from './shared/discovery.ts';
+import { pause } from '../machinery/time/turn.ts';
+import { type DiscoveredResource, discover } from './shared/discovery.ts';
 
 const resyncMs = 300_000;
 /** Quotas that count kinds without a watch here are recounted this often. */
@@ -90,39 +91,39 @@ const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, st
 async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usage; complete: boolean }> {
   const { lister, clock } = tools;
   const { namespace = '' } = quota.metadata;
-  const pods = lister('pods')
-    .list(namespace)
-    .filter((pod) => isInScope(quota, resources.pods, pod))
-    .map((pod) => podUsage(pod, clock.now()));
-  const claims = lister('persistentvolumeclaims')
-    .list(namespace)
-    .filter((claim) => isInScope(quota, resources.persistentvolumeclaims, claim))
-    .map(claimUsage);
-  if (scopesOf(quota).length > 0) return { usage: sumUsage([...pods, ...claims]), complete: true };
+  const sum: Usage = {};
+  const add = async (usage: Usage) => {
+    addUsage(sum, usage);
+    await pause(clock);
+  };
+  for (const pod of lister('pods').list(namespace))
+    if (isInScope(quota, resources.pods, pod)) await add(podUsage(pod, clock.now()));
+  for (const claim of lister('persistentvolumeclaims').list(namespace))
+    if (isInScope(quota, resources.persistentvolumeclaims, claim)) await add(claimUsage(claim));
+  if (scopesOf(quota).length > 0) return { usage: sum, complete: true };
   const count = (resource: (typeof counted)[number]): Usage => {
     const size = String(lister(resource).list(namespace).length);
     const { group } = resources[resource];
     const qualified = `count/${resource}${group && `.${group}`}`;
     return group ? { [qualified]: size } : { [resource]: size, [qualified]: size };
   };
-  const watched = sumUsage([
-    ...pods,
-    ...claims,
-    ...lister('services').list(namespace).map(serviceUsage),
-    ...counted.map(count),
-  ]);
-  const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in watched) && name.startsWith('count/'));
-  if (others.length === 0) return { usage: watched, complete: true };
-  return { usage: { ...(await countOthers(others, namespace, tools)), ...watched }, complete: false };
+  for (const service of lister('services').list(namespace)) await add(serviceUsage(service));
+  for (const resource of counted) addUsage(sum, count(resource));
+  const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in sum) && name.startsWith('count/'));
+  if (others.length === 0) return { usage: sum, complete: true };
+  return { usage: { ...(await countOthers(others, namespace, tools)), ...sum }, complete: false };
 }
 
 /** Counts objects of other kinds on the server. `names` are count/RESOURCE.GROUP. */
-async function countOthers(names: readonly string[], namespace: string, { client }: Tools): Promise<Usage> {
+async function countOthers(names: readonly string[], namespace: string, { client, clock }: Tools): Promise<Usage> {
   const { resources: served } = await discover(client);
   const usage: Usage = {};
+  const byName = new Map<string, DiscoveredResource>();
+  for (const one of served)
+    if (one.namespaced) byName.set(`count/${one.group ? `${one.resource}.${one.group}` : one.resource}`, one);
   for (const name of names) {
-    const [plural, ...group] = name.replace('count/', '').split('.');
-    const resource = served.find((one) => one.resource === plural && one.group === group.join('.') && one.namespaced);
+    await pause(clock);
+    const resource = byName.get(name);
     if (!resource) continue;
     try {
       const { items, remainingItemCount = 0 } = await client.list(resource, {
