@@ -210,6 +210,36 @@ describe('bad archives are refused and leave no files', () => {
       archive: async () => layout(await make([[{ name: 'a', type: 'link', linkname: '../../../etc/passwd' }]])),
       message: /leads outside/,
     },
+    {
+      case: 'a path of many steps, through links',
+      archive: async () => {
+        const link = (_: unknown, i: number): Entry => ({
+          ...{ name: `l${i}`, type: 'symlink', linkname: `${'d/../'.repeat(30)}${i === 0 ? 'd' : `l${i - 1}`}` },
+        });
+        const links = Array.from({ length: 30 }, link);
+        return layout(await make([[{ name: 'd', type: 'directory' }, ...links, { name: 'l29/f' }]]));
+      },
+      message: /too long a path at l29/,
+    },
+    {
+      case: 'a path of many parts',
+      archive: async () => layout(await make([[{ name: `${'a/'.repeat(1_200)}f` }]])),
+      message: /too long a path at a\/a/,
+    },
+    {
+      case: 'links that lead to each other',
+      archive: async () =>
+        layout(
+          await make([
+            [
+              { name: 'a', type: 'symlink', linkname: 'b' },
+              { name: 'b', type: 'symlink', linkname: 'a' },
+              { name: 'a/f' },
+            ],
+          ]),
+        ),
+      message: /too many symbolic links at a/,
+    },
     ...['.wh.', '.wh..', '.wh...', 'd/.wh...'].map((name) => ({
       case: `a whiteout ${name}`,
       archive: async () => layout(await make([[{ name: 'd/a' }], [{ name }]])),

@@ -11,7 +11,14 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { must } from '../../machinery/must.ts';
 import { asserted } from '../../machinery/parsed.ts';
+import { ownTurn } from '../../machinery/time/turn.ts';
 import { RuntimeError } from '../runtime-error.ts';
+
+/** Of symbolic links on one path, as in Linux. */
+const mostLinks = 40;
+/** Of one path, with those of its links. */
+const mostSteps = 1_000;
+const workOfTurn = 200;
 
 const isRoot = process.getuid?.() === 0;
 
@@ -103,12 +110,18 @@ class LayerWriter {
   readonly #emptied = new Set<string>();
   readonly #directories = new Map<string, string>();
   readonly #times: { path: string; mtime: Date }[] = [];
+  /** Entries and steps of paths since the last turn of the event loop. */
+  #work = 0;
 
   constructor(tree: string) {
     this.#tree = tree;
   }
 
   async write(header: Header, body: Body): Promise<void> {
+    if (++this.#work > workOfTurn) {
+      this.#work = 0;
+      await ownTurn();
+    }
     const parts = cleanParts(header.name);
     if (parts.length === 0) {
       if (header.type === 'directory') this.#attributes(this.#tree, header);
@@ -197,33 +210,58 @@ class LayerWriter {
 
   /** The real directory of a path in the tree, made when absent. Links on the way count from the tree's root. */
   #parent(parts: readonly string[]): string {
-    const key = parts.join('/');
-    const cached = this.#directories.get(key);
-    if (cached) return cached;
-    const todo = [...parts];
+    const shown = () => parts.join('/').slice(0, 200);
+    if (parts.length > mostSteps) throw new RuntimeError('image', `layer has too long a path at ${shown()}`);
+    const walk = { links: 0, steps: 0, shown };
     let path = this.#tree;
-    for (let links = 0; todo.length > 0; ) {
-      const part = must(todo.shift(), 'path component');
-      if (part === '..') {
+    let prefix = '';
+    for (const part of parts) {
+      prefix += `/${part}`;
+      path = this.#directories.get(prefix) ?? this.#enter(path, part, walk);
+      this.#directories.set(prefix, path);
+    }
+    this.#work += walk.steps;
+    return path;
+  }
+
+  #enter(directory: string, part: string, walk: Walk): string {
+    const todo = [part];
+    let path = directory;
+    for (let step = todo.pop(); step !== undefined; step = todo.pop()) {
+      if (++walk.steps > mostSteps) throw new RuntimeError('image', `layer has too long a path at ${walk.shown()}`);
+      if (step === '..') {
         if (path !== this.#tree) path = dirname(path);
         continue;
       }
-      const next = join(path, part);
+      const next = join(path, step);
       const stat = fs.lstatSync(next, { throwIfNoEntry: false });
       if (stat?.isSymbolicLink()) {
-        if (++links > 40) throw new RuntimeError('image', `layer has too many symbolic links at ${key}`);
+        if (++walk.links > mostLinks)
+          throw new RuntimeError('image', `layer has too many symbolic links at ${walk.shown()}`);
         const target = fs.readlinkSync(next);
         if (target.startsWith('/')) path = this.#tree;
-        todo.unshift(...target.split('/').filter((step) => step && step !== '.'));
+        todo.push(
+          ...target
+            .split('/')
+            .filter((each) => each && each !== '.')
+            .reverse(),
+        );
         continue;
       }
-      if (stat && !stat.isDirectory()) throw new RuntimeError('image', `layer puts a file below a file: ${key}`);
+      if (stat && !stat.isDirectory())
+        throw new RuntimeError('image', `layer puts a file below a file: ${walk.shown()}`);
       if (!stat) fs.mkdirSync(next, { mode: 0o755 });
       path = next;
     }
-    this.#directories.set(key, path);
     return path;
   }
+}
+
+interface Walk {
+  links: number;
+  steps: number;
+  /** For errors. */
+  shown(): string;
 }
 
 function cleanParts(name: string): string[] {
