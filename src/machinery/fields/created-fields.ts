@@ -31,6 +31,7 @@ function createdFields(zero: unknown, value: unknown, schema: Schema | undefined
 
 /** Keys of a map in one step. */
 const keysInStep = 16_384;
+const itemsInStep = 1_024;
 /**
  * Long maps are usually at the top or one level below it: deeper ones are done in one step, unless the object is large.
  */
@@ -48,20 +49,35 @@ function* inLevels(
   levels: number,
 ): Steps<FieldsV1 | undefined> {
   const isList = Array.isArray(value);
-  if (zero === value || isList || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
-  const old = fieldsIn(zero);
-  const next = fieldsIn(value);
+  // Of an object that is not large, lists are short.
+  const isShort = isList && levels <= usualLevels;
+  if (zero === value || isShort || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
   let found = false;
-  for (const [index, name] of inOrder(Object.keys(next)).entries()) {
-    if (index % keysInStep === keysInStep - 1) yield;
-    const below = [old[name], next[name], schemaOf(schema, name)] as const;
+  let done = 0;
+  for (const [key, ...below] of isList ? itemsOf(zero, value, must(schema, 'schema')) : keysOf(zero, value, schema)) {
+    if (++done % (isList ? itemsInStep : keysInStep) === 0) yield;
     const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
     if (!inner) continue;
-    fields[elements.get(name)] = inner;
+    fields[key] = inner;
     found = true;
   }
   return found || zero === undefined ? fields : undefined;
+}
+
+type Below = readonly [key: string, zero: unknown, value: unknown, schema: Schema | undefined];
+
+function* keysOf(zero: unknown, value: unknown, schema: Schema | undefined): Iterable<Below> {
+  const old = fieldsIn(zero);
+  const next = fieldsIn(value);
+  for (const name of inOrder(Object.keys(next)))
+    yield [elements.get(name), old[name], next[name], schemaOf(schema, name)];
+}
+
+function* itemsOf(zero: unknown, value: readonly unknown[], schema: Schema): Iterable<Below> {
+  const zeroItems = new Map(listIn(zero).map((item) => [listElementKey(item, schema), item] as const));
+  const items = value.map((item) => [listElementKey(item, schema), item] as const);
+  for (const [key, item] of items.sort(byKey)) yield [key, zeroItems.get(key), item, schema.items];
 }
 
 const schemaOf = (schema: Schema | undefined, name: string): Schema | undefined =>
