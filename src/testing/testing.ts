@@ -62,7 +62,7 @@ export interface TestCluster {
 const patienceMs = 10_000;
 const stepMs = 100;
 
-/** Resolves when the nodes are Ready. */
+/** Resolves when the nodes are Ready, and pods can be placed on them. */
 export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const { nodes = 1, seed = 1, https = false, time = 'virtual' } = options;
   const clock = time === 'virtual' ? new VirtualClock() : systemClock;
@@ -89,9 +89,11 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   const cluster = await (clock instanceof VirtualClock ? moving(clock, starting, patienceMs) : starting);
   if (https) await openDataDirectory(cluster.directory);
   const test = testCluster(cluster, clock, seed, https ? dataDirectory : undefined);
-  if (config.components.includes('kubelet')) await test.until(async () => (await readyNodes(cluster.client)) === nodes);
+  const hasControllers = config.components.includes('kube-controller-manager');
+  if (config.components.includes('kubelet'))
+    await test.until(async () => (await usableNodes(cluster.client, hasControllers)) === nodes);
   // Without it no pod can be made.
-  if (config.components.includes('kube-controller-manager')) await test.until(() => hasDefaultAccount(cluster.client));
+  if (hasControllers) await test.until(() => hasDefaultAccount(cluster.client));
   return test;
 }
 
@@ -117,9 +119,14 @@ async function hasDefaultAccount(client: Client): Promise<boolean> {
   return items.length > 0;
 }
 
-async function readyNodes(client: Client): Promise<number> {
+/** A controller takes the taint from a node that has become Ready. */
+async function usableNodes(client: Client, hasControllers: boolean): Promise<number> {
   const { items } = await client.list('nodes');
-  return items.filter((node) => node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')).length;
+  return items.filter(
+    ({ spec, status }) =>
+      status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') &&
+      !(hasControllers && spec?.taints?.length),
+  ).length;
 }
 
 function testCluster(cluster: Cluster, clock: Clock, seed: number, directory: string | undefined): TestCluster {
