@@ -7,9 +7,9 @@ import { join, posix } from 'node:path';
 import { must } from '../../machinery/must.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
-import { readTar } from './layer.ts';
 import { choosePlatform, isIndex } from './platform.ts';
 import { normalizeReference } from './reference.ts';
+import { readTar } from './tar.ts';
 
 interface ArchivedFile {
   readonly path: string;

@@ -5,25 +5,32 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { PassThrough, type Readable, Transform, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract, type Header } from 'tar-stream';
+import { type Readable, Transform } from 'node:stream';
+import type { Header } from 'tar-stream';
 import { must } from '../../machinery/must.ts';
-import { asserted } from '../../machinery/parsed.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
 import { RuntimeError } from '../runtime-error.ts';
+import { type Body, readTar } from './tar.ts';
 
 /** Of symbolic links on one path, as in Linux. */
 const mostLinks = 40;
 /** Of one path, with those of its links. */
 const mostSteps = 1_000;
 const workOfTurn = 200;
+/** The length of all paths of a layer, which are kept until its end. */
+const longestPaths = 128 << 20;
+/** Directories whose real paths are kept. */
+const mostDirectories = 10_000;
 
 const isRoot = process.getuid?.() === 0;
 
 /** Rejects with RuntimeError('image') when the uncompressed bytes do not have the digest `diffId`. */
-export async function applyLayer(blob: Readable, tree: string, diffId: string): Promise<void> {
+export async function applyLayer(
+  blob: Readable,
+  tree: string,
+  diffId: string,
+  mostPaths = longestPaths,
+): Promise<void> {
   const hash = createHash('sha256');
   const hashing = new Transform({
     transform(chunk, _encoding, done) {
@@ -31,74 +38,15 @@ export async function applyLayer(blob: Readable, tree: string, diffId: string): 
       done(null, chunk);
     },
   });
-  const layer = new LayerWriter(tree);
+  const layer = new LayerWriter(tree, mostPaths);
   await readTar(blob, (header, body) => layer.write(header, body), hashing);
-  layer.finish();
+  await layer.finish();
   const digest = `sha256:${hash.digest('hex')}`;
   if (digest !== diffId)
     throw new RuntimeError(
       'image',
       `layer is damaged: its content has digest ${digest}, the image config has ${diffId}`,
     );
-}
-
-/** The bytes of one entry. */
-type Body = AsyncIterable<Uint8Array>;
-
-/** Reads a tar stream, gzip, zstd or plain; `visit` must consume each body. */
-export async function readTar(
-  input: Readable,
-  visit: (header: Header, body: Body) => Promise<void>,
-  through: Transform | PassThrough = new PassThrough(),
-): Promise<void> {
-  const tar = extract();
-  const entries = (async () => {
-    for await (const entry of tar) {
-      await visit(entry.header, entry as Body);
-      entry.resume();
-    }
-  })();
-  entries.catch((error) => tar.destroy(error));
-  try {
-    // Bytes after the archive's end belong to the digest as well, so the whole input is read.
-    await pipeline(await decompress(input), through, asserted<Writable>(tar, 'streamx follows the protocol of Node'));
-    await entries;
-  } catch (failure) {
-    // The error of an entry also ends the pipeline, and is more precise.
-    const error = (await entries.then(
-      () => failure,
-      (reason) => reason,
-    )) as NodeJS.ErrnoException;
-    if (error instanceof RuntimeError) throw error;
-    const fault = error.syscall ? 'cannot unpack' : 'archive is damaged';
-    throw new RuntimeError('image', `${fault}: ${error.message}`, { cause: error });
-  }
-}
-
-async function decompress(input: Readable): Promise<Readable> {
-  const iterator = input[Symbol.asyncIterator]();
-  let head = Buffer.alloc(0);
-  while (head.length < 4) {
-    const { value, done } = await iterator.next();
-    if (done) break;
-    head = Buffer.concat([head, value]);
-  }
-  const { Readable } = await import('node:stream');
-  const whole = Readable.from(
-    (async function* () {
-      yield head;
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-    })(),
-    { objectMode: false },
-  );
-  const magic = head.subarray(0, 4).toString('hex');
-  const decoder = magic.startsWith('1f8b')
-    ? createGunzip()
-    : magic === '28b52ffd'
-      ? createZstdDecompress()
-      : new PassThrough();
-  pipeline(whole, decoder).catch((error) => decoder.destroy(error));
-  return decoder;
 }
 
 class LayerWriter {
@@ -109,19 +57,18 @@ class LayerWriter {
   readonly #above = new Set<string>();
   readonly #emptied = new Set<string>();
   readonly #directories = new Map<string, string>();
-  readonly #times: { path: string; mtime: Date }[] = [];
-  /** Entries and steps of paths since the last turn of the event loop. */
+  readonly #times = new Map<string, Date>();
+  #pathsLeft: number;
+  /** Entries, files taken away and steps of paths since the last turn of the event loop. */
   #work = 0;
 
-  constructor(tree: string) {
+  constructor(tree: string, mostPaths: number) {
     this.#tree = tree;
+    this.#pathsLeft = mostPaths;
   }
 
   async write(header: Header, body: Body): Promise<void> {
-    if (++this.#work > workOfTurn) {
-      this.#work = 0;
-      await ownTurn();
-    }
+    await this.#step();
     const parts = cleanParts(header.name);
     if (parts.length === 0) {
       if (header.type === 'directory') this.#attributes(this.#tree, header);
@@ -133,16 +80,32 @@ class LayerWriter {
     if (name.startsWith('.wh.')) return this.#whiteout(join(parent, whitedOut(name, header.name)));
     const path = join(parent, name);
     await this.#create(path, header, body);
-    this.#added.add(path);
-    for (let at = parent; at !== this.#tree && !this.#above.has(at); at = dirname(at)) this.#above.add(at);
+    this.#keep(this.#added, path);
+    for (let at = parent; at !== this.#tree && !this.#above.has(at); at = dirname(at)) this.#keep(this.#above, at);
   }
 
   /** Directories get their times last, for each file made in one changes it. */
-  finish(): void {
-    for (const { path, mtime } of this.#times.reverse())
+  async finish(): Promise<void> {
+    for (const [path, mtime] of this.#times) {
+      await this.#step();
       try {
         fs.utimesSync(path, mtime, mtime);
       } catch {} // a later entry took it away
+    }
+  }
+
+  /** Before one more piece of work. */
+  async #step(): Promise<void> {
+    if (++this.#work <= workOfTurn) return;
+    this.#work = 0;
+    await ownTurn();
+  }
+
+  #keep(paths: Set<string>, path: string): void {
+    if (paths.has(path)) return;
+    this.#pathsLeft -= path.length;
+    if (this.#pathsLeft < 0) throw new RuntimeError('image', 'layer has too many paths');
+    paths.add(path);
   }
 
   async #create(path: string, header: Header, body: Body): Promise<void> {
@@ -182,7 +145,7 @@ class LayerWriter {
     if (isRoot) fs.chownSync(path, header.uid ?? 0, header.gid ?? 0);
     if (header.mode !== undefined) fs.chmodSync(path, header.mode & 0o7777);
     if (!header.mtime) return;
-    if (header.type === 'directory') this.#times.push({ path, mtime: header.mtime });
+    if (header.type === 'directory') this.#times.set(path, header.mtime);
     else fs.utimesSync(path, header.mtime, header.mtime);
   }
 
@@ -195,6 +158,7 @@ class LayerWriter {
 
   /** In a directory that this layer also has, removes the files of the layers below. */
   async #whiteout(path: string): Promise<void> {
+    await this.#step();
     if (!this.#added.has(path) && !this.#above.has(path)) return this.#remove(path);
     if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await this.#emptyBelow(path);
   }
@@ -218,6 +182,7 @@ class LayerWriter {
     for (const part of parts) {
       prefix += `/${part}`;
       path = this.#directories.get(prefix) ?? this.#enter(path, part, walk);
+      if (this.#directories.size >= mostDirectories) this.#directories.clear();
       this.#directories.set(prefix, path);
     }
     this.#work += walk.steps;
