@@ -165,11 +165,36 @@ export function mismatchOf(volume: PersistentVolume, claim: PersistentVolumeClai
 const attributesClassOf = ({ spec }: { spec?: { volumeAttributesClassName?: string } }): string =>
   spec?.volumeAttributesClassName ?? '';
 
+/** `claimed`: it satisfies the claim, but only a claim for which it is reserved may have it. */
+export type Suitability = 'no' | 'claimed' | 'free';
+
+export interface VolumeSuitability {
+  /** Of the claim's selector: the effort of one comparison. */
+  readonly requirements: number;
+  of(volume: PersistentVolume): Suitability;
+}
+
+/** Whether a volume satisfies the claim, wherever it is reached from. */
+export function volumeSuitability(claim: PersistentVolumeClaim): VolumeSuitability {
+  const selector = claim.spec.selector && labelSelector(claim.spec.selector);
+  const requested = claimRequest(claim);
+  return {
+    requirements: selector?.requirements.length ?? 0,
+    of(volume) {
+      const { metadata, spec, status } = volume;
+      const isReserved = isReservedFor(volume, claim);
+      if (spec?.claimRef && !isReserved) return 'no';
+      if (compareQuantities(volumeCapacity(volume), requested) < 0 || !sameVolumeMode(claim, volume)) return 'no';
+      if (attributesClassOf(claim) !== attributesClassOf(volume) || metadata.deletionTimestamp) return 'no';
+      if (isReserved) return 'claimed';
+      if (status?.phase !== 'Available') return 'no';
+      if (selector && !selector.matches(metadata.labels ?? {})) return 'no';
+      return storageClassOf(volume) === storageClassOf(claim) && hasAccessModes(claim, volume) ? 'free' : 'no';
+    },
+  };
+}
+
 export interface MatchOptions {
-  /** The scheduler's node; the binder has none. */
-  readonly node?: Node;
-  /** Names of volumes that other claims of the pod take. */
-  readonly taken?: ReadonlySet<string>;
   /** Only a volume that is reserved for the claim: the scheduler chooses among the others. */
   readonly onlyReserved?: boolean;
 }
@@ -178,23 +203,16 @@ export interface MatchOptions {
 export function matchingVolume(
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
-  { node, taken, onlyReserved = false }: MatchOptions = {},
+  { onlyReserved = false }: MatchOptions = {},
 ): PersistentVolume | undefined {
-  const selector = claim.spec.selector && labelSelector(claim.spec.selector);
-  const requested = claimRequest(claim);
+  const suitability = volumeSuitability(claim);
   let smallest: PersistentVolume | undefined;
   for (const volume of volumes) {
-    const { metadata, spec, status } = volume;
-    if (taken?.has(metadata.name) || (spec?.claimRef && !isReservedFor(volume, claim))) continue;
-    const capacity = volumeCapacity(volume);
-    if (compareQuantities(capacity, requested) < 0 || !sameVolumeMode(claim, volume)) continue;
-    if (attributesClassOf(claim) !== attributesClassOf(volume) || metadata.deletionTimestamp) continue;
-    const isReachable = !node || reachesVolume(volume, node);
-    if (isReservedFor(volume, claim)) return isReachable ? volume : undefined;
-    if (onlyReserved || !isReachable || status?.phase !== 'Available') continue;
-    if (selector && !selector.matches(metadata.labels ?? {})) continue;
-    if (storageClassOf(volume) !== storageClassOf(claim) || !hasAccessModes(claim, volume)) continue;
-    if (!smallest || compareQuantities(volumeCapacity(smallest), capacity) > 0) smallest = volume;
+    if (onlyReserved && !isReservedFor(volume, claim)) continue;
+    const suits = suitability.of(volume);
+    if (suits === 'claimed') return volume;
+    if (suits === 'no') continue;
+    if (!smallest || compareQuantities(volumeCapacity(smallest), volumeCapacity(volume)) > 0) smallest = volume;
   }
   return smallest;
 }

@@ -23,7 +23,7 @@ export function withinCycle<Result>(cache: SchedulerCache, work: () => Result): 
   } catch (error) {
     if (!(error instanceof TooMuchEffort)) throw error;
     throw new CycleError(
-      "the pod's affinity, topology spread, toleration and port rules take too much work to evaluate",
+      "the pod's affinity, topology spread, toleration, port and volume rules take too much work to evaluate",
     );
   }
 }

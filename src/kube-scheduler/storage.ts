@@ -28,6 +28,8 @@ export interface Storage {
   attachmentsOf(node: string): readonly VolumeAttachment[];
   /** Shows these objects instead of the cached ones, until those change or the returned function is called. */
   assume(volumes: readonly PersistentVolume[], claims: readonly PersistentVolumeClaim[]): () => void;
+  /** Grows whenever a volume changes, also by `assume`. */
+  revision(): number;
   /** Calls the listener after each change of a claim or volume, until the returned function is called. */
   onChange(listener: () => void): () => void;
 }
@@ -43,6 +45,7 @@ export const noStorage: Storage = {
   capacities: () => [],
   attachmentsOf: () => [],
   assume: () => () => {},
+  revision: () => 0,
   onChange: () => () => {},
 };
 
@@ -97,6 +100,8 @@ export async function openStorage(context: ComponentContext): Promise<OpenStorag
   await Promise.all(informers.map((informer) => informer.synced()));
   volumes.addIndex(byClass, (volume) => [storageClassOf(volume)]);
   attachments.addIndex(byNode, ({ spec }) => [spec.nodeName]);
+  let revision = 0;
+  volumes.handle(() => void revision++);
   const assumedVolumes = new Assumed<PersistentVolume>(volumes);
   const assumedClaims = new Assumed<PersistentVolumeClaim>(claims);
   return {
@@ -112,11 +117,14 @@ export async function openStorage(context: ComponentContext): Promise<OpenStorag
       assume(newVolumes, newClaims) {
         for (const volume of newVolumes) assumedVolumes.add(volume);
         for (const claim of newClaims) assumedClaims.add(claim);
+        revision++;
         return () => {
+          revision++;
           for (const volume of newVolumes) assumedVolumes.remove(volume);
           for (const claim of newClaims) assumedClaims.remove(claim);
         };
       },
+      revision: () => revision,
       onChange(listener) {
         const ends = ([claims, volumes] as readonly Source[]).map((informer) => informer.handle(listener));
         return () => {

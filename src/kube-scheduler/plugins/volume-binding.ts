@@ -36,13 +36,13 @@ export const volumeBindingWith = ({ bindTimeoutSeconds }: PluginArguments['Volum
   prepareFilter({ pod, claimVolumes: wanted }, snapshot) {
     if (wanted.length === 0) return 'skip';
     const { storage } = snapshot;
-    const claims: PersistentVolumeClaim[] = [];
+    // Several volumes of a pod may use one claim.
+    const claims = new Set<PersistentVolumeClaim>();
     for (const one of wanted) {
       const claim = storage.claim(pod.metadata.namespace ?? '', one.claim);
       const fault = faultOf(pod, one, claim);
       if (fault !== undefined) return unresolvable(fault);
-      // Several volumes of a pod may use one claim.
-      if (claim && !claims.includes(claim)) claims.push(claim);
+      if (claim) claims.add(claim);
     }
     const { bound = [], waiting = [] } = Object.groupBy(claims, (claim) => (isClaimBound(claim) ? 'bound' : 'waiting'));
     if (waiting.some((claim) => !waitsForConsumer(claim, snapshot))) return unbound;

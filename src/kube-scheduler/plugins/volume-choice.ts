@@ -3,20 +3,20 @@
 
 import {
   claimRequest,
-  matchingVolume,
   type Node,
   noProvisioner,
   type PersistentVolume,
   type PersistentVolumeClaim,
-  reachesVolume,
   type StorageClass,
   storageClassOf,
   volumeAnnotations,
 } from '../../api/api.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { spendEffort } from '../../machinery/time/effort.ts';
 import type { Rejection } from '../framework.ts';
 import type { Storage } from '../storage.ts';
+import { reaches, volumeFor } from './volume-candidates.ts';
 
 /** The claims of a pod, by their need for a volume. */
 export interface PodClaims {
@@ -48,7 +48,7 @@ function boundFault(claims: PodClaims['bound'], node: Node, storage: Storage): R
   for (const { spec } of claims) {
     const volume = storage.volume(spec.volumeName ?? '');
     if (!volume) return missingVolume;
-    if (!reachesVolume(volume, node)) return unreachable;
+    if (!reaches(volume, node)) return unreachable;
   }
   return undefined;
 }
@@ -64,10 +64,7 @@ function chooseForDelayed(claims: PodClaims['delayed'], node: Node, storage: Sto
   for (const claim of bySize) {
     const selected = selectedNodeOf(claim);
     if (selected !== undefined && selected !== node.metadata.name) return noVolume;
-    const volume =
-      selected === undefined
-        ? matchingVolume(claim, storage.volumesOfClass(storageClassOf(claim)), { node, taken })
-        : undefined;
+    const volume = selected === undefined ? volumeFor(claim, node, storage, taken) : undefined;
     if (volume) {
       taken.add(volume.metadata.name);
       bindings.push({ volume, claim });
@@ -100,6 +97,7 @@ const isAllowed = ({ allowedTopologies = [] }: StorageClass, { metadata }: Node)
 function hasSpace(claim: PersistentVolumeClaim, { metadata, provisioner }: StorageClass, node: Node, storage: Storage) {
   if (!storage.driver(provisioner)?.spec.storageCapacity) return true;
   return storage.capacities().some(({ storageClassName, maximumVolumeSize, capacity, nodeTopology }) => {
+    spendEffort(1);
     const limit = maximumVolumeSize ?? capacity;
     return (
       storageClassName === metadata.name &&
