@@ -100,12 +100,14 @@ function withNodePorts(spec: Spec): Spec {
   const { ports = [], allocateLoadBalancerNodePorts: allocates } = spec;
   if (!isExposed(spec) || (spec.type === 'LoadBalancer' && allocates === false)) return spec;
   const planned = new Map<number, number>();
-  const next = () => (planned.size ? Math.max(...planned.values()) + 1 : firstPlanned);
+  const asked = new Map<number, number>();
+  for (const { port, nodePort } of ports) if (nodePort && !asked.has(port)) asked.set(port, nodePort);
+  let highest = firstPlanned - 1;
   return {
     ...spec,
     ports: ports.map((port) => {
-      const asked = ports.find((other) => other.port === port.port && other.nodePort)?.nodePort;
-      const nodePort = planned.get(port.port) ?? asked ?? next();
+      const nodePort = planned.get(port.port) ?? asked.get(port.port) ?? highest + 1;
+      highest = planned.size ? Math.max(highest, nodePort) : nodePort;
       planned.set(port.port, nodePort);
       return port.nodePort ? port : { ...port, nodePort };
     }),

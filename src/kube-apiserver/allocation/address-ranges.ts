@@ -44,7 +44,7 @@ export class AddressRanges {
   /** That of the configuration. */
   readonly configured: string;
   /** How many services have an address: for ranges that are added later. */
-  readonly #held = new Map<string, number>();
+  readonly #held = new Map<string, { readonly ip: Ip | undefined; count: number }>();
   readonly #following: Following | undefined;
 
   constructor(configured: Cidr, options: Options) {
@@ -90,14 +90,15 @@ export class AddressRanges {
 
   /** For a service that has the address. */
   hold(address: string): void {
-    this.#held.set(address, (this.#held.get(address) ?? 0) + 1);
+    const held = this.#held.get(address);
+    if (held) held.count++;
+    else this.#held.set(address, { ip: parseIp(address), count: 1 });
     for (const [pool, index] of this.#placesOf(address)) pool.hold(index);
   }
 
   drop(address: string): void {
-    const left = (this.#held.get(address) ?? 0) - 1;
-    if (left > 0) this.#held.set(address, left);
-    else this.#held.delete(address);
+    const held = this.#held.get(address);
+    if (held && --held.count === 0) this.#held.delete(address);
     for (const [pool, index] of this.#placesOf(address)) pool.drop(index);
   }
 
@@ -149,7 +150,7 @@ export class AddressRanges {
     const wanted = new Map<string, Cidr>();
     const { prefix } = cache;
     cache.tree.forEach(prefix, `${prefix.slice(0, -1)}0`, ({ object }) => {
-      for (const cidr of usable(object)) if (cidr.family === this.#family) wanted.set(formatCidr(cidr), cidr);
+      for (const { text, cidr } of usable(object)) if (cidr.family === this.#family) wanted.set(text, cidr);
     });
     for (const text of this.#ranges.keys())
       if (text !== this.configured && !wanted.has(text)) this.#ranges.delete(text);
@@ -161,8 +162,7 @@ export class AddressRanges {
     const pool = new Pool(size, reservedOf(size, 16, 256), this.#random);
     pool.book(0);
     if (cidr.family === 4) pool.book(size - 1);
-    for (const [address, count] of this.#held) {
-      const ip = parseIp(address);
+    for (const { ip, count } of this.#held.values()) {
       if (!ip || !cidrContains(cidr, ip)) continue;
       for (let i = 0; i < count; i++) pool.hold(indexOf(cidr, ip));
     }
@@ -175,11 +175,24 @@ function indexOf(cidr: Cidr, ip: Ip): Index {
   return index < largest ? Number(index) : index;
 }
 
+interface NamedCidr {
+  readonly text: string;
+  readonly cidr: Cidr;
+}
+const parsed = new WeakMap<ApiObject, readonly NamedCidr[]>();
+
+/** The ranges of an object are parsed once: each change of one looks at all. */
+function usable(object: ApiObject): readonly NamedCidr[] {
+  let ranges = parsed.get(object);
+  if (!ranges) parsed.set(object, (ranges = usableCidrs(object).map((cidr) => ({ text: formatCidr(cidr), cidr }))));
+  return ranges;
+}
+
 /**
  * A range that is being deleted gives no more addresses. One without the condition does, as in Kubernetes: there may be
  * no controller that sets it.
  */
-function usable(object: ApiObject): Cidr[] {
+function usableCidrs(object: ApiObject): Cidr[] {
   const range = object as ServiceCIDR & ApiObject;
   if (range.metadata.deletionTimestamp || (conditionOf(range, 'Ready')?.status ?? 'True') !== 'True') return [];
   return (range.spec?.cidrs ?? []).flatMap((text) => parseCidr(text) ?? []);

@@ -96,10 +96,15 @@ export class NodePorts {
 
   #drawMissing({ next, live, undo }: PortRequest): void {
     const ports = portList(next);
+    const shared = new Map<number, number>();
+    const share = ({ port, nodePort }: ServicePort) => {
+      if (!live && nodePort && !shared.has(port)) shared.set(port, nodePort);
+    };
+    for (const port of ports) share(port);
     for (const port of ports) {
       if (port.nodePort) continue;
-      const twin = live ? undefined : ports.find((other) => other.port === port.port && other.nodePort);
-      port.nodePort = twin?.nodePort ?? this.#draw(undo, 'a nodePort');
+      port.nodePort = shared.get(port.port) ?? this.#draw(undo, 'a nodePort');
+      share(port);
     }
   }
 

@@ -1,8 +1,10 @@
 // The result in the status of a claim: devices with their shares, configuration, and the nodes that reach them.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { longestTurn } from '../../machinery/time/test-turn.ts';
 import { node } from '../test-objects.ts';
 import type { AllocationResult } from './claim-types.ts';
+import { indexSlices, type Pool, poolsOf } from './pools.ts';
 import {
   type AllocationCase,
   allocate,
@@ -89,4 +91,29 @@ test('a search without end is stopped', () => {
   const hard = claim('c', [request('gpu', { count: 32 })], { constraints: [{ matchAttribute: `${driver}/numa` }] });
   const one = { slices: [slice('s', devices, onA)], claims: [hard] };
   expect(() => allocate(one)).toThrow('node a: timed out trying to allocate devices');
+});
+
+describe('hundreds of devices do not hold the process', () => {
+  const longestMs = 250;
+  const devices = (count: number) => Array.from({ length: count }, (_, i) => numa(`d${i}`, String(i % 2)));
+
+  test('a search without end', async () => {
+    const hard = claim('c', [request('gpu', { count: 32 })], { constraints: [{ matchAttribute: `${driver}/numa` }] });
+    const one = { slices: [slice('s', devices(60), onA)], claims: [hard] };
+    const waitMs = await longestTurn(async () => expect(() => allocate(one)).toThrow('timed out'));
+    expect(waitMs).toBeLessThan(longestMs);
+  });
+
+  test('300 slices that 100 nodes reach', async () => {
+    const slices = Array.from({ length: 300 }, (_, i) =>
+      slice(`s${i}`, devices(128), { allNodes: true, pool: `p${i}` }),
+    );
+    const index = indexSlices(slices);
+    let pools: readonly Pool[] = [];
+    const waitMs = await longestTurn(async () => {
+      for (let i = 0; i < 100; i++) pools = poolsOf(node(`n${i}`), index);
+    });
+    expect(pools).toHaveLength(300);
+    expect(waitMs).toBeLessThan(longestMs);
+  }, 60_000);
 });

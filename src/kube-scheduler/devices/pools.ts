@@ -12,6 +12,8 @@ export interface Pool {
   readonly isIncomplete: boolean;
   /** Its slices contradict each other. */
   readonly isInvalid: boolean;
+  /** Some of its devices have binding conditions. */
+  readonly waits: boolean;
   /** Those with devices for the node. */
   readonly slices: readonly ResourceSlice[];
   readonly counterSets: ReadonlyMap<string, CounterSet>;
@@ -63,10 +65,9 @@ export function poolsOf(node: Node, index: SliceIndex): readonly Pool[] {
   const reachable = new Map<string, ResourceSlice[]>();
   for (const slice of index.ofNode.get(node.metadata.name) ?? []) addNewest(reachable, slice);
   for (const slice of index.shared) if (reaches(slice, node)) addNewest(reachable, slice);
-  const pools = [...reachable].flatMap(([id, slices]) => poolOf(id, slices, index.ofPool.get(id) ?? slices) ?? []);
-  const waits = new Map(pools.map((pool) => [pool, hasBindingConditions(pool)]));
+  const pools = [...reachable].flatMap(([id, slices]) => poolAmong(id, slices, index) ?? []);
   return pools.sort(
-    (a, b) => Number(waits.get(a)) - Number(waits.get(b)) || byText(a.driver, b.driver) || byText(a.name, b.name),
+    (a, b) => Number(a.waits) - Number(b.waits) || byText(a.driver, b.driver) || byText(a.name, b.name),
   );
 }
 
@@ -89,20 +90,42 @@ function addNewest(pools: Map<string, ResourceSlice[]>, slice: ResourceSlice): v
   else if (newer === 0) present?.push(slice);
 }
 
+/** Pools of which a node reaches all slices: the same for all such nodes. */
+const wholePools = new WeakMap<SliceIndex, Map<string, Pool>>();
+
+function poolAmong(id: string, slices: readonly ResourceSlice[], index: SliceIndex): Pool | undefined {
+  const all = index.ofPool.get(id) ?? slices;
+  if (slices.length < all.length) return poolOf(id, slices, all);
+  let pools = wholePools.get(index);
+  if (!pools) wholePools.set(index, (pools = new Map()));
+  const existing = pools.get(id);
+  if (existing) return existing;
+  const pool = poolOf(id, slices, all);
+  if (pool) pools.set(id, pool);
+  return pool;
+}
+
 /** Undefined while the driver replaces these slices by newer ones that this node does not reach. */
 function poolOf(id: string, slices: readonly ResourceSlice[], all: readonly ResourceSlice[]): Pool | undefined {
   const { driver, pool } = slices[0].spec;
   const isWhole = slices.length === pool.resourceSliceCount;
   if (!isWhole && all.some(({ spec }) => spec.pool.generation > pool.generation)) return undefined;
   const whole = isWhole ? slices : all.filter(({ spec }) => spec.pool.generation === pool.generation);
-  const empty = { id, driver, name: pool.name, slices: [], counterSets: new Map(), whole };
+  const empty = { id, driver, name: pool.name, slices: [], counterSets: new Map(), whole, waits: false };
   if (whole.length !== pool.resourceSliceCount) return { ...empty, isIncomplete: true, isInvalid: false };
   const sorted = [...slices].sort((a, b) => byText(a.metadata.name, b.metadata.name));
   const withDevices = sorted.filter((slice) => !hasCounters(slice));
   const counterSets = counterSetsOf(sorted);
   if (!counterSets || hasRepeatedNames(withDevices) || !consumesPresent(counterSets, whole))
     return { ...empty, isIncomplete: false, isInvalid: true };
-  return { ...empty, isIncomplete: false, isInvalid: false, slices: withDevices, counterSets };
+  return {
+    ...empty,
+    isIncomplete: false,
+    isInvalid: false,
+    slices: withDevices,
+    counterSets,
+    waits: hasBindingConditions(withDevices),
+  };
 }
 
 /** Undefined if two sets have one name. */
@@ -132,5 +155,5 @@ const consumesPresent = (sets: ReadonlyMap<string, CounterSet>, slices: readonly
     }),
   );
 
-const hasBindingConditions = ({ slices }: Pool): boolean =>
+const hasBindingConditions = (slices: readonly ResourceSlice[]): boolean =>
   devicesOf(slices).some(({ bindingConditions }) => bindingConditions !== undefined);

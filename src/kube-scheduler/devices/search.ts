@@ -56,6 +56,8 @@ interface Start {
 }
 const first: Start = { pool: 0, slice: 0, device: 0 };
 
+const stepsOfTaking = 4;
+
 export class Search {
   readonly #input: SearchInput;
   readonly #taken = new TakenDevices();
@@ -148,6 +150,7 @@ export class Search {
   /** Undefined if the device cannot be used; otherwise how to give it back. */
   #take(at: Place, request: Alternative, candidate: Candidate, must: boolean): (() => void) | undefined {
     const { id, device, pool } = candidate;
+    this.#input.spend(this.#effortOf(at, request, device));
     if (this.#isInUse(at, request, candidate) || isRepelled(device, request.tolerations)) return undefined;
     if (!hasCapacity(request.capacity, device, this.#input.allocated.consumed(id), this.#taken.consumed(id)))
       return undefined;
@@ -178,6 +181,11 @@ export class Search {
       for (const constraint of this.#input.constraints[at.claim]) constraint.remove(request.name);
       if (pays) this.#input.counters.release(pool, device);
     };
+  }
+
+  /** Of taking a device, compared with looking at one. */
+  #effortOf(at: Place, { tolerations = [] }: Alternative, { taints = [] }: Device): number {
+    return stepsOfTaking + this.#input.constraints[at.claim].length + taints.length * (1 + tolerations.length);
   }
 
   #meetsConstraints(at: Place, request: Alternative, { device, pool }: Candidate): boolean {
