@@ -262,6 +262,12 @@ test('an in-process watch reads the lines of its stream', async () => {
   expect(await server.watched(`${base}/flunders`, 2)).toEqual(['ADDED a', 'DELETED a']);
 });
 
+test('a line of an in-process watch is bounded', async () => {
+  await start();
+  documents[`${base}/flunders`] = 'x'.repeat(5 << 20);
+  await expect(server.watched(`${base}/flunders`, 1, 8_000)).rejects.toThrow('a line of the watch has more than 4 MiB');
+});
+
 test('names of users, groups and extra fields as headers', () => {
   const extra = { 'scopes/ä': ['view', 'edit'], plain: ['x'] };
   expect(userHeaders({ name: 'jörg', uid: '7', groups: ['a', 'b'], extra })).toEqual({

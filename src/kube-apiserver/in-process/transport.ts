@@ -18,6 +18,8 @@ import { ownRead } from './own-reads.ts';
 /** Of an answer from another server. */
 const mostBytes = 64 << 20;
 const mostMs = 60_000;
+/** Of one event of another server: an object has 3 MB at most. */
+const longestLine = 4 << 20;
 
 export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '').replace(/^node:.*/, 'kubelet');
@@ -133,13 +135,17 @@ async function* eventsOfLines(
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<KubeObject>> {
   const decoder = new TextDecoder();
-  let text = '';
+  let begun = '';
   for await (const chunk of body) {
     if (signal.aborted) return;
-    text += decoder.decode(chunk, { stream: true });
-    const lines = text.split('\n');
-    text = lines.pop() ?? '';
-    for (const line of lines) if (line) yield parseExact(line) as WatchEvent<KubeObject>;
+    // Only the new text is searched: a line may come in many pieces.
+    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
+    begun += first;
+    if (begun.length > longestLine) throw new Error(`a line of the watch has more than ${longestLine >> 20} MiB`);
+    for (const next of others) {
+      if (begun) yield parseExact(begun) as WatchEvent<KubeObject>;
+      begun = next;
+    }
   }
 }
 
