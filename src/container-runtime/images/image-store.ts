@@ -11,7 +11,7 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Random } from '../../machinery/random.ts';
 import type { Image } from '../interface.ts';
@@ -50,6 +50,13 @@ export interface Manifest {
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
 }
+
+/** Docker makes 127 at most. */
+export const mostLayers = 1_000;
+const largestConfig = 4 << 20;
+
+export const tooManyLayers = (count: number) =>
+  new RuntimeError('image', `image has ${count} layers: at most ${mostLayers} are supported`);
 
 export class ImageStore {
   readonly directory: string;
@@ -164,16 +171,24 @@ export class ImageStore {
    * Makes an image of blobs that are all here: unpacks its layers, checking each against the config's diff ids, and
    * gives it its names. Names that another image had move over.
    */
-  async addImage(manifest: Manifest, manifestDigest: string, tags: readonly string[], repoDigests: readonly string[]) {
-    const config = JSON.parse(await readFile(this.blobPath(manifest.config.digest), 'utf8')) ?? {};
+  async addImage(
+    manifest: Manifest,
+    manifestDigest: string,
+    tags: readonly string[],
+    repoDigests: readonly string[],
+    signal?: AbortSignal,
+  ) {
+    const { length } = manifest.layers;
+    if (length > mostLayers) throw tooManyLayers(length);
+    const configPath = this.blobPath(manifest.config.digest);
+    if ((await stat(configPath)).size > largestConfig)
+      throw new RuntimeError('image', 'image config is larger than 4 MiB');
+    const config = JSON.parse(await readFile(configPath, 'utf8')) ?? {};
     // They become part of the snapshot's name, and an image may contain any text.
     const diffIds = Array.from<string, string>(config.rootfs?.diff_ids ?? [], checkDigest);
-    if (diffIds.length !== manifest.layers.length)
-      throw new RuntimeError(
-        'image',
-        `image config names ${diffIds.length} layers, its manifest ${manifest.layers.length}`,
-      );
-    const snapshot = await this.#unpack(manifest.layers, diffIds);
+    if (diffIds.length !== length)
+      throw new RuntimeError('image', `image config names ${diffIds.length} layers, its manifest ${length}`);
+    const snapshot = await this.#unpack(manifest.layers, diffIds, signal);
     return this.addRecord({
       id: manifest.config.digest,
       manifestDigest,
@@ -216,7 +231,11 @@ export class ImageStore {
     });
   }
 
-  async #unpack(layers: readonly Descriptor[], diffIds: readonly string[]): Promise<string> {
+  async #unpack(
+    layers: readonly Descriptor[],
+    diffIds: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     const chain = chainIds(diffIds);
     const name = chain.at(-1) ?? '0'.repeat(64);
     await this.snapshot(name, async (tree) => {
@@ -225,7 +244,7 @@ export class ImageStore {
       while (done > 0 && !existsSync(join(this.directory, 'snapshots', chain[done - 1]))) done--;
       if (done > 0) await cloneTree(join(this.directory, 'snapshots', chain[done - 1]), tree);
       for (let i = done; i < layers.length; i++)
-        await applyLayer(createReadStream(this.blobPath(layers[i].digest)), tree, checkDigest(diffIds[i]));
+        await applyLayer(createReadStream(this.blobPath(layers[i].digest), { signal }), tree, checkDigest(diffIds[i]));
     });
     return name;
   }

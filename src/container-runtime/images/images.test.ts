@@ -370,8 +370,12 @@ describe('registries', () => {
   afterAll(() => server?.close());
 
   /** A registry with one image, app:1, behind an index; `change` modifies its responses. */
-  async function registry(change: (path: string, body: Buffer) => Buffer = (_, body) => body, token?: string) {
-    const { blobs, manifest } = await make([[{ name: 'a', body: 'pulled' }]], gzipSync);
+  async function registry(
+    change: (path: string, body: Buffer) => Buffer = (_, body) => body,
+    token?: string,
+    layers: readonly Entry[][] = [[{ name: 'a', body: 'pulled' }]],
+  ) {
+    const { blobs, manifest } = await make(layers, gzipSync);
     const platform = { os: 'linux', architecture };
     const index = Buffer.from(
       JSON.stringify({
@@ -412,6 +416,28 @@ describe('registries', () => {
     expect(image.repoTags).toEqual([`${name}:1`]);
     expect(store.find(`${name}@${indexDigest}`)?.id).toBe(image.id);
     expect(image.repoDigests[0]).toBe(`${name}@${indexDigest}`);
+  });
+
+  test('a layer may be there twice', async () => {
+    const layer = [{ name: 'a', body: 'twice' }];
+    const { name } = await registry(undefined, undefined, [layer, layer]);
+    const image = await pullFromRegistry(store, systemClock, `${name}:1`);
+    expect(readFileSync(join(store.rootfs(image), 'a'), 'utf8')).toBe('twice');
+  });
+
+  const config = { digest: `sha256:${'0'.repeat(64)}`, size: 2 };
+  test.each<[string, unknown, RegExp]>([
+    ['a blob without a size', { config: { digest: config.digest }, layers: [] }, /no size for "sha256:0/],
+    ['a size that is none', { config, layers: [{ ...config, size: -1 }] }, /no size for/],
+    ['a blob that is null', { config, layers: [null] }, /failed to pull/],
+    ['1,001 layers', { config, layers: Array(1_001).fill(config) }, /1001 layers: at most 1000/],
+    ['a large config', { config: { ...config, size: 5 << 20 }, layers: [] }, /config is larger than 4 MiB/],
+    ['a text of another server', 'root:x:0:0', /: the manifest is not JSON$/],
+  ])('a manifest with %s is refused', async (_, document, message) => {
+    const text = typeof document === 'string' ? document : JSON.stringify(document);
+    const { name } = await registry((path, body) => (path.endsWith('/manifests/1') ? Buffer.from(text) : body));
+    await expect(pullFromRegistry(store, systemClock, `${name}:1`)).rejects.toThrow(message);
+    expectEmpty();
   });
 
   test('a cancelled pull ends, and leaves no files', async () => {

@@ -7,7 +7,14 @@ import { must } from '../../machinery/must.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { RuntimeError } from '../runtime-error.ts';
-import type { Descriptor, ImageRecord, ImageStore, Manifest } from './image-store.ts';
+import {
+  type Descriptor,
+  type ImageRecord,
+  type ImageStore,
+  type Manifest,
+  mostLayers,
+  tooManyLayers,
+} from './image-store.ts';
 import { choosePlatform, isIndex } from './platform.ts';
 import { type ImageReference, normalizeReference } from './reference.ts';
 
@@ -38,8 +45,10 @@ export async function pullFromRegistry(
 ): Promise<ImageRecord> {
   const reference = normalizeReference(name);
   const fetched = new Set<string>();
+  const failing = new AbortController();
+  const ends = signal ? AbortSignal.any([signal, failing.signal]) : failing.signal;
   try {
-    return await pull(store, new Registry(reference, clock, auth, signal), reference, fetched);
+    return await pull(store, new Registry(reference, clock, ends, auth), reference, { fetched, failing, ends });
   } catch (error) {
     await store.discard(fetched);
     const why = error instanceof Error ? error.message : String(error);
@@ -49,18 +58,37 @@ export async function pullFromRegistry(
   }
 }
 
-async function pull(store: ImageStore, registry: Registry, reference: ImageReference, fetched: Set<string>) {
+interface Pull {
+  /** Digests of the blobs that are in the store. */
+  readonly fetched: Set<string>;
+  /** Ends the other downloads when one has failed. */
+  readonly failing: AbortController;
+  readonly ends: AbortSignal;
+}
+
+async function pull(
+  store: ImageStore,
+  registry: Registry,
+  reference: ImageReference,
+  { fetched, failing, ends }: Pull,
+) {
   let { digest, document } = await registry.manifest(reference.digest ?? must(reference.tag, 'tag'));
   const top = digest;
   if (isIndex(document))
     ({ digest, document } = await registry.manifest(choosePlatform(document.manifests, reference.canonical).digest));
   const manifest = document as Manifest;
   if (!manifest.config?.digest || !Array.isArray(manifest.layers))
-    throw new RuntimeError('image', `unsupported manifest media type ${JSON.stringify(manifest.mediaType ?? '')}`);
+    throw new RuntimeError(
+      'image',
+      `unsupported manifest media type ${JSON.stringify(manifest.mediaType ?? '').slice(0, 200)}`,
+    );
+  checkSizes(manifest);
   await store.putBlob(registry.lastManifest);
   fetched.add(digest);
   await store.ingest(async (directory) => {
-    const missing = [manifest.config, ...manifest.layers].filter(({ digest }) => !store.hasBlob(digest));
+    // A layer may be there twice.
+    const blobs = new Map([manifest.config, ...manifest.layers].map((blob) => [blob.digest, blob]));
+    const missing = [...blobs.values()].filter(({ digest }) => !store.hasBlob(digest));
     // Three at a time, as containerd does.
     const worker = async () => {
       for (let blob = missing.shift(); blob; blob = missing.shift()) {
@@ -70,7 +98,10 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
         await store.commitBlob(path, blob.digest);
       }
     };
-    await Promise.all([worker(), worker(), worker()]);
+    const failed = (error: unknown) => failing.abort(error);
+    // None may write when its directory is removed.
+    await Promise.all([1, 2, 3].map(() => worker().catch(failed)));
+    failing.signal.throwIfAborted();
   });
   const tags = reference.digest ? [] : [reference.canonical];
   // Users see and write the digest of the index, if there is one.
@@ -79,7 +110,19 @@ async function pull(store: ImageStore, registry: Registry, reference: ImageRefer
     digest,
     tags,
     [...new Set([top, digest])].map((each) => `${reference.name}@${each}`),
+    ends,
   );
+}
+
+/** A blob without a size could be endless. */
+function checkSizes({ config, layers }: Manifest): void {
+  if (layers.length > mostLayers) throw tooManyLayers(layers.length);
+  for (const blob of [config, ...layers]) {
+    const { digest, size } = fieldsIn(blob);
+    if (!Number.isSafeInteger(size) || Number(size) < 0)
+      throw new RuntimeError('image', `the manifest has no size for ${JSON.stringify(digest)?.slice(0, 100)}`);
+  }
+  if (Number(config.size) > largestDocument) throw new RuntimeError('image', 'image config is larger than 4 MiB');
 }
 
 /** Calls `alive` when data arrives. */
@@ -94,6 +137,15 @@ async function documentOf(response: Response, name: string, alive: () => void = 
   return Buffer.concat(chunks);
 }
 
+/** The error has nothing of the content: the answer may come from a server that users cannot ask. */
+function parsedDocument(content: Buffer, name: string): unknown {
+  try {
+    return JSON.parse(content.toString());
+  } catch {
+    throw new RuntimeError('image', `the ${name} is not JSON`);
+  }
+}
+
 class Registry {
   lastManifest: Buffer = Buffer.alloc(0);
   readonly #base: string;
@@ -102,9 +154,9 @@ class Registry {
   readonly #auth?: RegistryAuth;
   #authorization?: string;
 
-  readonly #cancelled?: AbortSignal;
+  readonly #cancelled: AbortSignal;
 
-  constructor(reference: ImageReference, clock: Clock, auth?: RegistryAuth, cancelled?: AbortSignal) {
+  constructor(reference: ImageReference, clock: Clock, cancelled: AbortSignal, auth?: RegistryAuth) {
     const host = reference.registry === 'docker.io' ? 'registry-1.docker.io' : reference.registry;
     const local = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host);
     this.#base = `${local ? 'http' : 'https'}://${host}/v2/${reference.repository}`;
@@ -122,7 +174,7 @@ class Registry {
     if (tagOrDigest.includes(':') && tagOrDigest !== digest)
       throw new RuntimeError('image', `manifest has digest ${digest}, ${tagOrDigest} was requested`);
     this.lastManifest = content;
-    return { digest, document: JSON.parse(content.toString()) };
+    return { digest, document: parsedDocument(content, 'manifest') };
   }
 
   async blob(descriptor: Descriptor, path: string): Promise<void> {
@@ -150,7 +202,7 @@ class Registry {
   /** A GET, with a token if the registry requires one. Callers call `alive` when data arrives. */
   async #get<Result>(url: string, read: (response: Response, alive: () => void) => Promise<Result>): Promise<Result> {
     const abort = new AbortController();
-    const signal = this.#cancelled ? AbortSignal.any([abort.signal, this.#cancelled]) : abort.signal;
+    const signal = AbortSignal.any([abort.signal, this.#cancelled]);
     const watch = () =>
       this.#clock.after(silenceMs, () => abort.abort(new Error(`no data for ${silenceMs / 1000} s`)), {
         background: true,
@@ -208,7 +260,7 @@ class Registry {
         'image',
         `failed to resolve reference "${this.#reference.canonical}": failed to authorize: failed to fetch ${basic ? 'oauth' : 'anonymous'} token: unexpected status from GET request to ${url}: ${answer.status} ${answer.statusText}`,
       );
-    const token = fieldsIn(JSON.parse(String(await documentOf(answer, 'token'))));
+    const token = fieldsIn(parsedDocument(await documentOf(answer, 'token'), 'token'));
     this.#authorization = `Bearer ${textIn(token['token']) || textIn(token['access_token'])}`;
     return true;
   }

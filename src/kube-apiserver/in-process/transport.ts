@@ -12,11 +12,12 @@ import type { ListReply, Reply, WatchReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { requestInfo } from '../request-info.ts';
 import type { Server } from '../server.ts';
+import { parsed } from '../threads/parsing.ts';
 import type { UserInfo } from '../user.ts';
 import { ownRead } from './own-reads.ts';
 
 /** Of an answer from another server. */
-const mostBytes = 64 << 20;
+const mostBytes = 16 << 20;
 const mostMs = 60_000;
 /** Of one event of another server: an object has 3 MB at most. */
 const longestLine = 4 << 20;
@@ -102,7 +103,7 @@ async function rawBody(
   if (typeof body === 'string') text = body;
   else if (body instanceof Uint8Array) text = new TextDecoder().decode(body);
   else text = await streamedText(body, clock, signal);
-  return contentType.startsWith('application/json') ? parseExact(text) : text;
+  return contentType.startsWith('application/json') ? (await parsed(text, 'json'))().value : text;
 }
 
 /** A kubelet or an extension API server answers: it must not fill the memory, or hold a component up for ever. */
