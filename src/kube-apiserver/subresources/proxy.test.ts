@@ -379,7 +379,7 @@ describe('a component of the same process', () => {
   test('is not filled by an answer without an end', async () => {
     const client = createClient(server.transport({ name: 'component', groups: ['system:masters'] }));
     const before = process.memoryUsage.rss();
-    await expect(client.raw('GET', `${path}/flood`)).rejects.toThrow('the answer has more than 64 MiB');
+    await expect(client.raw('GET', `${path}/flood`)).rejects.toThrow('the answer has more than 16 MiB');
     await expect.poll(() => events).toContain('flood ended');
     expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 2 ** 20);
   });
