@@ -5,7 +5,7 @@
 import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
 import { must } from '../machinery/must.ts';
-import { type Fields, isFields } from '../machinery/parsed.ts';
+import { type Fields, fieldsIn, isFields } from '../machinery/parsed.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
@@ -363,8 +363,11 @@ function collectUnknown(schema: Schema, value: unknown, path: string, found: Set
       for (const [i, item] of value.entries()) collectUnknown(schema.items, item, `${path}[${i}]`, found);
     return;
   }
-  for (const [key, inner] of Object.entries(value)) {
+  // Pairs of all keys take longer than the first hundred.
+  const fields = fieldsIn(value);
+  for (const key of Object.keys(fields)) {
     if (found.size >= mostUnknown) return;
+    const inner = fields[key];
     const at = path ? `${path}.${key}` : key;
     if (schema.properties) {
       const field = getOwn(schema.properties, key);
