@@ -53,31 +53,49 @@ function* inLevels(
   const isShort = isList && levels <= usualLevels;
   if (zero === value || isShort || isLeaf(zero, value, isList, schema)) return createdFields(zero, value, schema);
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
-  let found = false;
-  let done = 0;
-  for (const [key, ...below] of isList ? itemsOf(zero, value, must(schema, 'schema')) : keysOf(zero, value, schema)) {
-    if (++done % (isList ? itemsInStep : keysInStep) === 0) yield;
-    const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
-    if (!inner) continue;
-    fields[key] = inner;
-    found = true;
-  }
+  const found = isList
+    ? yield* listInLevels(fields, listIn(zero), value, must(schema, 'schema'), levels)
+    : yield* mapInLevels(fields, fieldsIn(zero), fieldsIn(value), schema, levels);
   return found || zero === undefined ? fields : undefined;
 }
 
-type Below = readonly [key: string, zero: unknown, value: unknown, schema: Schema | undefined];
-
-function* keysOf(zero: unknown, value: unknown, schema: Schema | undefined): Iterable<Below> {
-  const old = fieldsIn(zero);
-  const next = fieldsIn(value);
-  for (const name of inOrder(Object.keys(next)))
-    yield [elements.get(name), old[name], next[name], schemaOf(schema, name)];
+function* mapInLevels(
+  into: FieldsV1,
+  zero: Readonly<Fields>,
+  value: Readonly<Fields>,
+  schema: Schema | undefined,
+  levels: number,
+): Steps<boolean> {
+  let found = false;
+  for (const [index, name] of inOrder(Object.keys(value)).entries()) {
+    if (index % keysInStep === keysInStep - 1) yield;
+    const below = [zero[name], value[name], schemaOf(schema, name)] as const;
+    const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
+    if (!inner) continue;
+    into[elements.get(name)] = inner;
+    found = true;
+  }
+  return found;
 }
 
-function* itemsOf(zero: unknown, value: readonly unknown[], schema: Schema): Iterable<Below> {
-  const zeroItems = new Map(listIn(zero).map((item) => [listElementKey(item, schema), item] as const));
+function* listInLevels(
+  into: FieldsV1,
+  zero: readonly unknown[],
+  value: readonly unknown[],
+  schema: Schema,
+  levels: number,
+): Steps<boolean> {
+  const zeroItems = new Map(zero.map((item) => [listElementKey(item, schema), item] as const));
   const items = value.map((item) => [listElementKey(item, schema), item] as const);
-  for (const [key, item] of items.sort(byKey)) yield [key, zeroItems.get(key), item, schema.items];
+  let found = false;
+  for (const [index, [key, item]] of items.sort(byKey).entries()) {
+    if (index % itemsInStep === itemsInStep - 1) yield;
+    const inner = yield* inLevels(zeroItems.get(key), item, schema.items, levels - 1);
+    if (!inner) continue;
+    into[key] = inner;
+    found = true;
+  }
+  return found;
 }
 
 const schemaOf = (schema: Schema | undefined, name: string): Schema | undefined =>
