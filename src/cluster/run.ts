@@ -56,7 +56,7 @@ export async function runCluster(
   return {
     async stop() {
       await restarting;
-      const closing = sandbox?.close().catch((error) => logger.warn('sandbox not removed', { error: error.message }));
+      const closing = sandbox?.stop().catch((error) => logger.warn('sandbox not removed', { error: error.message }));
       await running.stop();
       await closing;
     },

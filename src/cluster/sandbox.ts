@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { OpenedSandbox, SandboxControl } from '../dashboard/dashboard.ts';
 import { fieldsIn, textIn } from '../machinery/parsed.ts';
+import type { ClusterConfig } from './config.ts';
 import { type DataDirectory, dataDirectory, runningProcess } from './data-directory.ts';
 
 const startTimeoutMs = 120_000;
@@ -15,16 +16,23 @@ const mostOutputBytes = 1 << 20;
 export class Sandbox implements SandboxControl {
   readonly #command: readonly string[];
   readonly #directory: DataDirectory;
-  readonly #nodeIP: string;
+  /** Its addresses are of the families of the cluster's: nothing of a simulated cluster is in a network. */
+  readonly #addresses: readonly string[];
   /** One command at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #opening: Promise<OpenedSandbox> | undefined;
+  #isStopped = false;
 
   /** `command`: this program, with its first arguments. */
-  constructor(command: readonly string[], cluster: { nodeIP: string; dataDirectory: string }) {
+  constructor(command: readonly string[], cluster: ClusterConfig) {
     this.#command = command;
     this.#directory = dataDirectory(dataDirectory(cluster.dataDirectory).sandbox);
-    this.#nodeIP = cluster.nodeIP;
+    const { nodeIP, serviceCidr, clusterCidr } = cluster;
+    this.#addresses = [
+      ...['--node-ip', nodeIP],
+      ...(serviceCidr ? ['--service-cidr', serviceCidr] : []),
+      ...(clusterCidr ? ['--cluster-cidr', clusterCidr] : []),
+    ];
   }
 
   async isOpen(): Promise<boolean> {
@@ -34,7 +42,8 @@ export class Sandbox implements SandboxControl {
   /** Requests at the same time get the same link, which signs in once. */
   open(): Promise<OpenedSandbox> {
     return (this.#opening ??= this.#inTurn(async () => {
-      const cluster = ['--runtime', 'simulated', '--nodes', String(nodes), '--node-ip', this.#nodeIP, '--port', '0'];
+      if (this.#isStopped) throw new Error('the cluster is stopping');
+      const cluster = ['--runtime', 'simulated', '--nodes', String(nodes), ...this.#addresses, '--port', '0'];
       const { console: url, kubeconfig } = fieldsIn(JSON.parse(await this.#run('up', ...cluster, '-o', 'json')));
       return { url: textIn(url), kubeconfig: textIn(kubeconfig) };
     }).finally(() => {
@@ -46,6 +55,12 @@ export class Sandbox implements SandboxControl {
     await this.#inTurn(async () => {
       if (existsSync(this.#directory.root)) await this.#run('down', '--delete');
     });
+  }
+
+  /** Same, when the cluster stops: from then on it cannot be opened. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.close();
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -22,7 +22,7 @@ const mostMs = 60_000;
 /** Of one event of another server: an object has 3 MB at most. */
 const longestLine = 4 << 20;
 
-/** A look at the clock for each request takes a twentieth of the scheduler's time. */
+/** The clock is read for one of so many requests. */
 const askedEvery = 32;
 let sent = 0;
 
