@@ -72,7 +72,7 @@ export class TaskThread<Task, Answer> {
   #start(): Worker {
     const worker = new Worker(pathOf(this.#program), {
       execArgv: [],
-      workerData: { mostNested },
+      workerData: { mostNested: mostNested() },
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.megabytes, maxYoungGenerationSizeMb: 4, stackSizeMb },
     });
     const ended = (error: ApiError) => {

@@ -13,12 +13,24 @@ const calls = (): number => {
   }
 };
 
-/** Maximum nesting of objects and lists. Decoders reject deeper input. */
-export let mostNested = Math.min(goDepth, Math.floor(calls() / callsPerLevel));
+/** Levels that any stack has room for. */
+export const shallow = 500;
+
+let limit = goDepth;
+let measured: number | undefined;
+
+/** Maximum nesting of objects and lists. Decoders reject deeper input. Its measurement takes 30 ms and 6 MB of stack. */
+export function mostNested(): number {
+  measured ??= Math.floor(calls() / callsPerLevel);
+  return Math.min(limit, measured);
+}
+
+/** Whether data of this depth is too deep. */
+export const isTooDeepAt = (depth: number): boolean => depth > shallow && depth > mostNested();
 
 /** For a thread that has more stack than the one that it works for. */
 export function limitNesting(most: number): void {
-  mostNested = Math.min(mostNested, most);
+  limit = Math.min(limit, most);
 }
 
 export const tooDeep = 'exceeded max depth';
@@ -27,7 +39,7 @@ export const tooDeep = 'exceeded max depth';
 export function isTooDeep(value: unknown): boolean {
   let level: object[] = typeof value === 'object' && value !== null ? [value] : [];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth === mostNested) return true;
+    if (isTooDeepAt(depth + 1)) return true;
     const below: object[] = [];
     for (const container of level)
       for (const inner of Object.values(container)) if (typeof inner === 'object' && inner !== null) below.push(inner);

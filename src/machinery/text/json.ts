@@ -3,7 +3,7 @@
 
 import { must } from '../must.ts';
 import type { Fields } from '../parsed.ts';
-import { mostNested, tooDeep } from './depth.ts';
+import { isTooDeepAt, tooDeep } from './depth.ts';
 import { parseWithIntegers } from './exact-json.ts';
 
 /** The text is no JSON; `message` is Go's. */
@@ -34,7 +34,7 @@ interface CheckedJson extends ParsedJson {
 export function checkJson(text: string): CheckedJson {
   // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
   const before = text.length > largeText ? shapeOf(text) : undefined;
-  if (before && before.depth > mostNested) throw new JsonSyntaxError(tooDeep);
+  if (before && isTooDeepAt(before.depth)) throw new JsonSyntaxError(tooDeep);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -42,7 +42,7 @@ export function checkJson(text: string): CheckedJson {
     throw new JsonSyntaxError(new Scanner(text).fault());
   }
   const { colons, depth, unsafe } = before ?? shapeOf(text);
-  if (depth > mostNested) throw new JsonSyntaxError(tooDeep);
+  if (isTooDeepAt(depth)) throw new JsonSyntaxError(tooDeep);
   // The parser drops duplicates silently: as many fields as colons means that there are none.
   if (countFields(value) === colons) return { value, unsafe, duplicates: [] };
   const scanner = new Scanner(text);
@@ -89,7 +89,7 @@ function shapeOf(text: string): Shape {
     else if (code === 34) i = endOfString(text, i);
     else if (code === 123 || code === 91) {
       if (++level > depth) depth = level;
-      if (depth > mostNested) break;
+      if (isTooDeepAt(depth)) break;
     } else if (code === 125 || code === 93) level--;
   }
   return { colons, depth, unsafe };
@@ -151,7 +151,7 @@ class Scanner {
     this.#space();
     const character = this.#text[this.#at];
     if (character === '{' || character === '[') {
-      if (++this.#depth > mostNested) throw new JsonSyntaxError(tooDeep);
+      if (isTooDeepAt(++this.#depth)) throw new JsonSyntaxError(tooDeep);
       if (character === '{') this.#object(path);
       else this.#array(path);
       this.#depth--;

@@ -15,7 +15,7 @@ import {
 } from 'js-yaml';
 import { setOwn } from '../collections/own.ts';
 import { type Fields, isFields } from '../parsed.ts';
-import { mostNested } from './depth.ts';
+import { mostNested, shallow } from './depth.ts';
 import { exact } from './exact-json.ts';
 
 /** The text is not YAML; go-yaml defines `message`, with a line if available. */
@@ -33,13 +33,7 @@ export interface ParsedYaml {
 /** Throws YamlError. */
 export function parseYaml(source: string): ParsedYaml {
   const text = firstDocument(source);
-  let events: Event[];
-  try {
-    events = parseEvents(text, { maxDepth: mostNested });
-  } catch (error) {
-    if (error instanceof YAMLException) throw syntaxError(error);
-    throw error;
-  }
+  const events = eventsOf(text, shallow);
   const builder = new Builder(text, events);
   const value = events.length > 0 ? builder.document() : undefined;
   return { value, duplicates: builder.duplicates };
@@ -68,9 +62,22 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/^end of the stream or a document/, 'did not find expected <document start>'],
 ];
 
-function syntaxError({ reason, mark }: YAMLException): YamlError {
-  const why = reason.startsWith('nesting exceeded')
-    ? `exceeded max depth of ${mostNested}`
+function eventsOf(text: string, maxDepth: number): Event[] {
+  try {
+    return parseEvents(text, { maxDepth });
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    if (maxDepth === shallow && isNesting(error)) return eventsOf(text, mostNested());
+    throw syntaxError(error);
+  }
+}
+
+const isNesting = ({ reason }: YAMLException): boolean => reason.startsWith('nesting exceeded');
+
+function syntaxError(error: YAMLException): YamlError {
+  const { reason, mark } = error;
+  const why = isNesting(error)
+    ? `exceeded max depth of ${mostNested()}`
     : (words.find(([pattern]) => pattern.test(reason))?.[1] ?? reason);
   return new YamlError(`yaml: line ${Math.max(1, mark?.line ?? 1)}: ${why}`);
 }
