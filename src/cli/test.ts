@@ -25,7 +25,7 @@ const reporters = ['default', 'json', path.join(checkout, 'test', 'report-flaky.
 );
 
 /** The tests that do more in a long run. */
-const longer = ['test/long', 'test/e2e', 'test/envtest', 'test/turns'];
+const longer = ['test/long', 'test/e2e', 'test/envtest', 'test/turns', 'src/cluster', 'src/kube-proxy', 'src/store'];
 
 /**
  * With arguments, runs only the named test files; with `long`, those that do more then, for minutes instead of seconds. Exit

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isLong } from '../../test/long/long.ts';
 import { urlHost } from '../machinery/ip.ts';
 import type { Family, ServicePort } from './service-ports.ts';
 
@@ -42,11 +43,12 @@ u.on('message', (m) => { console.log(String(m)); process.exit(0); });
 u.send('hi', ${port}, '${ip}'); setTimeout(() => process.exit(1), 2000);
 `;
 
-describe.each<['nftables' | 'userspace', Family]>([
+const settings: readonly ['nftables' | 'userspace', Family][] = [
   ['nftables', 4],
-  ['nftables', 6],
   ['userspace', 4],
-])('%s, IPv%i', (mode, family) => {
+  ['nftables', 6],
+];
+describe.each(isLong ? settings : settings.slice(0, 2))('%s, IPv%i', (mode, family) => {
   const why = reason(mode);
   const at = (text: string) => inFamily(family, text);
   const url = (address: string, port?: number) => `http://${urlHost(at(address))}${port ? `:${port}` : ''}`;

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot('/usr/sbin/nft');
@@ -175,7 +176,7 @@ describe.skipIf(reason)(`kube-proxy and cluster DNS as pods${reason ? `: ${reaso
     await kubectl('-n', namespace, 'delete', 'pod', 'thief', '--grace-period=0', '--force');
   });
 
-  test('another cluster DNS takes its place', async () => {
+  longTest('another cluster DNS takes its place', async () => {
     await down();
     await up('--disable', 'cluster-dns');
     expect((await machine.tryKubectl(['-n', 'kube-system', 'get', 'deployment', 'cluster-dns'])).stderr).toContain(
@@ -205,7 +206,7 @@ describe.skipIf(reason)(`kube-proxy and cluster DNS as pods${reason ? `: ${reaso
     await system('delete', 'deployment', 'coredns');
   });
 
-  test('without --disable it is there again', async () => {
+  longTest('without --disable it is there again', async () => {
     await down();
     await up();
     await areReady();

@@ -4,6 +4,7 @@ import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSyn
 import path from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest, notLong } from '../long/long.ts';
 import { eventually, Machine, type Result, whyNot } from './machine.ts';
 
 const reason = whyNot();
@@ -83,7 +84,7 @@ describe.skipIf(reason)(`backup and restore${reason ? `: ${reason}` : ''}`, () =
     expect(await succeeds(...inspect)).toMatch(/whole: all checksums match[\s\S]*pods +3 /);
   });
 
-  test('a backup of the past has the objects of then', async () => {
+  longTest('a backup of the past has the objects of then', async () => {
     const then = await revision();
     await machine.kubectl('create', 'configmap', 'later');
     await succeeds('backup', 'create', place('past.backup'), ...on('one'), '--at', String(then));
@@ -150,7 +151,7 @@ describe.skipIf(reason)(`backup and restore${reason ? `: ${reason}` : ''}`, () =
     expect(await machine.kubectl('get', 'nodes')).toMatch(/ Ready /);
   });
 
-  test('a new machine gets the same cluster, with backups by a schedule', async () => {
+  longTest('a new machine gets the same cluster, with backups by a schedule', async () => {
     await succeeds('down', '--delete', ...on('one'));
     await succeeds(...restore('two', '--yes', '--name', 'second'));
     const schedule = ['--backup-schedule', '@every 1s', '--backup-to', place('scheduled'), '--backup-keep', '2'];
@@ -174,7 +175,8 @@ describe.skipIf(reason)(`backup and restore${reason ? `: ${reason}` : ''}`, () =
   });
 });
 
-describe.skipIf(reason)(`restore on native${reason ? `: ${reason}` : ''}`, () => {
+const longReason = notLong ?? reason;
+describe.skipIf(longReason)(`restore on native${longReason ? `: ${longReason}` : ''}`, () => {
   let machine: Machine;
   beforeAll(() => {
     machine = new Machine();

@@ -63,7 +63,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
     }
   });
 
-  test('removing one does not affect the other, which keeps its ranges over a restart', async () => {
+  longTest('removing one does not affect the other, which keeps its ranges over a restart', async () => {
     const kept = ranges('b');
     expect((await machine.coracle('down', '--delete', '--data-dir', place('a'))).code).toBe(0);
     const ip = await clusterIP('b');

@@ -5,9 +5,10 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 
-const reason = whyNoBrowser();
+const reason = notLong ?? whyNoBrowser();
 const labels = { app: 'shop' };
 const metadata = { name: 'shop', namespace: 'default' };
 const objects = [

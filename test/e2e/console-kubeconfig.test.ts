@@ -4,10 +4,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 import { type Background, checkout } from './machine.ts';
 
-const reason = whyNoBrowser();
+const reason = notLong ?? whyNoBrowser();
 const labels = { app: 'shop' };
 const metadata = { name: 'shop', namespace: 'default', labels };
 const output = { 'simulated.coracle.local/output': 'hello from the log' };

@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { holds } from '../../src/dashboard/web/lab/check.ts';
 import { changeFor, type LabChange, type Lesson, type Step, withNode } from '../../src/dashboard/web/lab/lesson.ts';
 import { lessons } from '../../src/dashboard/web/lab/lessons.ts';
-import { isLong } from '../long/long.ts';
+import { isLong, longTest } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 import { eventually, type Result } from './machine.ts';
 
 const reason = whyNoBrowser();
-/** They wait for more than their commands; `coracle test --long` walks them. */
-const longLessons = new Set(['drain', 'evict', 'failover', 'backup']);
+/** `coracle test --long` walks them all. */
+const shortLessons = new Set(['deploy', 'autoscale']);
 
 describe.skipIf(reason)(`the lab${reason ? `: ${reason}` : ''}`, () => {
   let cluster: ConsoleCluster;
@@ -74,7 +74,7 @@ describe.skipIf(reason)(`the lab${reason ? `: ${reason}` : ''}`, () => {
     await button('1×').click();
   });
 
-  test('a full disk makes pressure, and an emptied one ends it', async () => {
+  longTest('a full disk makes pressure, and an emptied one ends it', async () => {
     await admin.go('/lab');
     await page()
       .getByRole('button', { name: `Disk full ${node}` })
@@ -89,7 +89,7 @@ describe.skipIf(reason)(`the lab${reason ? `: ${reason}` : ''}`, () => {
     await button('1×').click();
   });
 
-  test('other users may not change it', async () => {
+  longTest('other users may not change it', async () => {
     await kubectl('create', 'serviceaccount', 'guest');
     await kubectl('create', 'clusterrolebinding', 'guest', '--clusterrole=edit', '--serviceaccount=default:guest');
     const token = (await kubectl('create', 'token', 'guest')).trim();
@@ -105,7 +105,7 @@ describe.skipIf(reason)(`the lab${reason ? `: ${reason}` : ''}`, () => {
     await guest.context.close();
   });
 
-  test('on a phone, in Korean', async () => {
+  longTest('on a phone, in Korean', async () => {
     const phone = await visit(browser, await cluster.link(), {
       viewport: { width: 390, height: 800 },
       locale: 'ko-KR',
@@ -119,7 +119,7 @@ describe.skipIf(reason)(`the lab${reason ? `: ${reason}` : ''}`, () => {
     await phone.context.close();
   });
 
-  test.each(lessons.filter(({ id }) => isLong || !longLessons.has(id)))('lesson: $id', (lesson) => walk(lesson));
+  test.each(lessons.filter(({ id }) => isLong || shortLessons.has(id)))('lesson: $id', (lesson) => walk(lesson));
 
   async function walk({ steps, cleanup }: Lesson): Promise<void> {
     for (const step of steps) {

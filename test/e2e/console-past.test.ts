@@ -2,9 +2,10 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 
-const reason = whyNoBrowser();
+const reason = notLong ?? whyNoBrowser();
 const hostile = '<img src=x onerror="alert(1)">';
 const map = (name: string, text: string) => ({
   ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' } },

@@ -4,11 +4,12 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { type Visitor, visit } from './console-browser.ts';
 import { ConsoleSource } from './console-source.ts';
 
 const program = '/usr/bin/chromium';
-const reason = existsSync(program) ? undefined : `not installed: ${program}`;
+const reason = notLong ?? (existsSync(program) ? undefined : `not installed: ${program}`);
 /** Programs of the page run for so long. */
 const measuredMs = 2_500;
 

@@ -5,11 +5,12 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 import { checkout, whyNot } from './machine.ts';
 
 const helm = path.join(checkout, '.cache/tools/helm');
-const reason = whyNoBrowser() ?? whyNot(helm);
+const reason = notLong ?? whyNoBrowser() ?? whyNot(helm);
 const hostile = '<img src=x onerror="alert(1)">';
 const usage = {
   'simulated.coracle.local/cpu-millicores': '1500',

@@ -2,6 +2,7 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 
 const reason = whyNoBrowser();
@@ -98,7 +99,7 @@ describe.skipIf(reason)(`the console${reason ? `: ${reason}` : ''}`, () => {
     await admin.picture('list');
   });
 
-  test('keys: filter, move, open, search', async () => {
+  longTest('keys: filter, move, open, search', async () => {
     await admin.go('/list/configmaps');
     await row('hostile').waitFor();
     await page().keyboard.press('/');
@@ -217,7 +218,7 @@ metadata:
     expect(await admin.barriers()).toEqual([]);
   });
 
-  test('cordons, scales and deletes', async () => {
+  longTest('cordons, scales and deletes', async () => {
     const node = await kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].metadata.name}');
     await admin.go(`/object/nodes/-/${node}`);
     await button('Cordon').click();
@@ -256,7 +257,7 @@ metadata:
     await guest.context.close();
   });
 
-  test('on a phone, in Korean', async () => {
+  longTest('on a phone, in Korean', async () => {
     const phone = await visit(browser, await cluster.link(), {
       viewport: { width: 390, height: 800 },
       locale: 'ko-KR',
@@ -285,7 +286,7 @@ metadata:
     await first.context.close();
   });
 
-  test('the server goes, and comes back', async () => {
+  longTest('the server goes, and comes back', async () => {
     await admin.go('/list/pods');
     await row('huge').waitFor();
     await cluster.down();

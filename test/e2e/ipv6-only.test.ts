@@ -2,11 +2,12 @@
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { notLong } from '../long/long.ts';
 import { busyboxArchive } from './busybox-archive.ts';
 import { addSix, image, podsOf, service, url, web } from './families.ts';
 import { type Machine, Networks, whyNot } from './machine.ts';
 
-const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
+const reason = notLong ?? whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/bin/busybox');
 
 describe.skipIf(reason)(`IPv6 alone${reason ? `: ${reason}` : ''}`, () => {
   let networks: Networks;

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { busyboxArchive } from './busybox-archive.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 
@@ -110,7 +111,7 @@ describe.skipIf(reason)(`machines that join${reason ? `: ${reason}` : ''}`, () =
     }
   }, 60_000);
 
-  test('a machine that is killed starts again without a token, and its pods have not restarted', async () => {
+  longTest('a machine that is killed starts again without a token, and its pods have not restarted', async () => {
     const { pid } = JSON.parse(readFileSync(path.join(near.directory, 'data/run.json'), 'utf8'));
     process.kill(pid, 'SIGKILL');
     await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false));

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { isLong } from '../long/long.ts';
 import { eventually, Machine } from './machine.ts';
 
 export interface Setting {
@@ -27,6 +28,9 @@ const shell = (name: string, script: string, more: object = {}) => ({
 
 export function mainJob(setting: Setting): void {
   const { runtime, proxyMode } = setting;
+  /** The runtime hardly matters to these: a short run does them on one. */
+  const isFirst = runtime === 'native' || isLong;
+  const onNative = test.runIf(isFirst);
   describe(`the main job on ${runtime}, services through ${proxyMode}`, () => {
     let machine: Machine;
     let up: readonly string[];
@@ -89,7 +93,7 @@ export function mainJob(setting: Setting): void {
       );
     });
 
-    test('up of a running cluster reports it', async () => {
+    onNative('up of a running cluster reports it', async () => {
       const { code, stdout } = await machine.coracle(...up, '--output', 'json');
       expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, started: false, pid: await pid() });
     });
@@ -159,7 +163,7 @@ export function mainJob(setting: Setting): void {
       await eventually(() => expect(terminal.child.exitCode).toBe(5));
     });
 
-    test('a terminal takes over the size that the user has', async () => {
+    onNative('a terminal takes over the size that the user has', async () => {
       const pod = await firstPod();
       const sized = `stty cols 123 rows 45; exec ${path.join(import.meta.dirname, '../../.cache/tools/kubectl')}`;
       const script = `${sized} exec -it ${pod} -- sh -c 'sleep 0.5; stty size'`;
@@ -168,7 +172,7 @@ export function mainJob(setting: Setting): void {
       await terminal.end();
     });
 
-    test('port-forward', async () => {
+    onNative('port-forward', async () => {
       const forward = machine.kubectlInBackground('port-forward', 'service/web', ':80');
       const [, port] = await forward.shows(/Forwarding from 127\.0\.0\.1:(\d+) -> 8080/);
       for (let i = 0; i < 3; i++)
@@ -176,7 +180,7 @@ export function mainJob(setting: Setting): void {
       await forward.end();
     });
 
-    test('describe, get events and explain', async () => {
+    onNative('describe, get events and explain', async () => {
       const pod = await firstPod();
       const described = await kubectl('describe', 'pod', pod);
       expect(described).toMatch(/Status: +Running/);
@@ -222,7 +226,7 @@ export function mainJob(setting: Setting): void {
       await eventually(async () => expect(await kubectl('logs', pod, '-c', 'look')).toContain(`Hello from pod ${pod}`));
     });
 
-    test('pods find services by name, and a pod itself through its own service', async () => {
+    onNative('pods find services by name, and a pod itself through its own service', async () => {
       await machine.apply(
         {
           ...shell('alone', ''),
@@ -256,7 +260,7 @@ export function mainJob(setting: Setting): void {
       expect(await kubectl('exec', 'alone', '--', 'node', '-e', api)).toMatch(/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/);
     });
 
-    test.skipIf(!existsSync('/usr/sbin/nft'))(
+    test.runIf(isFirst && existsSync('/usr/sbin/nft'))(
       'a network policy keeps other pods away, and the node reaches the pod',
       async () => {
         const address = await get('pods -l app=web', '.items[0].status.podIP');
@@ -277,7 +281,7 @@ export function mainJob(setting: Setting): void {
       },
     );
 
-    test('a service account token from inside a pod is heard', async () => {
+    onNative('a service account token from inside a pod is heard', async () => {
       const ask = `
         const { readFileSync } = require('node:fs'), https = require('node:https');
         const at = '/var/run/secrets/kubernetes.io/serviceaccount/';

@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { longTest } from '../long/long.ts';
+import { longTest, notLong } from '../long/long.ts';
 import { eventually, type Machine, Networks, whyNot } from './machine.ts';
 import type { SteadyRecord } from './steady-client.ts';
 
-const reason = whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/usr/bin/etcd');
+const reason = notLong ?? whyNot('/usr/sbin/nft', '/usr/sbin/bridge', '/usr/bin/etcd');
 
 describe.skipIf(reason)(`the store of a running cluster moves${reason ? `: ${reason}` : ''}`, () => {
   let networks: Networks;

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longTest } from '../long/long.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
 const image = 'coracle.local/hello';
@@ -150,13 +151,17 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
   test('a volume is mounted inside one that is read-only', async () =>
     expect(await said('nested')).toBe('debug valuevalue'));
 
-  test('a volume over its limit gets its pod evicted', async () => {
-    await eventually(async () => expect(await get('full', '.status.reason')).toBe('Evicted'), 40_000);
-    expect(await status('full')).toMatchObject({
-      phase: 'Failed',
-      message: 'Usage of EmptyDir volume "v" exceeds the limit "10Mi". ',
-    });
-  }, 60_000);
+  longTest(
+    'a volume over its limit gets its pod evicted',
+    async () => {
+      await eventually(async () => expect(await get('full', '.status.reason')).toBe('Evicted'), 40_000);
+      expect(await status('full')).toMatchObject({
+        phase: 'Failed',
+        message: 'Usage of EmptyDir volume "v" exceeds the limit "10Mi". ',
+      });
+    },
+    60_000,
+  );
 
   test('a pod past its deadline has ended and is not ready', async () => {
     await ends('late');

@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCgroups } from '../../src/container-runtime/container-runtime.ts';
-import { isLong } from '../long/long.ts';
+import { isLong, notLong } from '../long/long.ts';
 import { containerdPrograms, startContainerd } from './containerd.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
@@ -123,7 +123,7 @@ resizesOn('native', named('cpu', 'memory-restarts', 'opposite-directions', 'net-
 resizesOn('containerd', named('memory', 'net-decrease', 'pod-only', 'pod-and-containers'));
 
 function resizesOn(runtime: 'native' | 'containerd', cases: readonly Case[]): void {
-  const reason = whyNot(...(runtime === 'native' ? [] : containerdPrograms));
+  const reason = runtime === 'native' ? whyNot() : (notLong ?? whyNot(...containerdPrograms));
   describe.skipIf(reason)(`in-place resize on ${runtime}${reason ? `: ${reason}` : ''}`, () => resizes(runtime, cases));
 }
 

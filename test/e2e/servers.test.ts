@@ -109,22 +109,26 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     }, 60_000);
   }, 150_000);
 
-  test('a leader that was paused does not lead on', async () => {
-    const former = await leaderOf('kube-controller-manager', servers[0]);
-    const other = servers.find((machine) => machine !== serverOf(former));
-    if (!other) throw new Error('no other server');
-    const pid = serverPid(serverOf(former));
-    process.kill(pid, 'SIGSTOP');
-    try {
-      expect(await write(other, 'paused', 5)).toBe(0);
-      await eventually(async () => expect(await leaderOf('kube-controller-manager', other)).not.toBe(former), 40_000);
-    } finally {
-      process.kill(pid, 'SIGCONT');
-    }
-    const next = await leaderOf('kube-controller-manager', other);
-    await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
-    expect(await leaderOf('kube-controller-manager', serverOf(former))).toBe(next);
-  }, 120_000);
+  longTest(
+    'a leader that was paused does not lead on',
+    async () => {
+      const former = await leaderOf('kube-controller-manager', servers[0]);
+      const other = servers.find((machine) => machine !== serverOf(former));
+      if (!other) throw new Error('no other server');
+      const pid = serverPid(serverOf(former));
+      process.kill(pid, 'SIGSTOP');
+      try {
+        expect(await write(other, 'paused', 5)).toBe(0);
+        await eventually(async () => expect(await leaderOf('kube-controller-manager', other)).not.toBe(former), 40_000);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      const next = await leaderOf('kube-controller-manager', other);
+      await eventually(async () => expect(await missing(serverOf(former))).toEqual([]), 30_000);
+      expect(await leaderOf('kube-controller-manager', serverOf(former))).toBe(next);
+    },
+    120_000,
+  );
 
   test('a server that is killed starts again without a token, with all that was written', async () => {
     process.kill(serverPid(servers[2]), 'SIGKILL');
@@ -178,14 +182,18 @@ describe.skipIf(reason)(`three servers${reason ? `: ${reason}` : ''}`, () => {
     60_000,
   );
 
-  test('a server that is deleted leaves the cluster, and a dead one is removed', async () => {
-    await servers[2].must('down', '--delete');
-    await servers[0].must('node', 'remove', 'server-3', '--timeout', '30s');
-    // The killed process of the test before may hold a Lease until it expires.
-    await eventually(async () => expect(await servers[0].must('status')).not.toMatch(/server-3/), 30_000);
-    expect(await write(servers[1], 'two', 2)).toBe(0);
-    expect(await missing(servers[0])).toEqual([]);
-  }, 90_000);
+  longTest(
+    'a server that is deleted leaves the cluster, and a dead one is removed',
+    async () => {
+      await servers[2].must('down', '--delete');
+      await servers[0].must('node', 'remove', 'server-3', '--timeout', '30s');
+      // The killed process of the test before may hold a Lease until it expires.
+      await eventually(async () => expect(await servers[0].must('status')).not.toMatch(/server-3/), 30_000);
+      expect(await write(servers[1], 'two', 2)).toBe(0);
+      expect(await missing(servers[0])).toEqual([]);
+    },
+    90_000,
+  );
 
   longTest(
     'a server that is stopped after its first start has its member at the next one',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestDriver } from '../../src/kubelet/csi/test-driver.ts';
 import { registerPlugin, startTestPlugin } from '../../src/kubelet/device-plugins/test-plugin.ts';
-import { isLong } from '../long/long.ts';
+import { isLong, longTest } from '../long/long.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
 const image = 'coracle.local/hello';
@@ -109,7 +109,7 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
     expect(directories()).toEqual([]);
   });
 
-  test('a claim is used for reading only, by parts, and by an ephemeral volume', async () => {
+  longTest('a claim is used for reading only, by parts, and by an ephemeral volume', async () => {
     await machine.apply(claim('shared'), pod('writer', 'mkdir /v/part && echo text > /v/part/file', using('shared')));
     await ends('writer');
     await machine.apply(
@@ -239,7 +239,7 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
     }
   });
 
-  test('kill -9 while volumes are made and deleted leaves none behind', async () => {
+  longTest('kill -9 while volumes are made and deleted leaves none behind', async () => {
     const names = Array.from({ length: 4 }, (_, i) => `c${i}`);
     for (const moment of isLong ? [0, 300] : [300]) {
       const claims = names.map((name) => claim(name));

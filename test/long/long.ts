@@ -9,6 +9,9 @@ export const isLong = process.env['CORACLE_TEST_LONG'] === '1';
 /** A test of the long run alone. */
 export const longTest = test.runIf(isLong);
 
+/** Why a file of such tests does not run; undefined in a long run. */
+export const notLong = isLong ? undefined : 'only with --long';
+
 /** Rounds of the normal run, and of the long one. */
 export const rounds = (short: number, long: number): number => (isLong ? long : short);
 

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { longTest } from '../../../test/long/long.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemClock as clock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, openStore, pack, type Store, StoreUnusable } from '../../store/store.ts';
@@ -134,49 +135,63 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
     expect(readdirSync(directory.root).sort()).toEqual(['coracle.json', 'pki', 'settings.json', 'store']);
   }, 60_000);
 
-  test('an etcd whose data is damaged is replaced, and revisions are above those of the restore before', async () => {
-    const bytes = await smallBackup('a');
-    await (await prepare(bytes, { store: 'embedded', isServer: true })).commit();
-    const { member, store } = await startRestored();
-    const newest = await store.revision();
-    await store.close();
-    await member.stop();
-    const { data } = memberLayout(await machines.options('one', { directory: path.join(directory.root, 'etcd') }));
-    writeFileSync(path.join(data, 'member/snap/db'), 'rubbish');
-    const restore = await prepare(bytes, { store: 'embedded', isServer: true });
-    expect(restore.losses).toMatchObject([{ place: directory.root, problem: expect.stringMatching(/etcd does not/) }]);
-    await restore.commit();
-    const again = await startRestored();
-    expect(await again.store.revision()).toBeGreaterThan(newest);
-    await again.store.close();
-  }, 60_000);
+  longTest(
+    'an etcd whose data is damaged is replaced, and revisions are above those of the restore before',
+    async () => {
+      const bytes = await smallBackup('a');
+      await (await prepare(bytes, { store: 'embedded', isServer: true })).commit();
+      const { member, store } = await startRestored();
+      const newest = await store.revision();
+      await store.close();
+      await member.stop();
+      const { data } = memberLayout(await machines.options('one', { directory: path.join(directory.root, 'etcd') }));
+      writeFileSync(path.join(data, 'member/snap/db'), 'rubbish');
+      const restore = await prepare(bytes, { store: 'embedded', isServer: true });
+      expect(restore.losses).toMatchObject([
+        { place: directory.root, problem: expect.stringMatching(/etcd does not/) },
+      ]);
+      await restore.commit();
+      const again = await startRestored();
+      expect(await again.store.revision()).toBeGreaterThan(newest);
+      await again.store.close();
+    },
+    60_000,
+  );
 
-  test('while another server runs nothing is restored', async () => {
-    const one = await own();
-    const two = await machines.start('two', { join: { endpoints: one.endpoints } });
-    await eventually(() => expect(one.endpoints).toHaveLength(2));
-    await one.stop();
-    await expect(prepare(await smallBackup('a'))).rejects.toThrow(
-      `the cluster runs: its etcd answers at ${two.endpoints[0]}. Stop every server with "coracle down"`,
-    );
-    expect(existsSync(path.join(directory.root, 'restoring'))).toBe(false);
-  }, 60_000);
+  longTest(
+    'while another server runs nothing is restored',
+    async () => {
+      const one = await own();
+      const two = await machines.start('two', { join: { endpoints: one.endpoints } });
+      await eventually(() => expect(one.endpoints).toHaveLength(2));
+      await one.stop();
+      await expect(prepare(await smallBackup('a'))).rejects.toThrow(
+        `the cluster runs: its etcd answers at ${two.endpoints[0]}. Stop every server with "coracle down"`,
+      );
+      expect(existsSync(path.join(directory.root, 'restoring'))).toBe(false);
+    },
+    60_000,
+  );
 
-  test('members of the former cluster stop when they see the restored one, and do not start again', async () => {
-    const one = await own();
-    const reports: string[] = [];
-    const onRemoved = (error: Error) => void reports.push(error.message);
-    const two = await machines.start('two', { join: { endpoints: one.endpoints }, onRemoved });
-    await one.stop();
-    // As if the restore did not reach the second server.
-    await own({ directory: path.join(machines.root, 'restored-etcd') });
+  longTest(
+    'members of the former cluster stop when they see the restored one, and do not start again',
+    async () => {
+      const one = await own();
+      const reports: string[] = [];
+      const onRemoved = (error: Error) => void reports.push(error.message);
+      const two = await machines.start('two', { join: { endpoints: one.endpoints }, onRemoved });
+      await one.stop();
+      // As if the restore did not reach the second server.
+      await own({ directory: path.join(machines.root, 'restored-etcd') });
 
-    const seen = /has a newer etcd cluster, which a restore began.*Run "coracle down --delete" here/;
-    await eventually(() => expect(reports).toEqual([expect.stringMatching(seen)]));
-    expect(two.health()).toMatch(seen);
-    await two.stop();
-    await expect(startEtcdMember(await machines.options('two'), environment)).rejects.toThrow(seen);
-  }, 60_000);
+      const seen = /has a newer etcd cluster, which a restore began.*Run "coracle down --delete" here/;
+      await eventually(() => expect(reports).toEqual([expect.stringMatching(seen)]));
+      expect(two.health()).toMatch(seen);
+      await two.stop();
+      await expect(startEtcdMember(await machines.options('two'), environment)).rejects.toThrow(seen);
+    },
+    60_000,
+  );
 
   describe('an external etcd with TLS', () => {
     const file = (name: string) => path.join(machines.root, `${name}.pem`);

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { longTest } from '../../../test/long/long.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { openStore } from '../../store/store.ts';
 import { makeAuthority } from '../certificates.ts';
@@ -121,19 +122,26 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       expect(existsSync(data)).toBe(false);
     }, 60_000);
 
-    test('a member that the others removed reports it once, and does not start again', async () => {
-      const reports: string[] = [];
-      const onRemoved = (error: Error) => void reports.push(error.message);
-      const join = { endpoints: member('one').endpoints };
-      const removed = await machines.start('removed', { join, onRemoved });
-      await member('one').remove('removed');
-      const remedy = /has removed the etcd member removed of this machine: this server stops.*"coracle down --delete"/;
-      await eventually(() => expect(reports).toEqual([expect.stringMatching(remedy)]), 20_000);
-      expect(removed.health()).toBeDefined();
-      await removed.stop();
-      await expect(machines.start('removed')).rejects.toThrow(/has removed this machine: run "coracle down --delete"/);
-      expect(await namesAt('one')).toEqual(['one', 'three', 'two']);
-    }, 60_000);
+    longTest(
+      'a member that the others removed reports it once, and does not start again',
+      async () => {
+        const reports: string[] = [];
+        const onRemoved = (error: Error) => void reports.push(error.message);
+        const join = { endpoints: member('one').endpoints };
+        const removed = await machines.start('removed', { join, onRemoved });
+        await member('one').remove('removed');
+        const remedy =
+          /has removed the etcd member removed of this machine: this server stops.*"coracle down --delete"/;
+        await eventually(() => expect(reports).toEqual([expect.stringMatching(remedy)]), 20_000);
+        expect(removed.health()).toBeDefined();
+        await removed.stop();
+        await expect(machines.start('removed')).rejects.toThrow(
+          /has removed this machine: run "coracle down --delete"/,
+        );
+        expect(await namesAt('one')).toEqual(['one', 'three', 'two']);
+      },
+      60_000,
+    );
 
     test.each([
       ['the name of a living member', 'five', { name: 'two' }, /living etcd member has the name two/],
@@ -162,14 +170,18 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
       expect(existsSync(memberLayout(options).stateFile)).toBe(false);
     }, 30_000);
 
-    test('refused: a cluster without quorum', async () => {
-      await Promise.all([member('two').stop(), member('three').stop()]);
-      const options = await machines.options('seven', { join: { endpoints: [member('one').endpoints[0]] } });
-      const refused = startEtcdMember(options, environment);
-      await expect(refused).rejects.toThrow(/no quorum .*these members do not answer: .*start them again/);
-      expect(existsSync(memberLayout(options).stateFile)).toBe(false);
-      await eventually(() => expect(member('one').health()).toMatch(/does not serve/), 30_000);
-    }, 60_000);
+    longTest(
+      'refused: a cluster without quorum',
+      async () => {
+        await Promise.all([member('two').stop(), member('three').stop()]);
+        const options = await machines.options('seven', { join: { endpoints: [member('one').endpoints[0]] } });
+        const refused = startEtcdMember(options, environment);
+        await expect(refused).rejects.toThrow(/no quorum .*these members do not answer: .*start them again/);
+        expect(existsSync(memberLayout(options).stateFile)).toBe(false);
+        await eventually(() => expect(member('one').health()).toMatch(/does not serve/), 30_000);
+      },
+      60_000,
+    );
   });
 
   describe('one member', () => {
@@ -179,26 +191,30 @@ describe.skipIf(!isEtcdInstalled)('with a real etcd (skipped where the command e
     });
     afterEach(() => machines.end(), 30_000);
 
-    test('a full database is reported, and written to again when it has space', async () => {
-      const quotaBytes = 16 * 2 ** 20;
-      const member = await machines.start('one', { quotaBytes });
-      const store = await openAt(member);
-      const fill = async () => {
-        for (let i = 0; i < 60; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(500_000) }]);
-      };
-      await expect(fill()).rejects.toMatchObject({ reason: 'disk-full' });
-      const full = /database of etcd member one is full .*delete objects/;
-      await eventually(() => expect(member.health()).toMatch(full), 60_000);
-      const { entries } = await store.range({ start: '/registry/', end: '/registry0' });
-      for (const { key } of entries) await store.commit([{ key }]);
-      await store.compact(await store.revision());
-      await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
-      // An alarm that ended while the deletions ran may come back once: the quota is small beside the values.
-      const again = [{ key: '/registry/again', value: new Uint8Array(500_000) }];
-      await eventually(() => store.commit(again), 60_000);
-      await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
-      await store.close();
-    }, 240_000);
+    longTest(
+      'a full database is reported, and written to again when it has space',
+      async () => {
+        const quotaBytes = 16 * 2 ** 20;
+        const member = await machines.start('one', { quotaBytes });
+        const store = await openAt(member);
+        const fill = async () => {
+          for (let i = 0; i < 60; i++) await store.commit([{ key: `/registry/${i}`, value: new Uint8Array(500_000) }]);
+        };
+        await expect(fill()).rejects.toMatchObject({ reason: 'disk-full' });
+        const full = /database of etcd member one is full .*delete objects/;
+        await eventually(() => expect(member.health()).toMatch(full), 60_000);
+        const { entries } = await store.range({ start: '/registry/', end: '/registry0' });
+        for (const { key } of entries) await store.commit([{ key }]);
+        await store.compact(await store.revision());
+        await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
+        // An alarm that ended while the deletions ran may come back once: the quota is small beside the values.
+        const again = [{ key: '/registry/again', value: new Uint8Array(500_000) }];
+        await eventually(() => store.commit(again), 60_000);
+        await eventually(() => expect(member.health()).toBeUndefined(), 60_000);
+        await store.close();
+      },
+      240_000,
+    );
 
     test('a port that changed is corrected in the cluster; the last member cannot leave', async () => {
       const first = await machines.start('one');

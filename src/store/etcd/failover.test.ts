@@ -1,6 +1,7 @@
 // Three real members: one is killed or paused under writes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isLong } from '../../../test/long/long.ts';
 import type { EtcdMember } from '../../cluster/etcd-member/etcd-member.ts';
 import {
   eventually,
@@ -58,12 +59,13 @@ describe.skipIf(!isEtcdInstalled)('with three members (skipped where the command
     return result;
   }
 
-  test.each([
+  const faults = [
     ['the leader is killed', 'leader', 'SIGKILL', 4_000],
     ['the member in use is killed', 'used', 'SIGKILL', 4_000],
-    ['the leader is paused', 'leader', 'SIGSTOP', 6_000],
     ['the member in use is paused', 'used', 'SIGSTOP', 6_000],
-  ] as const)(
+    ['the leader is paused', 'leader', 'SIGSTOP', 6_000],
+  ] as const;
+  test.each(isLong ? faults : [faults[0], faults[2]])(
     '%s: writes go on within seconds, none is lost or made twice, and a watch has each once',
     async (name, which, signal, longestMs) => {
       await allServe();
