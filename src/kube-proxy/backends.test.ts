@@ -37,10 +37,10 @@ const v4 = (ip) => ip.replace('::ffff:', '');
 require('node:http').createServer((q, r) => r.end(v4(q.socket.localAddress) + ' ' + v4(q.socket.remoteAddress))).listen(8080, '::', () => console.log('up'));
 for (const ip of ${JSON.stringify(pods)}) { const u = require('node:dgram').createSocket(ip.includes(':') ? 'udp6' : 'udp4'); u.on('message', (m, from) => u.send(ip, from.port, from.address)); u.bind(8080, ip); }
 `;
-const udpClient = (ip: string, port: number) => `
+const udpClient = (ip: string, port: number, ownPort = 0) => `
 const u = require('node:dgram').createSocket('${ip.includes(':') ? 'udp6' : 'udp4'}');
 u.on('message', (m) => { console.log(String(m)); process.exit(0); });
-u.send('hi', ${port}, '${ip}'); setTimeout(() => process.exit(1), 2000);
+u.bind(${ownPort}); u.send('hi', ${port}, '${ip}'); setTimeout(() => process.exit(1), 2000);
 `;
 
 const settings: readonly ['nftables' | 'userspace', Family][] = [
@@ -123,6 +123,7 @@ describe.each(isLong ? settings : settings.slice(0, 2))('%s, IPv%i', (mode, fami
       endpoints: list,
       externalEndpoints: list,
       allEndpoints: list,
+      servingEndpoints: list,
       keepsClientAddress: false,
       hasAnyEndpoints: list.length > 0,
       ...more,
@@ -193,6 +194,27 @@ describe.each(isLong ? settings : settings.slice(0, 2))('%s, IPv%i', (mode, fami
     expect(stdout.trim()).toBe(pods[1]);
     expect(run('node', process.execPath, '-e', udpClient(at('10.96.0.10'), 53)).stdout.trim()).toBe(pods[1]);
   });
+  if (mode === 'nftables')
+    check('a UDP client that keeps its port reaches the endpoint that takes over', async () => {
+      const dns = (endpoint: string) =>
+        service([endpoint], {
+          key: 'ns/dns:',
+          protocol: 'udp',
+          port: 53,
+          clusterIPs: [at('10.96.0.10')],
+          nodePort: 30053,
+        });
+      for (const [place, address, port] of [
+        ['client', '10.96.0.10', 53],
+        ['outside', nodeIP, 30053],
+      ] as const) {
+        const asked = () => run(place, process.execPath, '-e', udpClient(at(address), port, 40_000)).stdout.trim();
+        await sync(dns(pods[0]));
+        expect(asked()).toBe(pods[0]);
+        await sync(dns(pods[1]));
+        expect(asked(), address).toBe(pods[1]);
+      }
+    });
   if (mode === 'nftables')
     check('externalTrafficPolicy Local keeps the client address', async () => {
       await sync(

@@ -20,6 +20,7 @@ const web = (endpoints: string[], more: Partial<ServicePort> = {}): ServicePort 
   endpoints: endpoints.map(endpoint),
   externalEndpoints: endpoints.map(endpoint),
   allEndpoints: endpoints.map(endpoint),
+  servingEndpoints: endpoints.map(endpoint),
   keepsClientAddress: false,
   hasAnyEndpoints: endpoints.length > 0,
   ...more,

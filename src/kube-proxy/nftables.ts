@@ -7,6 +7,7 @@ import { urlHost } from '../machinery/ip.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { must } from '../machinery/must.ts';
 import type { ProxyBackend } from './backend.ts';
+import { changedTargets, forgetFlows, type UdpTargets, udpTargets } from './conntrack.ts';
 import { run } from './run.ts';
 import { type Endpoint, type Family, isOfFamily, isWithin, type ServicePort } from './service-ports.ts';
 
@@ -54,6 +55,7 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
   let first = frame(table, { ...options, nodeIPs }, await bridgedPacketsAreSeen(family));
   await run('nft', ['--check', '-f', '-'], first);
   let applied = empty;
+  let udp: UdpTargets = new Map();
   const routed = new Set<string>();
   return {
     name: 'nftables',
@@ -62,19 +64,16 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
       const serviceCidrs = allCidrs.filter((cidr) => isOfFamily(cidr, family));
       const wanted = ruleset(ports, nodeIPs, serviceCidrs);
       const script = first + transaction(table, applied, wanted);
-      if (script === '') return;
-      const gone = vanishedUdp(applied, wanted);
-      await run('nft', ['-f', '-'], script);
+      if (script !== '') await run('nft', ['-f', '-'], script);
       first = '';
       for (const range of serviceCidrs) {
         if (!routed.has(range)) await ensureRoute(range, family, options.logger);
         routed.add(range);
       }
       applied = wanted;
-      // Existing UDP flows would continue to a removed endpoint, or to none.
-      await Promise.all(
-        gone.map((ip) => run('conntrack', ['-D', '-f', `ipv${family}`, '-p', 'udp', '--orig-dst', ip]).catch(() => {})),
-      );
+      const targets = udpTargets(ports, nodeIPs);
+      await forgetFlows(changedTargets(udp, targets), family, options.logger);
+      udp = targets;
     },
     remove: () =>
       run('nft', ['delete', 'table', ...table.split(' ')]).then(
@@ -150,7 +149,12 @@ table ${table} {
   }
   chain filter-prerouting { type filter hook prerouting priority dstnat - 10; policy accept; ct state new jump firewall; ct state new jump without-endpoints; }
   chain filter-output { type filter hook output priority -90; policy accept; ct state new jump without-endpoints; ct state new jump cluster-ips-check; }
-  chain filter-forward { type filter hook forward priority filter; policy accept; ct state new jump cluster-ips-check; }
+  chain filter-forward {
+    type filter hook forward priority filter; policy accept;
+    ${ip} saddr @pod-ips ct state invalid drop
+    ${ip} daddr @pod-ips ct state invalid drop
+    ct state new jump cluster-ips-check
+  }
   chain filter-output-early { type filter hook output priority -110; policy accept; ct state new jump firewall; }
   chain filter-input { type filter hook input priority filter; policy accept; ${ip} daddr @announced-ips meta l4proto { tcp, udp, sctp } ct state new reject; }
 }
@@ -341,17 +345,4 @@ export function transaction(table: string, from: Ruleset, to: Ruleset): string {
   for (const name of gone) lines.push(`delete chain ${table} ${name}`);
   for (const name of from.affinity.keys()) if (!to.affinity.has(name)) lines.push(`delete set ${table} ${name}`);
   return lines.length > 0 ? `${lines.join('\n')}\n` : '';
-}
-
-/** Cluster IPs of UDP services whose endpoints changed. */
-function vanishedUdp(from: Ruleset, to: Ruleset): string[] {
-  const gone = new Set<string>();
-  for (const map of ['service-ips', 'no-endpoints'])
-    for (const [key, verdict] of from.elements.get(map) ?? []) {
-      if (!key.includes(' . udp . ')) continue;
-      const chain = verdict.replace('goto ', '');
-      if (to.elements.get(map)?.get(key) !== verdict || from.chains.get(chain)?.join() !== to.chains.get(chain)?.join())
-        gone.add(key.split(' ')[0]);
-    }
-  return [...gone];
 }

@@ -41,6 +41,8 @@ export interface ServicePort {
   readonly endpoints: readonly Endpoint[];
   /** On all nodes, without regard to policies. */
   readonly allEndpoints: readonly Endpoint[];
+  /** On all nodes: every one that serves, also those that end while others are ready. */
+  readonly servingEndpoints: readonly Endpoint[];
   /** For traffic from outside: those of this node alone with externalTrafficPolicy Local. */
   readonly externalEndpoints: readonly Endpoint[];
   /** externalTrafficPolicy Local: the client's address is kept. */
@@ -113,12 +115,8 @@ function portsOf(
   const ranges = spec.loadBalancerSourceRanges ?? [];
   return (spec.ports ?? []).map((port) => {
     const all = endpointsOf(slices, port.name ?? '', nodeName);
-    const local = (only: boolean) =>
-      usable(only ? all.filter((e) => e.isLocal) : all).map(({ ip, port: target, isLocal }) => ({
-        ip,
-        port: target,
-        isLocal,
-      }));
+    const plain = ({ ip, port, isLocal }: Candidate): Endpoint => ({ ip, port, isLocal });
+    const local = (only: boolean) => usable(only ? all.filter((e) => e.isLocal) : all).map(plain);
     const keepsClientAddress = spec.externalTrafficPolicy === 'Local';
     const affinity =
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : 0;
@@ -136,6 +134,7 @@ function portsOf(
       affinitySeconds: affinity,
       endpoints: local(spec.internalTrafficPolicy === 'Local'),
       allEndpoints: local(false),
+      servingEndpoints: all.filter(({ ready, serving }) => ready || serving).map(plain),
       externalEndpoints: local(keepsClientAddress),
       keepsClientAddress,
       hasAnyEndpoints: usable(all).length > 0,

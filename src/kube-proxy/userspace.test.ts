@@ -36,7 +36,13 @@ async function serve(protocol: 'tcp' | 'udp', endpointPort: number): Promise<num
   const port: ServicePort = {
     ...{ key: 'ns/web:', family: 4, protocol, port: 80, nodePort, affinitySeconds: 0, endpoints },
     ...{ clusterIPs: [], externalIPs: [], balancerIPs: [], sourceRanges: undefined, isAnnounced: false },
-    ...{ externalEndpoints: endpoints, allEndpoints: endpoints, keepsClientAddress: false, hasAnyEndpoints: true },
+    ...{
+      externalEndpoints: endpoints,
+      allEndpoints: endpoints,
+      servingEndpoints: endpoints,
+      keepsClientAddress: false,
+      hasAnyEndpoints: true,
+    },
   };
   const backend = createUserspaceBackend({
     ...{ label: addressLabel('attacks'), clock: systemClock, random: systemRandom, logger: silentLogger },
