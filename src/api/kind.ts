@@ -137,6 +137,8 @@ export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   readonly emptyFields?: 'validated' | 'counted';
   /** The version that is stored. Objects of other versions pass through `toStorage` and `fromStorage`. */
   readonly storageVersion: string;
+  /** Group, version and kind that discovery names as the stored form, where 1.36 names others than those above. */
+  readonly storedAs?: string;
   /** The prefix in the store after /registry/: "pods", "minions", "services/specs". */
   readonly storagePrefix: string;
   toStorage?(object: T): ApiObject;
@@ -190,6 +192,7 @@ export interface KindBehaviour<T extends KubeObject = ApiObject>
       | 'hasGeneration'
       | 'emptyFields'
       | 'storageVersion'
+      | 'storedAs'
       | 'storagePrefix'
       | 'toStorage'
       | 'fromStorage'

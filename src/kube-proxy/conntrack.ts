@@ -58,8 +58,8 @@ export function isStale({ address, port, endpoint, endpointPort }: Flow, targets
   return endpoints !== undefined && !endpoints.has(pairOf(endpoint, endpointPort));
 }
 
-/** Forgets the stale flows to these destinations. Without the program conntrack they stay until they end. */
-export async function forgetFlows(targets: UdpTargets, family: Family, logger: Logger): Promise<void> {
+/** Drops the stale flows to these destinations. Without the program conntrack they stay until they end. */
+export async function dropFlows(targets: UdpTargets, family: Family, logger: Logger): Promise<void> {
   if (targets.size === 0) return;
   const ofFamily = ['-f', `ipv${family}`, '-p', 'udp'];
   try {

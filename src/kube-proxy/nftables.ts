@@ -7,7 +7,7 @@ import { urlHost } from '../machinery/ip.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { must } from '../machinery/must.ts';
 import type { ProxyBackend } from './backend.ts';
-import { changedTargets, forgetFlows, type UdpTargets, udpTargets } from './conntrack.ts';
+import { changedTargets, dropFlows, type UdpTargets, udpTargets } from './conntrack.ts';
 import { run } from './run.ts';
 import { type Endpoint, type Family, isOfFamily, isWithin, type ServicePort } from './service-ports.ts';
 
@@ -72,7 +72,7 @@ export async function createNftablesBackend(options: NftablesOptions): Promise<P
       }
       applied = wanted;
       const targets = udpTargets(ports, nodeIPs);
-      await forgetFlows(changedTargets(udp, targets), family, options.logger);
+      await dropFlows(changedTargets(udp, targets), family, options.logger);
       udp = targets;
     },
     remove: () =>

@@ -52,3 +52,19 @@ test('requests without peers are counted', async () => {
   for (const accept of [form, `${form};profile=nopeer`]) await discoveryReply(request(accept), '/apis');
   expect(metrics.text()).toContain('aggregator_discovery_nopeer_requests_total 1');
 });
+
+test.each([
+  ['/api/v1', 'pods', 'xPOwRZ+Yhw8='],
+  ['/api/v1', 'events', 'r2yiGXH7wu8='],
+  ['/api/v1', 'componentstatuses', undefined],
+  ['/apis/events.k8s.io/v1', 'events', 'r2yiGXH7wu8='],
+  ['/apis/autoscaling/v1', 'horizontalpodautoscalers', 'qwQve8ut294='],
+  ['/apis/apiextensions.k8s.io/v1', 'customresourcedefinitions', 'jfWCUB31mvA='],
+  ['/apis/admissionregistration.k8s.io/v1', 'mutatingadmissionpolicies', 'LYmCf+UMVdg='],
+  ['/apis/admissionregistration.k8s.io/v1', 'mutatingadmissionpolicybindings', '90V5FRZZ3Zg='],
+])('the storage version hash of %s %s is that of a real 1.36', async (path, name, hash) => {
+  const { body } = await get(path);
+  const { resources } = JSON.parse(String(body)) as { resources: { name: string; storageVersionHash?: string }[] };
+  expect(resources.find((resource) => resource.name === name)).toHaveProperty('name', name);
+  expect(resources.find((resource) => resource.name === name)?.storageVersionHash).toBe(hash);
+});

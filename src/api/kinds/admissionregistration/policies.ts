@@ -241,6 +241,7 @@ export const validatingAdmissionPolicy: KindBehaviour<ValidatingAdmissionPolicy>
 };
 
 export const mutatingAdmissionPolicy: KindBehaviour<MutatingAdmissionPolicy> = {
+  storedAs: 'admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy',
   hasGeneration: true,
   cells: { Mutations: (policy) => policy.spec?.mutations?.length ?? 0, ParamKind: paramKindCell },
   strategy: policyStrategy(validateMutating),

@@ -83,4 +83,7 @@ const binding = (validating: boolean): KindBehaviour<Binding> => ({
 });
 
 export const validatingAdmissionPolicyBinding = binding(true);
-export const mutatingAdmissionPolicyBinding = binding(false);
+export const mutatingAdmissionPolicyBinding: KindBehaviour<Binding> = {
+  ...binding(false),
+  storedAs: 'admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicyBinding',
+};

@@ -13,6 +13,7 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
 export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> = {
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
+  storedAs: 'apiextensions.k8s.io/v1beta1/CustomResourceDefinition',
   hasGeneration: true,
   emptyFields: 'validated',
   strategy: {

@@ -89,6 +89,7 @@ export const eventsEvent: KindBehaviour<EventsV1Event> = {
   literalFields: ['regarding.uid', 'regarding.name'],
   storagePrefix: 'events',
   storageVersion: 'v1',
+  storedAs: '/v1/Event',
   toStorage: toCoreEvent,
   fromStorage: (event) => fromCoreEvent(event) as EventsV1Event,
   cells: Object.fromEntries(
