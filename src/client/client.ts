@@ -35,4 +35,5 @@ export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } fr
 export { callRemote, type RemoteCall, type RemoteServer } from './remote-call.ts';
 export { createEventReporter, type EventReporter, type Report } from './reported-events.ts';
 export { createClient, pathOf } from './rest.ts';
+export { settleEach } from './settle-each.ts';
 export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

@@ -10,6 +10,7 @@ import type { InformerFactory } from './informer-factory.ts';
 import { Intake } from './intake.ts';
 import type { Client, ObjectOf, ResourceName, ResourceRef } from './interface.ts';
 import { refOf } from './rest.ts';
+import { settleEach } from './settle-each.ts';
 import { WorkQueue } from './work-queue.ts';
 import { workQueueMetrics } from './work-queue-metrics.ts';
 
@@ -250,6 +251,8 @@ class Runner {
 class OwnWrites {
   readonly #informers: InformerFactory;
   readonly #pending: ((signal: AbortSignal) => Promise<void>)[] = [];
+  /** The last version that was written, by informer: its cache then has the versions before. */
+  readonly #versions = new Map<Informer<KubeObject>, string>();
   readonly client: Client;
 
   constructor(informers: InformerFactory, client: Client) {
@@ -281,13 +284,14 @@ class OwnWrites {
 
   /** Resolves when the caches have all writes, or after five minutes. */
   async shown(context: Pick<ComponentContext, 'clock' | 'logger'>, stop: AbortSignal): Promise<void> {
-    if (this.#pending.length === 0) return;
+    if (this.#pending.length + this.#versions.size === 0) return;
     const limit = new AbortController();
     const timer = context.clock.after(ownWritesTimeoutMs, () => limit.abort(), { background: true });
     const abort = () => limit.abort();
     stop.addEventListener('abort', abort, { once: true });
     if (stop.aborted) abort();
-    await Promise.all(this.#pending.map((pending) => pending(limit.signal)));
+    const seen = Array.from(this.#versions, ([informer, version]) => informer.seen(version, limit.signal));
+    await Promise.all([...seen, ...this.#pending.map((pending) => pending(limit.signal))]);
     stop.removeEventListener('abort', abort);
     timer.cancel();
   }
@@ -295,7 +299,9 @@ class OwnWrites {
   #written(resource: ResourceName | ResourceRef, object: KubeObject): void {
     const version = object.metadata?.resourceVersion;
     const informer = this.#find(resource);
-    if (informer && version) this.#pending.push((signal) => informer.seen(version, signal));
+    if (!informer || !version) return;
+    const last = this.#versions.get(informer);
+    if (last === undefined || Number(last) < Number(version)) this.#versions.set(informer, version);
   }
 
   #find(resource: ResourceName | ResourceRef): Informer<KubeObject> | undefined {
@@ -331,7 +337,7 @@ export async function slowStart(
   let succeeded = 0;
   for (let done = 0, batch = 1; done < count; done += batch, batch *= 2) {
     const size = Math.min(batch, count - done);
-    const results = await Promise.allSettled(Array.from({ length: size }, (_, i) => act(done + i)));
+    const results = await settleEach(Array.from({ length: size }), (_, i) => act(done + i));
     succeeded += results.filter((result) => result.status === 'fulfilled').length;
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) return { succeeded, error: failed.reason };

@@ -120,13 +120,13 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
   const { lister, events, clock } = tools;
   const groups = byNode(pods);
   const missing: string[] = [];
-  const doomed: Pod[] = [];
+  const doomed = new Set<Pod>();
   for (const node of lister('nodes').list()) {
     const here = groups.get(node.metadata.name) ?? [];
     groups.delete(node.metadata.name);
     const { shouldRun, mayStay } = placementOn(set, node);
     if (!mayStay) {
-      doomed.push(...here.filter((pod) => !pod.metadata.deletionTimestamp));
+      for (const pod of here) if (!pod.metadata.deletionTimestamp) doomed.add(pod);
       continue;
     }
     const live = here.filter((pod) => {
@@ -135,16 +135,16 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
       const failed = pod.status.phase === 'Failed';
       const text = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${keyOf(pod)} on node ${node.metadata.name}, will try to ${failed ? 'kill' : 'delete'} it`;
       events.event(set, failed ? 'Warning' : 'Normal', failed ? 'FailedDaemonPod' : 'SucceededDaemonPod', text);
-      doomed.push(pod);
+      doomed.add(pod);
       return true;
     });
     if (shouldRun && live.length === 0) missing.push(node.metadata.name);
-    const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.includes(pod));
-    if (active.length > 1) doomed.push(...surplusOf(set, active, hash, clock.now()));
+    const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.has(pod));
+    if (active.length > 1) for (const pod of surplusOf(set, active, hash, clock.now())) doomed.add(pod);
   }
   // Pods of deleted nodes: the pod garbage collector would delete them later.
   for (const orphaned of groups.values())
-    doomed.push(...orphaned.filter((pod) => !pod.metadata.deletionTimestamp && pod.spec.nodeName === undefined));
+    for (const pod of orphaned) if (!pod.metadata.deletionTimestamp && pod.spec.nodeName === undefined) doomed.add(pod);
   const rolled = planUpdate(set, pods, hash, doomed, tools);
   const { error } = await slowStart(Math.min(missing.length + rolled.surge.length, burstPods), (i) =>
     createOn(set, [...missing, ...rolled.surge][i], hash, tools),
@@ -155,7 +155,7 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
 /** Two on one node: during a surge, the old pod stays until the new one is available. */
 function surplusOf(set: DaemonSet, active: readonly Pod[], hash: string, nowMs: number): Pod[] {
   const fresh = active.filter((pod) => pod.metadata.labels?.[revisionHashLabel] === hash);
-  const old = active.filter((pod) => !fresh.includes(pod));
+  const old = active.filter((pod) => pod.metadata.labels?.[revisionHashLabel] !== hash);
   const ageOrder = (a: Pod, b: Pod) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1);
   if (fresh.length > 0 && old.length > 0) {
     const ready = fresh.some((pod) => isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs));
@@ -169,7 +169,7 @@ function planUpdate(
   set: DaemonSet,
   pods: readonly Pod[],
   hash: string,
-  doomed: readonly Pod[],
+  doomed: ReadonlySet<Pod>,
   { lister, clock }: Tools,
 ) {
   const none = { remove: [] as Pod[], surge: [] as string[] };
@@ -179,7 +179,7 @@ function planUpdate(
     .filter((node) => placementOn(set, node).shouldRun);
   const { maxUnavailable = 1, maxSurge = 0 } = set.spec.updateStrategy?.rollingUpdate ?? {};
   const surge = resolveIntOrPercent(maxSurge, nodes.length, 'up');
-  const groups = byNode(pods.filter((pod) => !doomed.includes(pod)));
+  const groups = byNode(pods.filter((pod) => !doomed.has(pod)));
   const available = (pod: Pod) =>
     !pod.metadata.deletionTimestamp && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now());
   let budget = surge > 0 ? surge : Math.max(1, resolveIntOrPercent(maxUnavailable, nodes.length, 'up'));

@@ -104,7 +104,11 @@ async function updateStatus(
   };
   if (!deepEqual(withoutNothings(status), withoutNothings(set.status ?? {})))
     await client.update(resource, { ...set, status }, { subresource: 'status' });
-  const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
+  // Pods may be more than a call can have arguments.
+  const soonest = waits.reduce(
+    (least: number, wait) => (wait ? Math.min(least, wait) : least),
+    Number.POSITIVE_INFINITY,
+  );
   return Number.isFinite(soonest) ? { after: soonest } : undefined;
 }
 

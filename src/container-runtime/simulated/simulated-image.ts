@@ -1,7 +1,8 @@
+import { normalizeReference } from '../images/reference.ts';
 import type { Image } from '../interface.ts';
 
 /** Its digests depend on its name only, so that the same image has the same digest on every simulated node. */
-export function simulatedImage(name: string, sizeBytes: number): Image {
+function simulatedImage(name: string, sizeBytes: number): Image {
   let hex = '';
   for (let seed = 0x811c9dc5, i = 0; hex.length < 64; i++) {
     for (const character of name) seed = Math.imul(seed ^ character.charCodeAt(0) ^ i, 0x01000193) >>> 0;
@@ -17,4 +18,31 @@ export function simulatedImage(name: string, sizeBytes: number): Image {
     // As most images have it: pods that must not run as root start.
     user: '1000',
   };
+}
+
+/** The images of one simulated node. */
+export class SimulatedImages {
+  readonly #images = new Map<string, Image>();
+
+  all(): readonly Image[] {
+    return [...this.#images.values()];
+  }
+
+  find(reference: string): Image | undefined {
+    const byName = this.#images.get(reference);
+    if (byName) return byName;
+    if (/^(sha256:)?[0-9a-f]{64}$/.test(reference)) return this.all().find((image) => image.id.endsWith(reference));
+    return this.#images.get(normalizeReference(reference).canonical);
+  }
+
+  /** The image of this canonical name, made when there is none. */
+  pulled(name: string, sizeBytes: number): Image {
+    let image = this.#images.get(name);
+    if (!image) this.#images.set(name, (image = simulatedImage(name, sizeBytes)));
+    return image;
+  }
+
+  remove(id: string): void {
+    for (const [name, image] of this.#images) if (name === id || image.id === id) this.#images.delete(name);
+  }
 }

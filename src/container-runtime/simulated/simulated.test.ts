@@ -162,3 +162,29 @@ test('exec runs simple commands, and a forwarded port serves HTTP', async () => 
   stream.end('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   expect(await text(stream)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*simulated pod .*, port 80\n$/);
 });
+
+test('reading each of 20,000 pods of a node does not read all of them each time', async () => {
+  const runtime = createSimulatedRuntime({
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    podCidrs: ['10.0.0.0/8'],
+  });
+  await runtime.pullImage('nginx');
+  const config = sandboxConfig('/tmp/none');
+  const uids = Array.from({ length: 20_000 }, (_, i) => `pod-${i}`);
+  for (const uid of uids) {
+    const sandbox = await runtime.runPodSandbox({ ...config, uid });
+    const labels = { 'io.kubernetes.pod.uid': uid };
+    await runtime.createContainer(sandbox, { ...containerConfig({ image: 'nginx' }), labels }, config);
+  }
+  const started = process.threadCpuUsage();
+  for (const uid of uids) {
+    const [sandboxes, containers] = [await runtime.listPodSandboxes(uid), await runtime.listContainers(uid)];
+    expect([sandboxes.length, containers.length, containers[0].sandboxId]).toEqual([1, 1, sandboxes[0].id]);
+  }
+  // All pods for each pod take 10 s and more.
+  expect(process.threadCpuUsage(started).user).toBeLessThan(3_000_000);
+  for (const { id } of await runtime.listPodSandboxes(uids[0])) await runtime.removePodSandbox(id);
+  expect(await runtime.listContainers(uids[0])).toEqual([]);
+  expect(await runtime.listContainers(uids[1])).toHaveLength(1);
+}, 20_000);

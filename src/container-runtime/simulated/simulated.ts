@@ -1,8 +1,7 @@
 // A runtime without processes. One Node process holds thousands of containers, so idle ones have no timer, a container
 // is one record and one status object, and an unchanged list is the same array as before.
 
-import { appendFile, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { must } from '../../machinery/must.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
@@ -26,7 +25,8 @@ import { PodAddresses } from '../network/pod-addresses.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { type ContainerScript, type SimulatedOptions, scriptFromAnnotations, scriptOfCommand } from './behaviour.ts';
 import { execOfCommand } from './commands.ts';
-import { simulatedImage } from './simulated-image.ts';
+import { appendToLog } from './container-log.ts';
+import { SimulatedImages } from './simulated-image.ts';
 import { answered, greeting, lasting } from './streams.ts';
 
 export type { SimulatedBehaviour, SimulatedOptions } from './behaviour.ts';
@@ -50,6 +50,11 @@ interface Container {
   ended?: (() => void)[];
 }
 
+interface SandboxRecord {
+  status: Sandbox;
+  readonly containers: Set<Container>;
+}
+
 const noScript: ContainerScript = {};
 
 export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRuntime {
@@ -66,9 +71,11 @@ class Simulated implements SimulatedRuntime {
   readonly version = 'simulated://1.0';
   readonly #options: SimulatedOptions;
   readonly #hub = new EventHub();
-  readonly #sandboxes = new Map<string, Sandbox>();
+  readonly #sandboxes = new Map<string, SandboxRecord>();
+  /** Ids by the pod's uid. */
+  readonly #sandboxesOfPod = new Map<string, readonly string[]>();
   readonly #containers = new Map<string, Container>();
-  readonly #images = new Map<string, Image>();
+  readonly #images = new SimulatedImages();
   #addresses?: PodAddresses;
   #sandboxList?: readonly Sandbox[];
   #containerList?: readonly ContainerStatus[];
@@ -85,7 +92,7 @@ class Simulated implements SimulatedRuntime {
   async updatePodCidrs(cidrs: readonly string[]): Promise<void> {
     if (cidrs.length === 0) return;
     this.#addresses = new PodAddresses(cidrs);
-    for (const sandbox of this.#sandboxes.values()) this.#addresses.reserve(sandbox.ips);
+    for (const { status } of this.#sandboxes.values()) this.#addresses.reserve(status.ips);
   }
 
   async runPodSandbox(config: SandboxConfig): Promise<string> {
@@ -96,13 +103,15 @@ class Simulated implements SimulatedRuntime {
       throw new RuntimeError('sandbox', 'network is not ready: no pod CIDR has been assigned to the node yet');
     const id = this.#newId();
     const { name, namespace, uid, attempt, labels, annotations } = config;
-    this.#sandboxes.set(id, {
+    const status: Sandbox = {
       id,
       config: { name, namespace, uid, attempt, labels, annotations },
       state: 'ready',
       createdAt: this.#options.clock.now(),
       ips: config.hostNetwork ? [] : must(this.#addresses, 'addresses').allocate(),
-    });
+    };
+    this.#sandboxes.set(id, { status, containers: new Set() });
+    this.#sandboxesOfPod.set(uid, [...(this.#sandboxesOfPod.get(uid) ?? []), id]);
     this.#sandboxList = undefined;
     this.#hub.sandbox('started', id, uid);
     return id;
@@ -110,35 +119,38 @@ class Simulated implements SimulatedRuntime {
 
   async stopPodSandbox(id: string): Promise<void> {
     const sandbox = this.#sandboxes.get(id);
-    if (sandbox?.state !== 'ready') return;
-    for (const record of this.#containers.values())
-      if (record.status.sandboxId === id && record.status.state === 'running') this.#end(record, 137, 'Error');
-    this.#addresses?.release(sandbox.ips);
-    this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
+    if (sandbox?.status.state !== 'ready') return;
+    for (const record of sandbox.containers) if (record.status.state === 'running') this.#end(record, 137, 'Error');
+    this.#addresses?.release(sandbox.status.ips);
+    sandbox.status = { ...sandbox.status, state: 'notready', ips: [] };
     this.#sandboxList = undefined;
-    this.#hub.sandbox('stopped', id, sandbox.config.uid);
+    this.#hub.sandbox('stopped', id, sandbox.status.config.uid);
   }
 
   async removePodSandbox(id: string): Promise<void> {
     await this.stopPodSandbox(id);
-    for (const record of this.#containers.values())
-      if (record.status.sandboxId === id) await this.removeContainer(record.status.id);
+    for (const { status } of this.#sandboxes.get(id)?.containers ?? []) await this.removeContainer(status.id);
     const sandbox = this.#sandboxes.get(id);
     if (!sandbox) return;
+    const { uid } = sandbox.status.config;
     this.#sandboxes.delete(id);
+    const left = this.#sandboxesOfPod.get(uid)?.filter((each) => each !== id) ?? [];
+    if (left.length > 0) this.#sandboxesOfPod.set(uid, left);
+    else this.#sandboxesOfPod.delete(uid);
     this.#sandboxList = undefined;
-    this.#hub.sandbox('deleted', id, sandbox.config.uid);
+    this.#hub.sandbox('deleted', id, uid);
   }
 
   /** The same array as before if unchanged. */
   async listPodSandboxes(podUid?: string): Promise<readonly Sandbox[]> {
-    const all = (this.#sandboxList ??= [...this.#sandboxes.values()]);
-    return podUid === undefined ? all : all.filter(({ config }) => config.uid === podUid);
+    if (podUid !== undefined) return this.#recordsOf(podUid).map(({ status }) => status);
+    return (this.#sandboxList ??= Array.from(this.#sandboxes.values(), ({ status }) => status));
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
-    if (!this.#sandboxes.has(sandboxId)) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
-    const image = this.#findImage(config.image);
+    const owner = this.#sandboxes.get(sandboxId);
+    if (!owner) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
+    const image = this.#images.find(config.image);
     if (!image) throw new RuntimeError('image', `image ${JSON.stringify(config.image)} not found`);
     const script =
       this.#options.behaviour?.container?.(config, sandbox) ??
@@ -164,7 +176,9 @@ class Simulated implements SimulatedRuntime {
       annotations: config.annotations,
       logPath: join(sandbox.logDirectory, config.logPath),
     };
-    this.#containers.set(id, { status, script, hostname: sandbox.hostname ?? sandbox.name, env: config.env });
+    const record: Container = { status, script, hostname: sandbox.hostname ?? sandbox.name, env: config.env };
+    this.#containers.set(id, record);
+    owner.containers.add(record);
     this.#containerList = undefined;
     this.#hub.container('created', id, sandboxId, status);
     return id;
@@ -181,7 +195,7 @@ class Simulated implements SimulatedRuntime {
       throw new RuntimeError('start', script.startError);
     }
     this.#update(record, { state: 'running', startedAt: this.#options.clock.now() });
-    if (script.output !== undefined) await this.#log(record.status.logPath, script.output);
+    if (script.output !== undefined) await appendToLog(record.status.logPath, script.output, this.#options.clock.now());
     this.#hub.container('started', record.status.id, record.status.sandboxId, record.status);
     if (script.runMs !== undefined)
       record.timer = this.#options.clock.after(script.runMs, () =>
@@ -210,14 +224,17 @@ class Simulated implements SimulatedRuntime {
     if (!record) return;
     if (record.status.state === 'running') this.#end(record, 137, 'Error');
     this.#containers.delete(id);
+    this.#sandboxes.get(record.status.sandboxId)?.containers.delete(record);
     this.#containerList = undefined;
     this.#hub.container('deleted', record.status.id, record.status.sandboxId, record.status);
   }
 
   /** The same array as before if unchanged. */
   async listContainers(podUid?: string): Promise<readonly ContainerStatus[]> {
-    const all = (this.#containerList ??= Array.from(this.#containers.values(), (record) => record.status));
-    return podUid === undefined ? all : all.filter(({ labels }) => labels[podUidLabel] === podUid);
+    if (podUid === undefined)
+      return (this.#containerList ??= Array.from(this.#containers.values(), ({ status }) => status));
+    const ofPod = this.#recordsOf(podUid).flatMap(({ containers }) => Array.from(containers, ({ status }) => status));
+    return ofPod.filter(({ labels }) => labels[podUidLabel] === podUid);
   }
 
   async containerStatus(id: string): Promise<ContainerStatus | undefined> {
@@ -229,7 +246,7 @@ class Simulated implements SimulatedRuntime {
   }
 
   async reopenContainerLog(id: string): Promise<void> {
-    await this.#log(this.#running(id).status.logPath, '');
+    await appendToLog(this.#running(id).status.logPath, '', this.#options.clock.now());
   }
 
   async containerStats(): Promise<readonly ContainerStats[]> {
@@ -273,17 +290,17 @@ class Simulated implements SimulatedRuntime {
   }
 
   async portForward(sandboxId: string, port: number): Promise<Duplex> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#sandboxes.get(sandboxId)?.status;
     if (!sandbox) throw new RuntimeError('not-found', `sandbox ${sandboxId} not found`);
     return greeting(`simulated pod ${sandbox.config.namespace}/${sandbox.config.name}, port ${port}\n`);
   }
 
   async listImages(): Promise<readonly Image[]> {
-    return [...this.#images.values()];
+    return this.#images.all();
   }
 
   async imageStatus(reference: string): Promise<Image | undefined> {
-    return this.#findImage(reference);
+    return this.#images.find(reference);
   }
 
   async pullImage(reference: string): Promise<string> {
@@ -292,20 +309,15 @@ class Simulated implements SimulatedRuntime {
     const pullMs = programmed?.pullMs ?? this.#options.pullMs ?? 0;
     if (pullMs > 0) await this.#options.clock.sleep(pullMs);
     if (programmed?.error !== undefined) throw new RuntimeError('image', programmed.error);
-    let image = this.#images.get(name);
-    if (!image) {
-      image = simulatedImage(name, programmed?.sizeBytes ?? 10_000_000);
-      this.#images.set(name, image);
-    }
-    return image.id;
+    return this.#images.pulled(name, programmed?.sizeBytes ?? 10_000_000).id;
   }
 
   async removeImage(id: string): Promise<void> {
-    for (const [name, image] of this.#images) if (name === id || image.id === id) this.#images.delete(name);
+    this.#images.remove(id);
   }
 
   async probe(sandboxId: string, probe: NetworkProbe): Promise<{ success: boolean; message: string }> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#sandboxes.get(sandboxId)?.status;
     if (sandbox?.state !== 'ready') return { success: false, message: 'connection refused' };
     return this.#options.behaviour?.probe?.(sandbox, probe) ?? { success: true, message: 'ok' };
   }
@@ -321,9 +333,9 @@ class Simulated implements SimulatedRuntime {
   crash(): void {
     for (const record of this.#containers.values())
       if (record.status.state === 'running') this.#end(record, 255, 'Unknown');
-    for (const [id, sandbox] of this.#sandboxes) {
-      this.#addresses?.release(sandbox.ips);
-      this.#sandboxes.set(id, { ...sandbox, state: 'notready', ips: [] });
+    for (const sandbox of this.#sandboxes.values()) {
+      this.#addresses?.release(sandbox.status.ips);
+      sandbox.status = { ...sandbox.status, state: 'notready', ips: [] };
     }
     this.#sandboxList = undefined;
   }
@@ -361,6 +373,10 @@ class Simulated implements SimulatedRuntime {
     return this.#options.behaviour?.exec?.(record.status, command) ?? execOfCommand(command, record);
   }
 
+  #recordsOf(podUid: string): SandboxRecord[] {
+    return (this.#sandboxesOfPod.get(podUid) ?? []).flatMap((id) => this.#sandboxes.get(id) ?? []);
+  }
+
   #record(id: string): Container {
     const record = this.#containers.get(id);
     if (!record) throw new RuntimeError('not-found', `container ${id} not found`);
@@ -372,22 +388,6 @@ class Simulated implements SimulatedRuntime {
     if (record.status.state !== 'running')
       throw new RuntimeError('not-found', `container ${id} is in state ${record.status.state}, not running`);
     return record;
-  }
-
-  #findImage(reference: string): Image | undefined {
-    const byName = this.#images.get(reference);
-    if (byName) return byName;
-    if (/^(sha256:)?[0-9a-f]{64}$/.test(reference))
-      return [...this.#images.values()].find((image) => image.id.endsWith(reference));
-    return this.#images.get(normalizeReference(reference).canonical);
-  }
-
-  async #log(path: string, output: string): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
-    const time = new Date(this.#options.clock.now()).toISOString().replace('Z', '000000Z');
-    const lines = output.split('\n');
-    if (lines.at(-1) === '') lines.pop();
-    await appendFile(path, lines.map((line) => `${time} stdout F ${line}\n`).join(''));
   }
 
   #newId(): string {

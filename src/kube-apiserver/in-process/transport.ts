@@ -4,7 +4,7 @@ import type { KubeObject, Status } from '../../api/api.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { isTurnOver, nextTurn } from '../../machinery/time/turn.ts';
+import { TurnGate } from '../../machinery/time/turn.ts';
 import { listObject } from '../http/encode.ts';
 import { run } from '../pipeline.ts';
 import { served } from '../registry/codec.ts';
@@ -22,16 +22,22 @@ const mostMs = 60_000;
 /** Of one event of another server: an object has 3 MB at most. */
 const longestLine = 4 << 20;
 
-/** The clock is read for one of so many requests. */
-const askedEvery = 32;
-let sent = 0;
+const gates = new WeakMap<Server, TurnGate>();
+
+function gateOf(server: Server): TurnGate {
+  let gate = gates.get(server);
+  if (!gate) gates.set(server, (gate = new TurnGate(server.clock)));
+  return gate;
+}
 
 export function inProcess(server: Server, user: UserInfo): Transport {
   const agent = user.name.replace(/^system:(serviceaccount:[^:]*:)?/, '').replace(/^node:.*/, 'kubelet');
+  const gate = gateOf(server);
   return {
     async send(asked: TransportRequest): Promise<TransportResponse> {
       // Requests without a socket follow each other in one turn of the event loop, however many a component sends.
-      if (++sent % askedEvery === 0) while (isTurnOver(server.clock)) await nextTurn();
+      const turn = gate.pass();
+      if (turn) await turn;
       const cached = ownRead(server, user, asked);
       if (cached) return cached;
       const signal = asked.signal ?? new AbortController().signal;

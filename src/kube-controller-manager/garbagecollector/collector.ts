@@ -1,7 +1,7 @@
 // Decides on one object at a time, by the graph and the server's current state.
 
 import { ignoreNotFound, type KubeObject, type OwnerReference } from '../../api/api.ts';
-import { type Name, TerminalError, type Tools } from '../../client/client.ts';
+import { type Name, settleEach, TerminalError, type Tools } from '../../client/client.ts';
 import { blocks, foregroundFinalizer, type GarbageGraph, type GraphNode, isGoing, orphanFinalizer } from './graph.ts';
 import type { ServedKinds } from './served-kinds.ts';
 
@@ -90,14 +90,14 @@ export class Collector {
   }
 
   async #orphan(node: GraphNode, tools: Tools): Promise<void> {
-    await Promise.all(
-      this.#graph.dependentsOf(node.uid).map(async (dependent) => {
-        const live = await liveObject(dependent, tools);
-        const others = live?.metadata.ownerReferences?.filter((owner) => owner.uid !== node.uid);
-        if (live && others && others.length !== live.metadata.ownerReferences?.length)
-          await keepOwners(dependent, live, others, tools);
-      }),
-    );
+    const results = await settleEach(this.#graph.dependentsOf(node.uid), async (dependent) => {
+      const live = await liveObject(dependent, tools);
+      const others = live?.metadata.ownerReferences?.filter((owner) => owner.uid !== node.uid);
+      if (live && others && others.length !== live.metadata.ownerReferences?.length)
+        await keepOwners(dependent, live, others, tools);
+    });
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
     await removeFinalizer(node, orphanFinalizer, tools);
   }
 }

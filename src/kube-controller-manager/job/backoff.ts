@@ -36,8 +36,11 @@ function endOfContainers({ spec, status }: Pod): number | undefined {
 
 /** Milliseconds until pods that failed since the last success may be replaced. */
 export function backoffLeftMs(succeeded: readonly Pod[], failed: readonly Pod[], nowMs: number): number {
-  const lastSuccess = Math.max(0, ...succeeded.map(endOf));
+  const lastSuccess = latest(succeeded.map(endOf));
   const failures = failed.map(endOf).filter((end) => end > lastSuccess);
   if (failures.length === 0) return 0;
-  return Math.max(0, Math.max(...failures) + backoffMs(failures.length) - nowMs);
+  return Math.max(0, latest(failures) + backoffMs(failures.length) - nowMs);
 }
+
+/** For more pods than a call can have arguments. */
+const latest = (times: readonly number[]): number => times.reduce((last, time) => Math.max(last, time), 0);

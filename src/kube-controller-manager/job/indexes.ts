@@ -55,8 +55,15 @@ export const formatIndexes = (indexes: Indexes): string =>
 export const countIndexes = (indexes: Indexes): number =>
   indexes.reduce((count, { first, last }) => count + last - first + 1, 0);
 
-export const hasIndex = (indexes: Indexes, index: number): boolean =>
-  indexes.some(({ first, last }) => first <= index && index <= last);
+export function hasIndex(indexes: Indexes, index: number): boolean {
+  let [low, high] = [0, indexes.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (indexes[middle].last < index) low = middle + 1;
+    else high = middle;
+  }
+  return low < indexes.length && indexes[low].first <= index;
+}
 
 /** How many indexes are in both sets. */
 export function countCommon(a: Indexes, b: Indexes): number {

@@ -3,7 +3,7 @@
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 import { ignoreNotFound, isPodReady, type Job, type JobStatus, type Pod, withCondition } from '../../api/api.ts';
-import { type Controller, own, ownedBy, slowStart, type Tools, timestamp } from '../../client/client.ts';
+import { type Controller, own, ownedBy, settleEach, slowStart, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { deletePods, isNamespaceTerminating } from '../shared/create-pods.ts';
@@ -74,7 +74,8 @@ async function act(view: View, verdict: Verdict | undefined, tools: Tools): Prom
 }
 
 function countsOf({ active, terminating }: View, acted: Acted): Pick<JobStatus, 'active' | 'ready' | 'terminating'> {
-  const ready = active.filter((pod) => isPodReady(pod) && !acted.removed.includes(pod)).length;
+  const removed = new Set(acted.removed);
+  const ready = active.filter((pod) => isPodReady(pod) && !removed.has(pod)).length;
   return { active: acted.active || undefined, ready, terminating: terminating.length + acted.removed.length };
 }
 
@@ -132,13 +133,11 @@ export async function releasePods(
   pods: readonly Pod[],
   { client }: Pick<Tools, 'client'>,
 ): Promise<{ readonly released: readonly Pod[]; readonly failure?: unknown }> {
-  const results = await Promise.allSettled(
-    pods.map(({ metadata: { name, namespace, uid, finalizers = [] } }) => {
-      const kept = finalizers.filter((finalizer) => finalizer !== trackingFinalizer);
-      const body = { metadata: { uid, finalizers: kept } };
-      return client.patch('pods', { name, namespace }, { type: 'merge', body }).catch(ignoreNotFound);
-    }),
-  );
+  const results = await settleEach(pods, ({ metadata: { name, namespace, uid, finalizers = [] } }) => {
+    const kept = finalizers.filter((finalizer) => finalizer !== trackingFinalizer);
+    const body = { metadata: { uid, finalizers: kept } };
+    return client.patch('pods', { name, namespace }, { type: 'merge', body }).catch(ignoreNotFound);
+  });
   const failed = results.find((result) => result.status === 'rejected');
   const released = pods.filter((_, i) => results[i].status === 'fulfilled');
   return { released, ...(failed && { failure: failed.reason }) };

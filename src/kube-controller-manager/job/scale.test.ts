@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { scale } from './scale.ts';
-import { job, type PodCase, view } from './test-jobs.ts';
+import { job, nowMs, type PodCase, pod, view } from './test-jobs.ts';
+import { look } from './view.ts';
 
 const indexed = { completionMode: 'Indexed' as const, completions: 4 };
 const perIndex = { ...indexed, backoffLimitPerIndex: 3 };
@@ -125,5 +126,23 @@ describe('scale', () => {
     ];
     const [{ replaces }] = scale(view(job({ ...perIndex, parallelism: 1 }), pods)).create;
     expect(replaces?.metadata.uid).toBe('second');
+  });
+});
+
+describe('a Job with very many pods', () => {
+  test('removes pods without an index in linear time', () => {
+    const pods = Array.from({ length: 50_000 }, (_, i) => ({ uid: `p${i}` }));
+    const seen = view(job(indexed), pods);
+    const started = process.threadCpuUsage();
+    expect(scale(seen).remove).toHaveLength(500);
+    // Comparing each with all others takes 10 s and more.
+    expect(process.threadCpuUsage(started).user).toBeLessThan(2_000_000);
+  });
+
+  const failed = pod(ended('a', 'Failed'));
+  test('has more failed pods than a call can have arguments', () => {
+    const pods = Array.from({ length: 200_000 }, () => failed);
+    const { remove, create, after } = scale(look(job(), pods, nowMs));
+    expect({ remove, create, after }).toEqual({ remove: [], create: [], after: 500_000 });
   });
 });

@@ -49,7 +49,8 @@ function wantedPods({ job: { spec }, active, succeeded }: View): number {
 function podsToRemove({ job, active, nowMs }: View, atLeast: number): Pod[] {
   const order = byDeletion(() => 0, nowMs);
   const surplus = isIndexed(job) ? withoutOwnIndex(active, job.spec.completions ?? 0, order) : [];
-  const left = active.filter((pod) => !surplus.includes(pod)).sort(order);
+  const isSurplus = new Set(surplus);
+  const left = active.filter((pod) => !isSurplus.has(pod)).sort(order);
   return [...surplus, ...left.slice(0, Math.max(0, atLeast - surplus.length))];
 }
 

@@ -2,7 +2,7 @@
 
 import { isApiError, isNotFound, type KubeObject, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
-import { controllerReference, slowStart, type Tools } from '../../client/client.ts';
+import { controllerReference, settleEach, slowStart, type Tools } from '../../client/client.ts';
 import { type NewPod, podFromTemplate } from './pods.ts';
 
 /** More than this is not made or removed in one go. */
@@ -56,7 +56,7 @@ export async function createPod(
 
 /** Deletes the pods; resolves with the first failure, if there was one. */
 export async function deletePods(owner: KubeObject, pods: readonly Pod[], tools: Tools): Promise<unknown> {
-  const results = await Promise.allSettled(pods.map((pod) => deletePod(owner, pod, tools)));
+  const results = await settleEach(pods, (pod) => deletePod(owner, pod, tools));
   return results.find((result) => result.status === 'rejected')?.reason;
 }
 

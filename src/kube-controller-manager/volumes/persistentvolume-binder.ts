@@ -17,6 +17,7 @@ import { type Controller, keyOf, own, type Tools, type Watch } from '../../clien
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { must } from '../../machinery/must.ts';
 import { type ClaimDecision, decideClaim, decideVolume, type Note, reclaimFault } from './binding.ts';
+import { FreeVolumes, isFree } from './free-volumes.ts';
 
 /** Retry interval of pending claims, whose event is then repeated. */
 const resyncMs = 15_000;
@@ -25,12 +26,14 @@ export const podsByClaim = 'claim';
 const claimsByClass = 'waiting for class';
 const claimsByVolume = 'names volume';
 const volumesByClaim = 'reserved for claim';
-const volumesByClass = 'class';
 
 const { bindCompleted, boundByController, storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
 
 const isWaiting = ({ metadata, spec }: PersistentVolumeClaim): boolean =>
   metadata.annotations?.[bindCompleted] === undefined && !spec.volumeName;
+
+/** Claims that a free volume wakes, which can serve one: others have their turn at the next resync. */
+const wokenByVolume = 64;
 
 /** Claims that a volume may serve, or that name it. */
 const claimsOfVolumes: Watch = {
@@ -38,7 +41,7 @@ const claimsOfVolumes: Watch = {
   keys(volume: PersistentVolume, { lister }) {
     const claims = lister('persistentvolumeclaims');
     const { claimRef } = volume.spec ?? {};
-    const waiting = claimRef ? [] : claims.by(claimsByClass, storageClassOf(volume));
+    const waiting = isFree(volume) ? claims.by(claimsByClass, storageClassOf(volume)).slice(0, wokenByVolume) : [];
     const naming = claims.by(claimsByVolume, volume.metadata.name);
     return [...waiting, ...naming].map(keyOf).concat(claimRef ? [claimRefKey(claimRef)] : []);
   },
@@ -75,17 +78,13 @@ const indexes: Controller['indexes'] = [
     name: volumesByClaim,
     valuesOf: ({ spec }: PersistentVolume) => (spec?.claimRef ? [claimRefKey(spec.claimRef)] : []),
   },
-  {
-    resource: 'persistentvolumes',
-    name: volumesByClass,
-    valuesOf: (volume: PersistentVolume) => [storageClassOf(volume)],
-  },
 ];
 
 /** Keys of claims have a namespace, keys of volumes have none. */
 export function persistentVolumeBinder(): Controller {
   /** Free volumes that a claim is being bound to: other claims choose among the rest. */
   const chosen = new Set<string>();
+  const free = new FreeVolumes();
   return {
     name: 'persistentvolume-binder',
     component: 'persistentvolume-controller',
@@ -97,12 +96,13 @@ export function persistentVolumeBinder(): Controller {
     indexes,
     // A binding is several writes that are flushed one after the other.
     workers: 20,
+    start: (_, __, informers) => informers.for('persistentvolumes').handle((next, old) => free.note(next, old)),
     async reconcile(key, tools) {
       if (!key.includes('/')) return syncVolume(key, tools);
       const claim = tools.lister('persistentvolumeclaims').get(key);
       if (!claim) return;
       const decision = decideClaim(claim, {
-        volumes: candidatesOf(claim, chosen, tools),
+        volumes: candidatesOf(claim, (request) => free.best(request, (name) => chosen.has(name)), tools),
         classes: tools.lister('storageclasses').list(),
         waitingPods: waitingPodsOf(key, tools),
       });
@@ -114,10 +114,10 @@ export function persistentVolumeBinder(): Controller {
   };
 }
 
-/** The volumes that can matter to the claim: the one that it names, those reserved for it, and those of its class. */
+/** The volumes that can matter to the claim: the one that it names, those reserved for it, and the best free one. */
 function candidatesOf(
   claim: PersistentVolumeClaim,
-  chosen: ReadonlySet<string>,
+  bestFree: (claim: PersistentVolumeClaim) => PersistentVolume | undefined,
   { lister }: Tools,
 ): PersistentVolume[] {
   const volumes = lister('persistentvolumes');
@@ -127,8 +127,8 @@ function candidatesOf(
     return volume ? [volume] : [];
   }
   const reserved = volumes.by(volumesByClaim, keyOf(claim));
-  const free = volumes.by(volumesByClass, storageClassOf(claim)).filter(({ metadata }) => !chosen.has(metadata.name));
-  return [...new Set([...reserved, ...free])];
+  const free = isWaiting(claim) ? bestFree(claim) : undefined;
+  return free ? [...reserved, free] : [...reserved];
 }
 
 const waitingPodsOf = (key: string, { lister }: Tools): string[] =>

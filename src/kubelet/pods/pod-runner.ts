@@ -4,7 +4,7 @@ import type { Pod } from '../../api/api.ts';
 import { errorText } from '../../client/client.ts';
 import { must } from '../../machinery/must.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
-import { nextTurn } from '../../machinery/time/turn.ts';
+import { isTurnOver, nextTurn, ownTurn } from '../../machinery/time/turn.ts';
 import type { EvictionManner } from '../eviction/local-storage.ts';
 import type { TerminationReader } from '../machine/machine.ts';
 import { noResize, PodResize } from '../resources/pod-resize.ts';
@@ -180,6 +180,8 @@ export class PodRunner {
 
   async #run(task: Task): Promise<void> {
     let next: Step;
+    // Simulated nodes have thousands of pods, whose steps would follow each other in one turn.
+    if (isTurnOver(this.#tools.clock)) await ownTurn();
     try {
       next = this.#next(await this.#eventOf(task));
     } catch (error) {
