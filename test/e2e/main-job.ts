@@ -143,6 +143,8 @@ export function mainJob(setting: Setting): void {
       expect(failed).toMatchObject({ code: 3, stderr: expect.stringContaining('oh\n') });
       const piped = await machine.tryKubectl(['exec', '-i', pod, '--', 'wc', '-c'], 'twelve bytes');
       expect(piped).toMatchObject({ code: 0, stdout: '12\n' });
+      const long = 'a'.repeat(20_000);
+      expect(await kubectl('exec', pod, '--', 'echo', long)).toBe(`${long}\n`);
       const missing = await machine.tryKubectl(['exec', pod, '--', 'nothing-here']);
       expect(missing.code).not.toBe(0);
       expect(missing.stderr).toMatch(/exec: "nothing-here": executable file not found in \$PATH/);

@@ -209,6 +209,23 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
     expect(performance.now() - begunMs).toBeLessThan(10_000);
   });
 
+  test('a pod that is being deleted becomes unready when its probe fails', async () => {
+    const [main] = pod('leaving', "trap 'touch /leaving' TERM; while :; do sleep 0.1; done").spec.containers;
+    const readinessProbe = {
+      exec: { command: ['test', '!', '-e', '/leaving'] },
+      periodSeconds: 1,
+      failureThreshold: 1,
+    };
+    await machine.apply(
+      pod('leaving', '', { terminationGracePeriodSeconds: 60, containers: [{ ...main, readinessProbe }] }),
+    );
+    await kubectl('wait', '--for=condition=Ready', 'pod/leaving', '--timeout=20s');
+    await kubectl('delete', 'pod', 'leaving', '--wait=false');
+    await kubectl('wait', '--for=condition=Ready=false', 'pod/leaving', '--timeout=20s');
+    expect(await get('leaving', '.status.containerStatuses[0].state.running.startedAt')).not.toBe('');
+    await kubectl('delete', 'pod', 'leaving', '--grace-period=1');
+  });
+
   test('a name that is no image', () =>
     eventually(async () =>
       expect((await status('name')).containerStatuses[0].state.waiting.reason).toBe('InvalidImageName'),

@@ -158,7 +158,7 @@ export class PodRunner {
       case 'stopSooner':
         return void stopSooner(pod.metadata.uid, effect.graceSeconds, tools);
       case 'keepReadiness':
-        return tools.probes.keepReadiness(pod.metadata.uid);
+        return tools.probes.keepReadinessOfPod(pod.metadata.uid);
       case 'setTimer':
         this.#timer?.cancel();
         this.#timer = tools.clock.after(effect.afterMs, () => this.#step({ on: 'timer' }));

@@ -17,7 +17,7 @@ export async function stopContainer(
   tools: KubeletTools,
 ): Promise<void> {
   const container = containerNamed(pod, status.name);
-  tools.probes.remove(status.id);
+  tools.probes.keepReadiness(status.id);
   tools.events.event(pod, 'Normal', 'Killing', message, `spec.containers{${status.name}}`);
   let left = graceSeconds;
   const hook = container?.lifecycle?.preStop;

@@ -148,7 +148,7 @@ describe('redirects', () => {
     [303, 'new?a', 200, 'success', 'at /new?a'],
     [307, '/new', 500, 'failure', 'HTTP probe failed with statuscode: 500'],
     [308, '/new', 304, 'warning', 'Probe terminated redirects, Response body: '],
-    [302, 'http://example.test/', 200, 'warning', 'Probe terminated redirects, Response body: '],
+    [302, 'http://example.test/', 200, 'warning', 'Probe terminated redirects, Response body: moved'],
     [304, '/new', 500, 'warning', 'Probe terminated redirects, Response body: '],
   ])('%d to %s, which answers %d: %s', async (code, location, atEnd, result, message) => {
     const port = await redirected(code, location, atEnd);

@@ -48,12 +48,16 @@ export async function httpGet(clock: Clock, request: HttpGet): Promise<HttpAnswe
     let url = first;
     let headers = headersOf(request);
     for (let count = 1; ; count++) {
-      const { location, ...answer } = await get(url, headers, timeout.signal);
-      const next = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
-      if (!next || (!request.leavesHost && next.hostname !== new URL(first).hostname)) return answer;
+      const nextOf = (location: string): URL | undefined => {
+        const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
+        return request.leavesHost || next?.hostname === new URL(first).hostname ? next : undefined;
+      };
+      const { location = '', ...answer } = await get(url, headers, timeout.signal, (to) => nextOf(to) !== undefined);
+      const next = nextOf(location);
+      if (!location || !next) return answer;
       if (count >= mostRequests) throw new NoAnswer(`Get "${url}": stopped after ${mostRequests} redirects`);
       // An absolute location names its host.
-      if (URL.canParse(location ?? '')) headers = new Map([...headers].filter(([name]) => name !== 'host'));
+      if (URL.canParse(location)) headers = new Map([...headers].filter(([name]) => name !== 'host'));
       url = next.href;
     }
   } finally {
@@ -96,8 +100,13 @@ function headersOf({ action, purpose }: HttpGet): Headers {
 
 type Response = HttpAnswer & { readonly location?: string };
 
-/** One request. The location is that of a redirect. */
-function get(url: string, headers: Headers, signal: AbortSignal): Promise<Response> {
+/** One request. The location is that of a redirect, whose body is read unless it is followed. */
+function get(
+  url: string,
+  headers: Headers,
+  signal: AbortSignal,
+  isFollowed: (location: string) => boolean,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
     const fail = (text: string, isPlain = false) => reject(new NoAnswer(`Get "${url}": ${text}`, isPlain));
     const end = () => {
@@ -120,15 +129,19 @@ function get(url: string, headers: Headers, signal: AbortSignal): Promise<Respon
     request.on('error', (error: NodeJS.ErrnoException) => fail(...dialFault(error, new URL(url))));
     request.on('response', (response) => {
       signal.removeEventListener('abort', end);
-      resolve(bodyOf(response, signal).finally(() => request.destroy()));
+      resolve(bodyOf(response, signal, isFollowed).finally(() => request.destroy()));
     });
   });
 }
 
-async function bodyOf(response: http.IncomingMessage, signal: AbortSignal): Promise<Response> {
+async function bodyOf(
+  response: http.IncomingMessage,
+  signal: AbortSignal,
+  isFollowed: (location: string) => boolean,
+): Promise<Response> {
   const code = response.statusCode ?? 0;
   const location = [301, 302, 303, 307, 308].includes(code) ? response.headers.location : undefined;
-  if (location) return { code, body: '', location };
+  if (location && isFollowed(location)) return { code, body: '', location };
   const late = () => response.destroy(new EndlessBody());
   signal.addEventListener('abort', late);
   if (signal.aborted) late();

@@ -151,7 +151,7 @@ describe('a container with probes', () => {
       tries++;
       throw new Error('no such container');
     });
-    const { liveness, events } = await probedFor(1, broken, { exec: { command: ['true'] } });
+    const { liveness, events } = await probedFor(10_000, broken, { exec: { command: ['true'] } });
     const unhealthy = 'Warning Unhealthy Liveness probe errored and resulted in unknown state: no such container';
     expect({ liveness, tries, events }).toEqual({ liveness: undefined, tries: 3, events: [unhealthy] });
   });
@@ -162,7 +162,7 @@ describe('a container with probes', () => {
       if (++tries === 1) throw new Error('busy');
       return {};
     });
-    expect([await probedFor(1, shaky, { exec: { command: ['true'] } }), tries]).toEqual([
+    expect([await probedFor(10_000, shaky, { exec: { command: ['true'] } }), tries]).toEqual([
       { liveness: true, events: [] },
       2,
     ]);
@@ -170,7 +170,7 @@ describe('a container with probes', () => {
 
   test('reports a failure', async () => {
     const failing = running(() => ({ stdout: 'down', exitCode: 1 }));
-    expect(await probedFor(1, failing, { exec: { command: ['true'] } })).toEqual({
+    expect(await probedFor(10_000, failing, { exec: { command: ['true'] } })).toEqual({
       liveness: false,
       events: ['Warning Unhealthy Liveness probe failed: down'],
     });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Container, Pod } from '../../api/api.ts';
 import type { EventRecorder } from '../../client/client.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
@@ -39,10 +39,59 @@ test('of a pod that is being deleted only readiness is probed', async () => {
   probes.add(pod, container, { containerId: 'c', sandboxId: 's', podIP: '', startedAt: clock.now() });
   await clock.advance(2000);
   expect(probes.isReady('c', container)).toBe(true);
-  probes.keepReadiness('u');
+  probes.keepReadiness('c');
   answers = false;
   await clock.advance(1500);
   expect([probes.isReady('c', container), probes.liveness('c')]).toEqual([false, true]);
   expect(failures).toEqual(['Readiness probe failed: ']);
   probes.stop();
+});
+
+describe('the first probes of a container', () => {
+  const status = (ready: string, started: boolean) => ({
+    conditions: [{ type: 'Ready', status: ready }],
+    containerStatuses: [{ name: 'web', started, ready: ready === 'True' }],
+  });
+  const started = { ...pod, status: status('True', true) } as Pod;
+  const container = { name: 'web', livenessProbe: probe, readinessProbe: probe, startupProbe: probe } as Container;
+  const silent = { event() {} } as unknown as EventRecorder;
+  const never = { probe: () => new Promise(() => {}) } as unknown as ContainerRuntime;
+
+  test.each<[string, Pod, number, [isStarted: boolean, isReady: boolean]]>([
+    ['that runs since before the kubelet, and was ready', started, 60_000, [true, true]],
+    [
+      'that runs since before the kubelet, and was not ready',
+      { ...pod, status: status('False', true) } as Pod,
+      60_000,
+      [true, false],
+    ],
+    ['that had not started', { ...pod, status: status('False', false) } as Pod, 60_000, [false, false]],
+    ['that has just been started again', started, 5_000, [false, false]],
+  ])('%s', async (_, of, ageMs, expected) => {
+    const clock = new VirtualClock();
+    await clock.advance(100_000);
+    const probes = new ProbeManager(never, clock, silent, () => {});
+    probes.add(of, container, { containerId: 'c', sandboxId: 's', podIP: '', startedAt: clock.now() - ageMs });
+    expect([probes.isStarted('c', container), probes.isReady('c', container)]).toEqual(expected);
+    probes.stop();
+  });
+
+  test('of liveness come after one period, or the delay that is longer', async () => {
+    const firstOf = async (livenessProbe: object) => {
+      const clock = new VirtualClock();
+      let firstMs: number | undefined;
+      const runtime = { probe: async () => ({ success: Boolean((firstMs ??= clock.now())), message: '' }) };
+      const probes = new ProbeManager(runtime as unknown as ContainerRuntime, clock, silent, () => {});
+      const beginMs = clock.now();
+      probes.add(pod, { name: 'web', livenessProbe } as Container, {
+        ...{ containerId: 'c', sandboxId: 's', podIP: '', startedAt: beginMs },
+      });
+      await clock.advance(100_000);
+      probes.stop();
+      return firstMs! - beginMs;
+    };
+    expect(await firstOf({ httpGet: { port: 80 } })).toBe(10_000);
+    expect(await firstOf({ ...probe, initialDelaySeconds: 5 })).toBe(30_000);
+    expect(await firstOf({ ...probe, initialDelaySeconds: 45 })).toBe(45_000);
+  });
 });

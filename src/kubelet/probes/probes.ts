@@ -18,6 +18,20 @@ interface Probed {
   readonly workers: Map<Kind, ProbeWorker>;
 }
 
+/** Containers that started this long before the kubelet were observed by the kubelet before it. */
+const ownStartMs = 10_000;
+
+/** State of a container in the pod's status: a restart of the kubelet alone makes no container unready. */
+function formerState({ status }: Pod, { name }: Container): { isReady: boolean; isStarted: boolean } {
+  const found = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find(
+    (container) => container.name === name,
+  );
+  const isReady = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  return { isReady, isStarted: found?.started === true };
+}
+
+const periodOf = ({ periodSeconds = 10 }: Probe): number => periodSeconds * 1000;
+
 /** Tries of a probe that cannot be made. */
 const mostTries = 3;
 
@@ -34,12 +48,14 @@ export class ProbeManager implements ProbeResults {
   readonly #events: EventRecorder;
   readonly #changed: (podUid: string) => void;
   readonly #containers = new Map<string, Probed>();
+  readonly #startedMs: number;
 
   constructor(runtime: ContainerRuntime, clock: Clock, events: EventRecorder, changed: (podUid: string) => void) {
     this.#runtime = runtime;
     this.#clock = clock;
     this.#events = events;
     this.#changed = changed;
+    this.#startedMs = clock.now();
   }
 
   /** Starts the probes of a running container; repeated calls have no effect. */
@@ -47,12 +63,16 @@ export class ProbeManager implements ProbeResults {
     if (this.#containers.has(target.containerId)) return;
     const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: new Map() };
     this.#containers.set(target.containerId, probed);
+    const former = target.startedAt < this.#startedMs - ownStartMs ? formerState(pod, container) : undefined;
+    if (container.readinessProbe) probed.results.set('readiness', former?.isReady === true);
+    if (container.startupProbe && former?.isStarted) probed.results.set('startup', true);
     let readiness: ProbeWorker | undefined;
     for (const kind of kinds) {
       const probe = probeOf(container, kind);
       if (!probe) continue;
-      if (kind === 'readiness') probed.results.set(kind, false);
       const worker = new ProbeWorker(this.#clock, probe, target, {
+        // Kubernetes' first liveness probe is one period after its kubelet saw the pod.
+        delayMs: kind === 'liveness' ? periodOf(probe) : 0,
         run: () => this.#try(probe, container, target),
         waits: () =>
           kind !== 'startup' && container.startupProbe !== undefined && probed.results.get('startup') !== true,
@@ -99,10 +119,13 @@ export class ProbeManager implements ProbeResults {
     for (const [id, probed] of this.#containers) if (probed.podUid === podUid && !keep.has(id)) this.remove(id);
   }
 
-  /** The pod is being deleted: only readiness still matters, for the endpoints of its services. */
-  keepReadiness(podUid: string): void {
-    for (const { podUid: uid, workers } of this.#containers.values())
-      if (uid === podUid) for (const kind of ['startup', 'liveness'] as const) workers.get(kind)?.stop();
+  /** The container is being stopped: only readiness still matters, for the endpoints of its services. */
+  keepReadiness(containerId: string): void {
+    for (const kind of ['startup', 'liveness'] as const) this.#containers.get(containerId)?.workers.get(kind)?.stop();
+  }
+
+  keepReadinessOfPod(podUid: string): void {
+    for (const [id, probed] of this.#containers) if (probed.podUid === podUid) this.keepReadiness(id);
   }
 
   liveness(id: string): boolean | undefined {
@@ -130,6 +153,8 @@ export class ProbeManager implements ProbeResults {
 }
 
 interface WorkerHooks {
+  /** Of the first probe, after the start of the container. */
+  readonly delayMs: number;
   run(): Promise<ProbeOutcome>;
   /** True while another probe has to succeed first. */
   waits(): boolean;
@@ -160,7 +185,8 @@ class ProbeWorker {
   }
 
   start(): void {
-    const firstMs = this.#target.startedAt + (this.#probe.initialDelaySeconds ?? 0) * 1000;
+    const delayMs = Math.max((this.#probe.initialDelaySeconds ?? 0) * 1000, this.#hooks.delayMs);
+    const firstMs = this.#target.startedAt + delayMs;
     this.#schedule(Math.max(0, firstMs - this.#clock.now()));
   }
 
@@ -182,7 +208,7 @@ class ProbeWorker {
   }
 
   async #turn(): Promise<void> {
-    const periodMs = (this.#probe.periodSeconds ?? 10) * 1000;
+    const periodMs = periodOf(this.#probe);
     this.#waited = this.#hooks.waits();
     if (!this.#waited) {
       const outcome = await this.#hooks.run();

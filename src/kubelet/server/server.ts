@@ -32,6 +32,9 @@ class HttpError extends Error {
   }
 }
 
+/** Of a request's headers with its path, which has the command of an exec: as the API server's. */
+const headerBytes = 1 << 20;
+
 /** All paths but /healthz are authorized by the API server. */
 export async function startServer(
   tools: KubeletTools,
@@ -41,8 +44,9 @@ export async function startServer(
 ): Promise<KubeletServer> {
   const sockets = new Set<Duplex>();
   const access = new KubeletAccess(tools.client, tools.clock, tools.config.nodeName);
+  const clients = { ca: tls.clientCA, requestCert: true, rejectUnauthorized: false };
   const server = createServer(
-    { cert: tls.cert, key: tls.key, ca: tls.clientCA, requestCert: true, rejectUnauthorized: false },
+    { cert: tls.cert, key: tls.key, ...clients, maxHeaderSize: headerBytes },
     (request, response) => {
       handle(tools, access, pods, metrics, request, response).catch((error) => answerError(response, error));
     },
