@@ -3,7 +3,7 @@
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AttackedServer, startAttackedServer } from './attacked-server.ts';
-import { frame, get, openTls, preface } from './http2-frames.ts';
+import { frame, get, openTls, preface, widen, widestWindow } from './http2-frames.ts';
 
 const longestWaitMs = 250;
 const mostMegabytes = 300;
@@ -12,6 +12,7 @@ const attackMs = 1_500;
 
 let server: AttackedServer;
 const maps = '/api/v1/namespaces/default/configmaps';
+const schemas = '/openapi/v2';
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 beforeAll(async () => {
@@ -74,6 +75,15 @@ const attacks: readonly Attack[] = [
     connections: 10,
     run: (socket) => socket.write(Buffer.concat([preface(1_000), ...many(100, (i) => get(2 * i + 1, `${maps}/m0`))])),
   },
+  ...[0, widestWindow].map((window) => ({
+    attack: `hundreds of schemas that are not read, in windows of ${window}`,
+    protocol: 'h2' as const,
+    connections: 3,
+    run: (socket: TLSSocket) =>
+      socket.write(
+        Buffer.concat([preface(window), widen(widestWindow - 65_535), ...many(100, (i) => get(2 * i + 1, schemas))]),
+      ),
+  })),
 ];
 
 test.each(attacks)('$attack', async ({ protocol, connections, isRead, run }) => {

@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from 'node:tls';
 
 const lengthInPrefix = 127;
 
-const frameTypes = { headers: 1, reset: 3, settings: 4 } as const;
+const frameTypes = { headers: 1, reset: 3, settings: 4, window: 8 } as const;
 const endOfStream = 1;
 const endOfHeaders = 4;
 
@@ -43,6 +43,15 @@ export function preface(window = 65_535): Buffer {
   initialWindowSize.writeUInt16BE(4);
   initialWindowSize.writeUInt32BE(window, 2);
   return Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame('settings', 0, initialWindowSize)]);
+}
+
+export const widestWindow = 2 ** 31 - 1;
+
+/** More bytes of all responses together. */
+export function widen(bytes: number): Buffer {
+  const increment = Buffer.alloc(4);
+  increment.writeUInt32BE(bytes);
+  return frame('window', 0, increment);
 }
 
 export const openTls = ({ hostname, port }: URL, protocol: 'h2' | 'http/1.1'): Promise<TLSSocket> =>

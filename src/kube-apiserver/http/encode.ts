@@ -1,22 +1,22 @@
 // From a reply to bytes, in the representation that the client accepts.
 
-import { stringify } from 'yaml';
 import type { ApiObject, Kind } from '../../api/api.ts';
+import { asserted } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ListReply, ObjectReply, RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { ItemBody, ListBody, remaining } from './list-body.ts';
-import { type Accepted, negotiate, notAcceptableAs } from './media-type.ts';
+import { type Accepted, type As, negotiate, notAcceptableAs } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
-import { includeObject, partial, table } from './table.ts';
-import { TextList } from './text-list.ts';
+import { includeObject, partial, row, type TableOptions, table } from './table.ts';
+import { LazyList, TextBody } from './text-body.ts';
 
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Uint8Array | string | ListBody | ItemBody | ProtobufList | TextList;
+  readonly body: Uint8Array | string | ListBody | ItemBody | ProtobufList | TextBody;
 }
 
 /** The response format for this client; throws 406. `hasProtobuf`: the response has a protobuf form. */
@@ -38,7 +38,7 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
   // A Status is never converted. Reviews are responses, not objects for a table.
   if (as && !kind && /Review$/.test(object.kind ?? '')) throw notAcceptableAs();
   if (as && kind) {
-    const shown = as.kind === 'Table' ? asTable(request, kind, [object], rowMeta(object), accepted) : undefined;
+    const shown = as.kind === 'Table' ? table(kind, [object], rowMeta(object), tableOptions(request, as)) : undefined;
     if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();
     return whole(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
   }
@@ -49,40 +49,44 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
 
 const rowMeta = ({ metadata }: ApiObject) => ({ resourceVersion: metadata?.resourceVersion });
 
-function asTable(
-  request: ApiRequest,
-  kind: Kind,
-  objects: readonly ApiObject[],
-  metadata: object,
-  { as }: Accepted,
-): object {
-  const include = includeObject(request.query);
-  const now = request.server.clock.now();
-  return table(kind, objects, metadata, { as: as as NonNullable<typeof as>, include, now, columns: true });
+function tableOptions(request: ApiRequest, as: As): TableOptions {
+  return { as, include: includeObject(request.query), now: request.server.clock.now(), columns: true };
 }
 
 export function encodeList(request: ApiRequest, reply: ListReply, accepted: Accepted): Encoded {
   const { code, kind, items, metadata } = reply;
   const { as } = accepted;
-  if (as) {
-    const objects = items.map((item) => served(kind, item));
-    if (as.kind === 'Table') {
-      const { rows = [], ...frame } = asTable(request, kind, objects, metadata, accepted) as { rows?: object[] };
-      const body = new TextList({ ...frame, rows: [] }, 'rows', rows.length, (index) => rows[index], accepted);
-      return { code, contentType: textType(accepted), body };
-    }
-    if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
-    const apiVersion = `meta.k8s.io/${as.version}`;
-    const partials = objects.map((object) => partial(object, apiVersion));
-    return whole(code, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: partials }, accepted);
+  if (as?.kind === 'Table') {
+    const options = tableOptions(request, as);
+    const rows = new LazyList(items.length, (index) => row(kind, served(kind, items[index]), options));
+    const body = new TextBody({ ...table(kind, [], metadata, options), rows }, accepted);
+    return { code, contentType: textType(accepted), body };
   }
-  if (accepted.format === 'protobuf')
-    return { code, contentType: protobufMediaType, body: new ProtobufList(kind, items, metadata) };
+  if (as) return metadataList(reply, as, accepted);
+  if (accepted.format === 'protobuf') {
+    const objects = new LazyList(items.length, (index) =>
+      kind.fromStorage ? served(kind, items[index]) : items[index].peek(),
+    );
+    const type = { apiVersion: apiVersionOf(kind), kind: kind.kind, listKind: kind.listKind };
+    return { code, contentType: protobufMediaType, body: new ProtobufList(type, objects, metadata) };
+  }
   if (accepted.format === 'json' && !accepted.pretty && sharesBytes(kind))
     return { code, contentType: 'application/json', body: new ListBody(kind, items, metadata) };
-  const objectAt = (index: number) => withoutType(kind, served(kind, items[index]));
-  const body = new TextList(listObject({ ...reply, items: [] }), 'items', items.length, objectAt, accepted);
-  return { code, contentType: textType(accepted), body };
+  const objects = new LazyList(items.length, (index) => withoutType(kind, served(kind, items[index])));
+  const list = { ...listObject({ ...reply, items: [] }), items: objects };
+  return { code, contentType: textType(accepted), body: new TextBody(list, accepted) };
+}
+
+function metadataList({ code, kind, items, metadata }: ListReply, as: As, accepted: Accepted): Encoded {
+  if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
+  const apiVersion = `meta.k8s.io/${as.version}`;
+  const partials = new LazyList(items.length, (index) => partial(served(kind, items[index]), apiVersion));
+  if (accepted.format === 'protobuf') {
+    const type = { apiVersion, kind: 'PartialObjectMetadata', listKind: as.kind };
+    return { code, contentType: protobufMediaType, body: new ProtobufList(type, partials, metadata) };
+  }
+  const list = { kind: as.kind, apiVersion, metadata, items: partials };
+  return { code, contentType: textType(accepted), body: new TextBody(list, accepted) };
 }
 
 const textType = ({ format }: Accepted) => (format === 'yaml' ? 'application/yaml' : 'application/json');
@@ -120,25 +124,25 @@ function whole(code: number, object: object, accepted: Accepted): Encoded {
   return { code, contentType: protobufMediaType, body: encodeProtobuf(schema, object) };
 }
 
-function text(code: number, object: unknown, { format, pretty }: Accepted): Encoded {
-  if (format === 'yaml')
-    return {
-      code,
-      contentType: 'application/yaml',
-      body: stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }),
-    };
-  const body = pretty ? `${JSON.stringify(object, undefined, 2)}` : `${JSON.stringify(object)}\n`;
-  return { code, contentType: 'application/json', body };
+function text(code: number, object: object, accepted: Accepted): Encoded {
+  const isCompact = accepted.format === 'json' && !accepted.pretty;
+  const body = isCompact ? `${JSON.stringify(object)}\n` : new TextBody(object, accepted);
+  return { code, contentType: textType(accepted), body };
 }
 
 /** A prepared document is sent unchanged, unless the client needs another format. */
-export function encodeRaw(reply: RawReply & { negotiable?: boolean }, accepted: () => Accepted): RawReply {
+export function encodeRaw(
+  reply: RawReply & { negotiable?: boolean },
+  accepted: () => Accepted,
+): Encoded | Pick<RawReply, 'code' | 'contentType' | 'body'> {
   if (!reply.negotiable || typeof reply.body !== 'string') return reply;
   const { format, pretty } = formatOf(accepted);
   if (format === 'json' && !pretty) return reply;
-  const { contentType, body } = text(reply.code, parseExact(reply.body), { format, ...(pretty && { pretty }) });
-  return { ...reply, contentType: format === 'json' ? reply.contentType : contentType, body: body as string };
+  const document = asserted<object>(parseExact(reply.body), 'prepared documents are objects');
+  const encoded = text(reply.code, document, { format, ...(pretty && { pretty }) });
+  return { ...encoded, contentType: format === 'json' ? reply.contentType : encoded.contentType };
 }
+
 /** The form was negotiated before: only the format is open. */
 function formatOf(accepted: () => Accepted): Accepted {
   try {

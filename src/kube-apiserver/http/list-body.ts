@@ -112,6 +112,25 @@ export class ItemBody implements Body {
   }
 }
 
+/** A long document that exists as a whole: each reader holds only a piece of it. */
+export class BytesBody implements Body {
+  readonly length: number;
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.length = bytes.length;
+  }
+
+  fill(target: Buffer): number {
+    const piece = this.#bytes.subarray(this.#at, this.#at + target.length);
+    target.set(piece);
+    this.#at += piece.length;
+    return piece.length;
+  }
+}
+
 export function wholeOf(body: Body): Buffer {
   const bytes = Buffer.allocUnsafe(body.length);
   return bytes.subarray(0, body.fill(bytes));

@@ -2,12 +2,10 @@
 // turns of other requests in between. Above a memory limit for slow readers, a list is encoded a second time while it
 // is sent.
 
-import type { Kind } from '../../api/api.ts';
 import { ownTurn } from '../../machinery/time/turn.ts';
 import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
-import { apiVersionOf, served } from '../registry/codec.ts';
 import type { ListReply } from '../reply.ts';
-import type { Item } from '../watch-cache/item.ts';
+import type { LazyList } from './text-body.ts';
 
 /** Bytes encoded in one turn of the event loop, and sent in one piece. */
 const pieceBytes = 128 << 10;
@@ -22,22 +20,29 @@ interface EncodedList {
   readonly release: () => void;
 }
 
+interface ListType {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly listKind: string;
+}
+
 export class ProtobufList {
-  readonly #kind: Kind;
-  readonly #items: readonly Item[];
+  readonly #type: ListType;
+  readonly #objects: LazyList;
   readonly #metadata: ListReply['metadata'];
 
-  constructor(kind: Kind, items: readonly Item[], metadata: ListReply['metadata']) {
-    this.#kind = kind;
-    this.#items = items;
+  constructor(type: ListType, objects: LazyList, metadata: ListReply['metadata']) {
+    this.#type = type;
+    this.#objects = objects;
     this.#metadata = metadata;
   }
 
   /** The list in pieces of about 128 KiB. `release` is called once it is sent. */
   async encode(): Promise<EncodedList> {
-    const type = { kind: this.#kind.listKind, apiVersion: apiVersionOf(this.#kind) };
+    const { apiVersion, listKind } = this.#type;
+    const type = { kind: listKind, apiVersion };
     const schema = protobufSchema(type);
-    if (!schema) throw noForm(this.#kind);
+    if (!schema) throw noForm(this.#type);
     const kept: Buffer[] = [];
     let total = 0;
     let held = 0;
@@ -73,13 +78,12 @@ export class ProtobufList {
   }
 
   async *#pieces(): AsyncGenerator<Buffer> {
-    const kind = this.#kind;
-    const schema = protobufSchema({ kind: kind.kind, apiVersion: apiVersionOf(kind) });
-    if (!schema) throw noForm(kind);
+    const schema = protobufSchema(this.#type);
+    if (!schema) throw noForm(this.#type);
     let piece: Buffer[] = [];
     let size = 0;
-    for (const item of this.#items) {
-      const bytes = encodeFields(schema, kind.fromStorage ? served(kind, item) : item.peek(), itemsField);
+    for (const object of this.#objects) {
+      const bytes = encodeFields(schema, object, itemsField);
       piece.push(bytes);
       size += bytes.length;
       if (size < pieceBytes) continue;
@@ -92,6 +96,6 @@ export class ProtobufList {
   }
 }
 
-const noForm = ({ listKind }: Kind) => new Error(`${listKind} has no protobuf form`);
+const noForm = ({ listKind }: ListType) => new Error(`${listKind} has no protobuf form`);
 
 const itemsField = 2;

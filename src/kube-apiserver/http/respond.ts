@@ -12,10 +12,10 @@ import type { ObjectReply, RawReply, Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { acceptedBy, type Encoded, encodeList, encodeObject, encodeRaw } from './encode.ts';
 import { isGone } from './is-gone.ts';
-import { type Body, ItemBody, ListBody, wholeOf as wholeBody } from './list-body.ts';
+import { type Body, BytesBody, ItemBody, ListBody, wholeOf as wholeBody } from './list-body.ts';
 import type { Accepted } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
-import { TextList } from './text-list.ts';
+import { TextBody } from './text-body.ts';
 import { streamWatch } from './watch-stream.ts';
 
 type Response = ServerResponse | Http2ServerResponse;
@@ -169,7 +169,7 @@ async function send(
       release();
     }
   }
-  if (body instanceof TextList) return sendText(request, response, { code, contentType, body }, base);
+  if (body instanceof TextBody) return sendText(request, response, { code, contentType, body }, base);
   let bytes: Uint8Array = typeof body === 'string' ? Buffer.from(body) : isMade ? wholeBody(body) : body;
   const headers: Record<string, string | string[] | number> = {
     ...base,
@@ -185,14 +185,15 @@ async function send(
   request.series?.responseSizes?.observe(bytes.length);
   writeHead(response, code, headers);
   if (request.method === 'HEAD') response.end();
+  else if (bytes.length > pieceBytes) await sendPieces(response, new BytesBody(bytes));
   else (response.end as (body: Uint8Array) => void)(bytes);
 }
 
-/** A short list in one go, a long one as it is written. */
+/** A short text in one go, a long one as it is written. */
 async function sendText(
   request: ApiRequest,
   response: Response,
-  { code, contentType, body }: Encoded & { body: TextList },
+  { code, contentType, body }: Encoded & { body: TextBody },
   base: Record<string, string | string[]>,
 ): Promise<void> {
   const pieces = body.pieces();
@@ -284,6 +285,9 @@ async function sendPieces(response: Response, body: Body): Promise<void> {
   response.end();
 }
 
+const isStream = (body: Encoded['body'] | RawReply['body']): body is AsyncIterable<Uint8Array> =>
+  typeof body === 'object' && Symbol.asyncIterator in body;
+
 async function sendRaw(
   request: ApiRequest,
   response: Response,
@@ -291,8 +295,7 @@ async function sendRaw(
   base: Record<string, string | string[]>,
 ): Promise<void> {
   const { code, contentType, body } = encodeRaw(reply, () => acceptedBy(request, () => false));
-  if (typeof body === 'string') return send(request, response, { code, contentType, body }, base);
-  if (body instanceof Uint8Array) return send(request, response, { code, contentType, body: Buffer.from(body) }, base);
+  if (!isStream(body)) return send(request, response, { code, contentType, body }, base);
   writeHead(response, code, { ...base, ...(contentType && { 'Content-Type': contentType }) });
   flush(response);
   for await (const chunk of body) {

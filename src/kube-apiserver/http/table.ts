@@ -33,7 +33,7 @@ export function table(kind: Kind, objects: readonly ApiObject[], metadata: objec
   };
 }
 
-function row(kind: Kind, object: ApiObject, { include, now, as }: TableOptions): object {
+export function row(kind: Kind, object: ApiObject, { include, now, as }: TableOptions): object {
   return {
     cells: kind.cells(object, now),
     object: include === 'None' ? null : include === 'Object' ? object : partial(object, `meta.k8s.io/${as.version}`),
