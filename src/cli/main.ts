@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../cluster/version.ts';
 import { addCommands } from './commands.ts';
 import { CliError, red } from './options.ts';
+import { printable } from './printable.ts';
 
 // Cached compilation from an earlier run saves a sixth of the start time; without a writable cache it is skipped.
 enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
@@ -34,9 +35,11 @@ try {
 function exitCodeOf(error: Error): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
   if (error instanceof CliError) {
-    if (error.message) process.stderr.write(`${red('error:')} ${error.message}\n`);
+    if (error.message) process.stderr.write(`${red('error:')} ${printable(error.message)}\n`);
     return error.exitCode;
   }
-  process.stderr.write(`${red('error:')} ${process.env['CORACLE_DEBUG'] ? error.stack : error.message}\n`);
+  process.stderr.write(
+    `${red('error:')} ${printable(String(process.env['CORACLE_DEBUG'] ? error.stack : error.message))}\n`,
+  );
   return 1;
 }

@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type DataDirectory, dataDirectory, defaultDataDirectory } from '../cluster/data-directory.ts';
+import { printable } from './printable.ts';
 
 export interface ClusterOptions {
   readonly name: string;
@@ -47,7 +48,7 @@ export const red = paint(31);
 export const green = paint(32);
 
 export const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
-export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+export const print = (text: string): void => void process.stdout.write(`${printable(text)}\n`);
 
 export function portNumber(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);

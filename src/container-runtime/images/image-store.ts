@@ -62,6 +62,8 @@ export class ImageStore {
   readonly directory: string;
   readonly #random: Random;
   #cache?: { mtimeMs: number; records: readonly ImageRecord[] };
+  /** By name. A record may have megabytes, so only those that changed are read again. */
+  #records: ReadonlyMap<string, ReadRecord> = new Map();
 
   constructor(directory: string, random: Random) {
     this.directory = directory;
@@ -75,9 +77,10 @@ export class ImageStore {
     const path = join(this.directory, 'records');
     const { mtimeMs } = statSync(path);
     if (this.#cache?.mtimeMs === mtimeMs) return this.#cache.records;
-    const records = readdirSync(path)
-      .filter((name) => /^[0-9a-f]{64}$/.test(name))
-      .map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')) as ImageRecord);
+    const names = readdirSync(path).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    const cached = this.#records;
+    this.#records = new Map(names.map((name) => [name, readRecord(join(path, name), cached.get(name))]));
+    const records = [...this.#records.values()].map(({ record }) => record);
     this.#cache = { mtimeMs, records };
     return records;
   }
@@ -274,6 +277,18 @@ export class ImageStore {
     for (const name of readdirSync(join(this.directory, 'ingest')))
       if (!existsSync(`/proc/${name.split('-')[0]}`)) void removeTree(join(this.directory, 'ingest', name));
   }
+}
+
+interface ReadRecord {
+  /** Of the file, which is replaced by another one when it changes. */
+  readonly version: string;
+  readonly record: ImageRecord;
+}
+
+function readRecord(path: string, cached: ReadRecord | undefined): ReadRecord {
+  const { ino, ctimeMs, size } = statSync(path);
+  const version = `${ino} ${ctimeMs} ${size}`;
+  return cached?.version === version ? cached : { version, record: JSON.parse(readFileSync(path, 'utf8')) };
 }
 
 /** Chain ids (OCI image-spec, config.md), without `sha256:`: each names the tree after one more layer. */

@@ -355,6 +355,18 @@ describe('docker-save', () => {
     await expect(images.remove('app:1')).rejects.toThrow('no such image');
   });
 
+  test('a record is read again only when it changes', async () => {
+    const save = async (name: string) =>
+      loadArchive(store, await layout(await make([[{ name }]]), `${name}.test/app:1`));
+    await save('a');
+    const [first] = store.list();
+    await save('b');
+    expect(store.list()).toHaveLength(2);
+    expect(store.list()).toContain(first);
+    await save('a');
+    expect(store.find(first.id)).toEqual(first);
+  });
+
   test('the image of a container is not removed', async () => {
     const [image] = await loadArchive(store, await layout(await make([[{ name: 'a' }]])));
     await store.lease('c'.repeat(64), image);

@@ -17,6 +17,7 @@ import {
 } from './image-store.ts';
 import { choosePlatform, isIndex } from './platform.ts';
 import { type ImageReference, normalizeReference } from './reference.ts';
+import { getFollowing, pacing, realmOf } from './registry-requests.ts';
 
 export interface RegistryAuth {
   readonly username: string;
@@ -32,8 +33,6 @@ const accept = [
 
 /** A manifest larger than this is none (distribution-spec: registries should refuse them as well). */
 const largestDocument = 4 * 2 ** 20;
-/** Timeout for a registry that sends no data. */
-const silenceMs = 60_000;
 
 /** Rejects with RuntimeError('image'), with containerd's wording; removes fetched data on failure. */
 export async function pullFromRegistry(
@@ -125,17 +124,19 @@ function checkSizes({ config, layers }: Manifest): void {
   if (Number(config.size) > largestDocument) throw new RuntimeError('image', 'image config is larger than 4 MiB');
 }
 
-/** Calls `alive` when data arrives. */
-async function documentOf(response: Response, name: string, alive: () => void = () => {}): Promise<Buffer> {
+/** Calls `count` when data arrives. */
+async function documentOf(response: Response, name: string, count: Count = () => {}): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
-    alive();
+    count(chunk.length);
     chunks.push(chunk);
     if ((size += chunk.length) > largestDocument) throw new RuntimeError('image', `${name} is larger than 4 MiB`);
   }
   return Buffer.concat(chunks);
 }
+
+type Count = (bytes: number) => void;
 
 /** The error has nothing of the content: the answer may come from a server that users cannot ask. */
 function parsedDocument(content: Buffer, name: string): unknown {
@@ -167,8 +168,8 @@ class Registry {
   }
 
   async manifest(tagOrDigest: string): Promise<{ digest: string; document: unknown }> {
-    const content = await this.#get(`${this.#base}/manifests/${tagOrDigest}`, (response, alive) =>
-      documentOf(response, 'manifest', alive),
+    const content = await this.#get(`${this.#base}/manifests/${tagOrDigest}`, (response, count) =>
+      documentOf(response, 'manifest', count),
     );
     const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
     if (tagOrDigest.includes(':') && tagOrDigest !== digest)
@@ -180,11 +181,11 @@ class Registry {
   async blob(descriptor: Descriptor, path: string): Promise<void> {
     const hash = createHash('sha256');
     let size = 0;
-    await this.#get(`${this.#base}/blobs/${descriptor.digest}`, async (response, alive) => {
+    await this.#get(`${this.#base}/blobs/${descriptor.digest}`, async (response, count) => {
       const file = openSync(path, 'wx', 0o600);
       try {
         for await (const chunk of response.body ?? []) {
-          alive();
+          count(chunk.length);
           hash.update(chunk);
           for (let done = 0; done < chunk.length; ) done += writeSync(file, chunk, done);
           size += chunk.length;
@@ -199,34 +200,27 @@ class Registry {
       throw new RuntimeError('image', `blob ${descriptor.digest} is damaged: got ${size} bytes with digest ${digest}`);
   }
 
-  /** A GET, with a token if the registry requires one. Callers call `alive` when data arrives. */
-  async #get<Result>(url: string, read: (response: Response, alive: () => void) => Promise<Result>): Promise<Result> {
-    const abort = new AbortController();
-    const signal = AbortSignal.any([abort.signal, this.#cancelled]);
-    const watch = () =>
-      this.#clock.after(silenceMs, () => abort.abort(new Error(`no data for ${silenceMs / 1000} s`)), {
-        background: true,
-      });
-    let timer = watch();
+  /** A GET, with a token if the registry requires one. Callers call `count` when data arrives. */
+  async #get<Result>(url: string, read: (response: Response, count: Count) => Promise<Result>): Promise<Result> {
+    const pace = pacing(this.#clock);
+    const signal = AbortSignal.any([pace.signal, this.#cancelled]);
     try {
-      let response = await this.#request(url, signal);
-      if (response.status === 401 && (await this.#authenticate(response, signal)))
-        response = await this.#request(url, signal);
+      let { response, isOwn } = await this.#request(url, signal);
+      // No other server may ask for a password.
+      if (response.status === 401 && isOwn && (await this.#authenticate(response, signal)))
+        ({ response, isOwn } = await this.#request(url, signal));
       if (!response.ok) throw await this.#refusal(url, response);
-      return await read(response, () => {
-        timer.cancel();
-        timer = watch();
-      });
+      return await read(response, pace.count);
     } finally {
-      timer.cancel();
+      pace.end();
     }
   }
 
-  async #request(url: string, signal: AbortSignal): Promise<Response> {
+  async #request(url: string, signal: AbortSignal): ReturnType<typeof getFollowing> {
     const headers: Record<string, string> = { accept, 'user-agent': 'coracle' };
     if (this.#authorization) headers['authorization'] = this.#authorization;
     try {
-      return await fetch(url, { headers, signal });
+      return await getFollowing(new URL(url), headers, signal);
     } catch (error) {
       const cause = (error as { cause?: { message?: string } }).cause?.message ?? (error as Error).message;
       throw new RuntimeError(
@@ -238,6 +232,7 @@ class Registry {
 
   /** True when there is something new to try with. */
   async #authenticate(response: Response, signal: AbortSignal): Promise<boolean> {
+    await response.body?.cancel();
     const challenge = response.headers.get('www-authenticate') ?? '';
     const basic = this.#auth
       ? `Basic ${Buffer.from(`${this.#auth.username}:${this.#auth.password}`).toString('base64')}`
@@ -251,17 +246,19 @@ class Registry {
       [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
     );
     if (!/^bearer/i.test(challenge) || !parameters['realm']) return false;
-    const url = new URL(parameters['realm']);
+    const url = realmOf(parameters['realm'], new URL(this.#base));
     if (parameters['service']) url.searchParams.set('service', parameters['service']);
     url.searchParams.set('scope', parameters['scope'] ?? `repository:${this.#reference.repository}:pull`);
-    const answer = await fetch(url, { headers: basic ? { authorization: basic } : {}, signal });
+    const { response: answer } = await getFollowing(url, basic ? { authorization: basic } : {}, signal);
     if (!answer.ok)
       throw new RuntimeError(
         'image',
         `failed to resolve reference "${this.#reference.canonical}": failed to authorize: failed to fetch ${basic ? 'oauth' : 'anonymous'} token: unexpected status from GET request to ${url}: ${answer.status} ${answer.statusText}`,
       );
     const token = fieldsIn(parsedDocument(await documentOf(answer, 'token'), 'token'));
-    this.#authorization = `Bearer ${textIn(token['token']) || textIn(token['access_token'])}`;
+    const text = textIn(token['token']) || textIn(token['access_token']);
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new RuntimeError('image', `${url.host} gave no token`);
+    this.#authorization = `Bearer ${text}`;
     return true;
   }
 

@@ -1,7 +1,7 @@
 // From a reply to bytes, in the representation that the client accepts.
 
 import type { ApiObject, Kind } from '../../api/api.ts';
-import { asserted } from '../../machinery/parsed.ts';
+import { fieldsIn } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
@@ -138,8 +138,7 @@ export function encodeRaw(
   if (!reply.negotiable || typeof reply.body !== 'string') return reply;
   const { format, pretty } = formatOf(accepted);
   if (format === 'json' && !pretty) return reply;
-  const document = asserted<object>(parseExact(reply.body), 'prepared documents are objects');
-  const encoded = text(reply.code, document, { format, ...(pretty && { pretty }) });
+  const encoded = text(reply.code, fieldsIn(parseExact(reply.body)), { format, ...(pretty && { pretty }) });
   return { ...encoded, contentType: format === 'json' ? reply.contentType : encoded.contentType };
 }
 

@@ -49,7 +49,7 @@ interface Form {
   readonly open: (level: Level) => string;
   readonly comma: string;
   readonly close: (level: Level) => string;
-  /** An entry with its whole value, or only what comes before a long value. */
+  /** An entry with its whole value, or only the text before a long value. */
   entry(level: Level, key: string | undefined, value: unknown): string;
   before(level: Level, key: string | undefined, value: object): string;
 }
@@ -168,7 +168,7 @@ export class TextBody {
     }
   }
 
-  /** With a stack of its own: objects may be thousands of levels deep. */
+  /** With an explicit stack: objects may be thousands of levels deep. */
   *#parts(): Generator<string> {
     const form = this.#form;
     const level = (value: object, depth: number): Level => ({

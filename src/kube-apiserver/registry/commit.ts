@@ -56,8 +56,11 @@ interface Storable {
 /** Bytes that etcd takes in one request. */
 const mostBytes = 1.5 * 2 ** 20;
 
-/** Custom resources are JSON in Kubernetes' etcd too; other kinds are protobuf there, and smaller than here. */
-const isTooLarge = ({ custom }: Kind, { value }: Serialized): boolean => Boolean(custom) && value.length > mostBytes;
+/** The same for kinds that are protobuf in Kubernetes' etcd: its form is smaller, and many patches could add up. */
+const mostBuiltinBytes = 4 * 2 ** 20;
+
+const isTooLarge = ({ custom }: Kind, { value }: Serialized): boolean =>
+  value.length > (custom ? mostBytes : mostBuiltinBytes);
 
 /** Writes one object, and `also` in the same transaction. Undefined when `expected` is not the stored revision. */
 export async function put(
