@@ -30,7 +30,6 @@ export * from './pod.ts';
 export * from './pod-references.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {
-  addUsage,
   claimUsage,
   holdsScope,
   isInScope,
@@ -40,6 +39,7 @@ export {
   scopesOf,
   serviceUsage,
   type Usage,
+  UsageSum,
   usageOfObject,
 } from './resource-usage.ts';
 export { type RestartAction, restartsIn, ruleAction } from './restart-policy.ts';

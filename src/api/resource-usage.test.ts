@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PersistentVolumeClaim, Pod, Service } from './generated/types.ts';
-import { claimUsage, holdsScope, podUsage, serviceUsage } from './resource-usage.ts';
+import { claimUsage, holdsScope, podUsage, serviceUsage, UsageSum } from './resource-usage.ts';
 
 const nowMs = Date.UTC(2026, 0, 1);
 const pods = { group: '', resource: 'pods' };
@@ -113,4 +113,15 @@ describe('a scope', () => {
     const [scopeName, operator] = selector.split(' ');
     expect(holdsScope({ scopeName, operator, values }, resource, object)).toBe(expected);
   });
+});
+
+test('a sum has all names, and the format of the first amount that is not zero', () => {
+  const sum = new UsageSum();
+  for (const usage of [
+    { pods: '1', cpu: '0', memory: '1Gi' },
+    { pods: '1', cpu: '500m' },
+    { cpu: '1500m', memory: '512Mi' },
+  ])
+    sum.add(usage);
+  expect(sum.total()).toEqual({ pods: '2', cpu: '2', memory: '1536Mi' });
 });

@@ -1,7 +1,7 @@
 // The resource usage of a namespace's objects, in the terms of ResourceQuota.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
-import { addQuantities, compareQuantities } from '../machinery/quantity.ts';
+import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from '../machinery/quantity.ts';
 import type {
   Container,
   ContainerStatus,
@@ -114,10 +114,28 @@ export function usageOfObject({ group, resource }: Resource, object: ApiObject, 
   return group === '' && countedByName.has(resource) ? { ...counted, [resource]: '1' } : counted;
 }
 
-/** In place: thousands of objects may each use resources that no other one does. */
-export function addUsage(sum: Usage, usage: Usage): void {
-  for (const [name, value] of Object.entries(usage))
-    sum[name] = Object.hasOwn(sum, name) ? addQuantities(sum[name], value) : value;
+/** The usage of thousands of objects, of which each may use resources that no other one does. */
+export class UsageSum {
+  readonly #amounts = new Map<string, { nanos: bigint; format: Quantity['format'] }>();
+
+  add(usage: Usage): void {
+    for (const [name, value] of Object.entries(usage)) {
+      const { nanos, format } = parseQuantity(value);
+      const sum = this.#amounts.get(name);
+      if (!sum) this.#amounts.set(name, { nanos, format });
+      else {
+        // The first amount that is not zero decides about the format.
+        if (sum.nanos === 0n) sum.format = format;
+        sum.nanos += nanos;
+      }
+    }
+  }
+
+  total(): Usage {
+    const total: Usage = {};
+    for (const [name, sum] of this.#amounts) total[name] = formatQuantity(sum);
+    return total;
+  }
 }
 
 export interface Scope {

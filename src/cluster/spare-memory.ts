@@ -11,8 +11,10 @@ const idleShare = 0.15;
 /** Growth since the last collection, in bytes and as a share, that justifies a pause. */
 const worthBytes = 48 << 20;
 const worthShare = 0.2;
-/** A collection takes about a second for a gigabyte: heaps beyond this are left to V8, which works in small steps. */
-const largestHeapBytes = 768 << 20;
+/** A collection stops all requests, for 200 ms with this much: larger heaps are left to V8, which works in small steps. */
+const largestHeapBytes = 384 << 20;
+/** A thorough collection, which also releases V8's reserved pages, takes three times as long. */
+const largestThoroughBytes = 128 << 20;
 
 export interface MemorySample {
   /** Resident, in bytes. */
@@ -46,8 +48,11 @@ export function collectWhenIdle(clock: Clock): () => void {
   const look = () => {
     if (stopped.signal.aborted) return;
     if (isWorthwhile(sample(), settledBytes)) {
-      collector()();
-      settledBytes = process.memoryUsage.rss();
+      const isThorough = process.memoryUsage().heapTotal <= largestThoroughBytes;
+      collector()(isThorough ? 'last-resort' : 'regular');
+      const { rss, heapTotal } = process.memoryUsage();
+      // After a heap became small, the next look is thorough.
+      settledBytes = isThorough || heapTotal > largestThoroughBytes ? rss : 0;
       sample(); // excludes the time of the collection
     }
     timer = clock.after(periodMs, look, { background: true });
@@ -59,14 +64,15 @@ export function collectWhenIdle(clock: Clock): () => void {
   };
 }
 
-let collect: (() => void) | undefined;
+type Flavor = 'regular' | 'last-resort';
 
-function collector(): () => void {
+let collect: ((flavor: Flavor) => void) | undefined;
+
+function collector(): (flavor: Flavor) => void {
   if (!collect) {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as (options: object) => void;
-    // This kind also releases V8's reserved pages.
-    collect = () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    collect = (flavor) => gc({ type: 'major', execution: 'sync', flavor });
   }
   return collect;
 }

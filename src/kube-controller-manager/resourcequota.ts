@@ -1,9 +1,8 @@
 // Updates the usage of each ResourceQuota. Admission rejects requests that would exceed it.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
-import type { KubeObject, ResourceQuota } from '../api/api.ts';
+import type { KubeObject, Pod, ResourceQuota } from '../api/api.ts';
 import {
-  addUsage,
   claimUsage,
   isInScope,
   isNotFound,
@@ -12,11 +11,12 @@ import {
   scopesOf,
   serviceUsage,
   type Usage,
+  UsageSum,
 } from '../api/api.ts';
 import { type Controller, keyOf, own, type ResourceName, type Tools, type Watch } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { canonicalQuantity, compareQuantities } from '../machinery/quantity.ts';
-import { pause } from '../machinery/time/turn.ts';
+import { isTurnOver, ownTurn, pause } from '../machinery/time/turn.ts';
 import { type DiscoveredResource, discover } from './shared/discovery.ts';
 
 const resyncMs = 300_000;
@@ -91,27 +91,42 @@ const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, st
 async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usage; complete: boolean }> {
   const { lister, clock } = tools;
   const { namespace = '' } = quota.metadata;
-  const sum: Usage = {};
-  const add = async (usage: Usage) => {
-    addUsage(sum, usage);
-    await pause(clock);
-  };
-  for (const pod of lister('pods').list(namespace))
-    if (isInScope(quota, resources.pods, pod)) await add(podUsage(pod, clock.now()));
-  for (const claim of lister('persistentvolumeclaims').list(namespace))
-    if (isInScope(quota, resources.persistentvolumeclaims, claim)) await add(claimUsage(claim));
-  if (scopesOf(quota).length > 0) return { usage: sum, complete: true };
+  const sum = new UsageSum();
+  for (const pod of lister('pods').list(namespace)) {
+    if (isInScope(quota, resources.pods, pod)) sum.add(usageOfPod(pod, clock.now()));
+    if (isTurnOver(clock)) await ownTurn();
+  }
+  for (const claim of lister('persistentvolumeclaims').list(namespace)) {
+    if (isInScope(quota, resources.persistentvolumeclaims, claim)) sum.add(claimUsage(claim));
+    if (isTurnOver(clock)) await ownTurn();
+  }
+  if (scopesOf(quota).length > 0) return { usage: sum.total(), complete: true };
   const count = (resource: (typeof counted)[number]): Usage => {
     const size = String(lister(resource).list(namespace).length);
     const { group } = resources[resource];
     const qualified = `count/${resource}${group && `.${group}`}`;
     return group ? { [qualified]: size } : { [resource]: size, [qualified]: size };
   };
-  for (const service of lister('services').list(namespace)) await add(serviceUsage(service));
-  for (const resource of counted) addUsage(sum, count(resource));
-  const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in sum) && name.startsWith('count/'));
-  if (others.length === 0) return { usage: sum, complete: true };
-  return { usage: { ...(await countOthers(others, namespace, tools)), ...sum }, complete: false };
+  for (const service of lister('services').list(namespace)) {
+    sum.add(serviceUsage(service));
+    if (isTurnOver(clock)) await ownTurn();
+  }
+  for (const resource of counted) sum.add(count(resource));
+  const usage = sum.total();
+  const others = Object.keys(quota.spec.hard ?? {}).filter((name) => !(name in usage) && name.startsWith('count/'));
+  if (others.length === 0) return { usage, complete: true };
+  return { usage: { ...(await countOthers(others, namespace, tools)), ...usage }, complete: false };
+}
+
+/** Each change of a pod causes a recount, and a recount reads all pods. */
+const usages = new WeakMap<Pod, Usage>();
+
+function usageOfPod(pod: Pod, nowMs: number): Usage {
+  // The usage of a pod that is being deleted changes with time.
+  if (pod.metadata.deletionTimestamp) return podUsage(pod, nowMs);
+  let usage = usages.get(pod);
+  if (!usage) usages.set(pod, (usage = podUsage(pod, nowMs)));
+  return usage;
 }
 
 /** Counts objects of other kinds on the server. `names` are count/RESOURCE.GROUP. */
