@@ -12,23 +12,23 @@ const idleShare = 0.15;
 const worthBytes = 48 << 20;
 const worthShare = 0.2;
 /** A collection stops all requests, for 200 ms with this much: larger heaps are left to V8, which works in small steps. */
-const largestHeapBytes = 384 << 20;
+const largestUsedBytes = 384 << 20;
 /** A thorough collection, which also releases V8's reserved pages, takes three times as long. */
-const largestThoroughBytes = 128 << 20;
+const largestThoroughBytes = 160 << 20;
 
 export interface MemorySample {
   /** Resident, in bytes. */
   readonly rss: number;
-  /** V8's heap size in bytes. */
-  readonly heapTotal: number;
+  /** The used part of V8's heap, in bytes. */
+  readonly heapUsed: number;
   /** Of one core, since the last sample. */
   readonly cpuShare: number;
 }
 
 /** Whether to collect now; `settledBytes` was resident after the last time. */
-export const isWorthwhile = ({ rss, heapTotal, cpuShare }: MemorySample, settledBytes: number): boolean =>
+export const isWorthwhile = ({ rss, heapUsed, cpuShare }: MemorySample, settledBytes: number): boolean =>
   cpuShare < idleShare &&
-  heapTotal < largestHeapBytes &&
+  heapUsed < largestUsedBytes &&
   rss - settledBytes > Math.max(worthBytes, settledBytes * worthShare);
 
 /** Checks at intervals until the returned function is called. */
@@ -42,17 +42,17 @@ export function collectWhenIdle(clock: Clock): () => void {
     const elapsedMs = clock.monotonic() - atMs;
     cpu = process.cpuUsage();
     atMs = clock.monotonic();
-    const { rss, heapTotal } = process.memoryUsage();
-    return { rss, heapTotal, cpuShare: (used.user + used.system) / 1000 / Math.max(elapsedMs, 1) };
+    const { rss, heapUsed } = process.memoryUsage();
+    return { rss, heapUsed, cpuShare: (used.user + used.system) / 1000 / Math.max(elapsedMs, 1) };
   };
   const look = () => {
     if (stopped.signal.aborted) return;
     if (isWorthwhile(sample(), settledBytes)) {
-      const isThorough = process.memoryUsage().heapTotal <= largestThoroughBytes;
+      const isThorough = process.memoryUsage().heapUsed <= largestThoroughBytes;
       collector()(isThorough ? 'last-resort' : 'regular');
-      const { rss, heapTotal } = process.memoryUsage();
+      const { rss, heapUsed } = process.memoryUsage();
       // After a heap became small, the next look is thorough.
-      settledBytes = isThorough || heapTotal > largestThoroughBytes ? rss : 0;
+      settledBytes = isThorough || heapUsed > largestThoroughBytes ? rss : 0;
       sample(); // excludes the time of the collection
     }
     timer = clock.after(periodMs, look, { background: true });

@@ -2,8 +2,8 @@
 // before they were scheduled, and those on out-of-service nodes.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
 
-import { ignoreNotFound, isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
-import { type Controller, type Tools, timestamp } from '../client/client.ts';
+import { isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
+import { type Controller, keyOf, type Tools, timestamp } from '../client/client.ts';
 
 const everyMs = 20_000;
 /** A node that vanished may be one that is just being made again. */
@@ -53,15 +53,16 @@ async function collectOutOfService(pods: readonly Pod[], tools: Tools): Promise<
 
 async function collectOrphaned(pods: readonly Pod[], missingSince: Map<string, number>, tools: Tools): Promise<void> {
   const now = tools.clock.monotonic();
-  const missing = new Set<string>();
-  for (const { spec } of pods)
-    if (spec.nodeName && !tools.lister('nodes').get(spec.nodeName)) missing.add(spec.nodeName);
-  for (const name of missingSince.keys()) if (!missing.has(name)) missingSince.delete(name);
+  // Users may create pods that each name another node.
+  const byNode = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
+  const missing = [...byNode.keys()].filter((name) => name && !tools.lister('nodes').get(name));
+  const isMissing = new Set(missing);
+  for (const name of missingSince.keys()) if (!isMissing.has(name)) missingSince.delete(name);
   for (const name of missing) {
     if (!missingSince.has(name)) missingSince.set(name, now);
     if (now - (missingSince.get(name) as number) < quarantineMs || (await exists(name, tools))) continue;
     const message = 'PodGC: node no longer exists';
-    for (const pod of pods) if (pod.spec.nodeName === name) await remove(await disrupt(pod, message, tools), tools);
+    for (const pod of byNode.get(name) ?? []) await remove(await disrupt(pod, message, tools), tools);
   }
 }
 
@@ -95,9 +96,10 @@ async function disrupt(pod: Pod, message: string, { client, clock }: Tools): Pro
     .catch(() => pod);
 }
 
-async function remove(pod: Pod, { client }: Tools): Promise<void> {
+/** A refused deletion does not delay those of other pods. */
+async function remove(pod: Pod, { client, logger }: Tools): Promise<void> {
   const { name, namespace, uid } = pod.metadata;
-  await client
-    .delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } })
-    .catch(ignoreNotFound);
+  await client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } }).catch((error) => {
+    if (!isNotFound(error)) logger.warn('pod not deleted', { pod: keyOf(pod), error: String(error) });
+  });
 }

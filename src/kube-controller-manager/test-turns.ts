@@ -7,10 +7,21 @@ import { systemClock } from '../machinery/time/clock.ts';
 
 type Objects = Readonly<Record<string, readonly unknown[]>>;
 
-/** Reconciles the key once. Returns the bodies of all writes. */
-export async function reconcileOnce(controller: Controller, key: string, objects: Objects): Promise<any[]> {
+/**
+ * Reconciles the key once. Returns the bodies of all writes; those of deletions are names. `refuses` has the names of
+ * patched and deleted objects, and the bodies of others.
+ */
+export async function reconcileOnce(
+  controller: Controller,
+  key: string,
+  objects: Objects,
+  refuses: (subject: any) => boolean = () => false,
+): Promise<any[]> {
   const writes: unknown[] = [];
-  const write = async (_: unknown, ...[body]: unknown[]) => void writes.push(body);
+  const write = async (_: unknown, ...[body]: unknown[]) => {
+    if (refuses(body)) throw new Error('refused');
+    writes.push(body);
+  };
   const lister = (resource: string) => {
     const all = (objects[resource] ?? []) as readonly KubeObject[];
     const inNamespace = (name: string) => all.filter(({ metadata }) => metadata.namespace === name);
@@ -25,10 +36,15 @@ export async function reconcileOnce(controller: Controller, key: string, objects
     };
   };
   const client = {
+    get: async () => ({}),
     create: write,
     update: write,
     delete: write,
-    patch: async (_: unknown, __: unknown, { body }: any) => void writes.push(body),
+    patch: async (_: unknown, name: unknown, { body }: any) => {
+      if (refuses(name)) throw new Error('refused');
+      writes.push(body);
+      return { metadata: name };
+    },
   };
   const tools = { lister, client, clock: systemClock, logger: silentLogger, events: { event() {} } };
   await controller.reconcile(key, tools as unknown as Tools);

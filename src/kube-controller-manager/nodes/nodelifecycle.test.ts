@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
 import { at, startTestCluster, type TestCluster } from '../shared/test-cluster.ts';
+import { reconcileOnce } from '../test-turns.ts';
+import { nodelifecycle } from './nodelifecycle.ts';
 import { startNodes } from './test-nodes.ts';
 
 let cluster: TestCluster;
@@ -87,4 +89,23 @@ test('without heartbeats of any node, no pod is evicted', async () => {
   await nodes.pass(600);
   expect((await node('n0')).status.conditions?.[0].status).toBe('Unknown');
   expect((await client.list('pods')).items.every((pod) => pod.metadata.deletionTimestamp === undefined)).toBe(true);
+});
+
+test('a refused status of a pod, or refused taints of a node, do not delay others', async () => {
+  const conditions = [{ type: 'Ready', status: 'False' }];
+  const nodes = ['n0', 'n1', 'n2'].map((name) => ({ metadata: { name }, spec: {}, status: { conditions } }));
+  const pods = ['p0', 'p1', 'p2'].map((name, i) => ({
+    metadata: { namespace: 'x', name },
+    spec: { nodeName: `n${i}` },
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  }));
+  const ready = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6'].map((name) => ({
+    metadata: { name },
+    spec: {},
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  }));
+  const tried: string[] = [];
+  const refuses = ({ name }: { name: string }) => tried.push(name) > 0 && (name === 'p0' || name === 'n0');
+  await reconcileOnce(nodelifecycle(), ' monitor', { nodes: [...nodes, ...ready], pods, leases: [] }, refuses);
+  expect(tried).toEqual(['p0', 'p1', 'p2', 'n0']);
 });

@@ -12,7 +12,7 @@ import {
   type Pod,
   type Taint,
 } from '../../api/api.ts';
-import { type Controller, own, type Tools, timestamp } from '../../client/client.ts';
+import { type Controller, keyOf, own, settleEach, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { notReadyTaint, unreachableTaint, withConditionTaints, withNoExecute } from './taints.ts';
 import { NodeZones, zoneOf } from './zones.ts';
@@ -95,7 +95,9 @@ class NodeHealth {
       this.#blind = true;
       await Promise.all(
         looked.map((node) =>
-          writeTaints(node, withNoExecute(node, undefined, tools.clock.now()), tools).catch(leaveToNextLook),
+          writeTaints(node, withNoExecute(node, undefined, tools.clock.now()), tools).catch(
+            leaveToNextLook(node, tools),
+          ),
         ),
       );
       return;
@@ -178,13 +180,15 @@ class NodeHealth {
     );
     // Removing a taint, or changing its reason, is free; the first taint evicts pods, and is rate-limited.
     if (key && !isTainted && !this.#zones.mayEvict(zoneOf(node), tools.clock.monotonic())) return;
-    await writeTaints(node, taints, tools).catch(leaveToNextLook);
+    await writeTaints(node, taints, tools).catch(leaveToNextLook(node, tools));
   }
 }
 
-function leaveToNextLook(error: unknown): void {
-  if (!isConflict(error)) throw error;
-}
+/** A refused write does not delay the look at other nodes. */
+const leaveToNextLook =
+  ({ metadata: { name: node } }: Node, { logger }: Tools) =>
+  (error: unknown): void =>
+    logger[isConflict(error) ? 'debug' : 'warn']('taints not written', { node, error: String(error) });
 
 const isNodeReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
 
@@ -210,19 +214,22 @@ function unknownCondition(node: Node, type: string, nowMs: number): NodeConditio
 }
 
 /** Services must not send traffic to pods of an unreachable node. */
-async function markPodsNotReady(node: Node, { lister, client, clock, events }: Tools): Promise<void> {
-  for (const pod of lister('pods').by(byNode, node.metadata.name)) {
-    const ready = conditionOf(pod, 'Ready');
-    if (ready?.status !== 'True') continue;
+async function markPodsNotReady(node: Node, { lister, client, clock, events, logger }: Tools): Promise<void> {
+  const ready = lister('pods')
+    .by(byNode, node.metadata.name)
+    .filter((pod) => conditionOf(pod, 'Ready')?.status === 'True');
+  await settleEach(ready, async (pod) => {
     const { name, namespace } = pod.metadata;
     const body = {
       status: { conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: timestamp(clock.now()) }] },
     };
     await client
       .patch('pods', { name, namespace }, { type: 'strategic', body }, { subresource: 'status' })
-      .catch(ignoreNotFound);
+      .catch((error) => {
+        if (!isNotFound(error)) logger.warn('pod not marked as not ready', { pod: keyOf(pod), error: String(error) });
+      });
     events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
-  }
+  });
 }
 
 /** Taints have no merge key: a write must not overwrite another's. Throws a Conflict if it would. */
