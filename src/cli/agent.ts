@@ -3,7 +3,7 @@ import { type DataDirectory, runningProcess } from '../cluster/data-directory.ts
 import { startInBackground } from './background.ts';
 import { type JoinOptions, joinRequestOf } from './join-options.ts';
 import { CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
-import { checkMachine } from './up.ts';
+import { checkMachine, ensurePrograms } from './up.ts';
 import { settingsOf } from './up-options.ts';
 
 export interface AgentOptions extends ClusterOptions, JoinOptions {
@@ -17,8 +17,7 @@ export async function agent(options: AgentOptions): Promise<void> {
   const config = configOf(options, directory);
   checkMachine(config.node);
   const running = await runningProcess(directory);
-  if (config.node.runtime === 'native' && !running?.address)
-    await (await import('./oci-runtime.ts')).ensureOciRuntime(config.node.ociRuntime, options.output === 'json');
+  if (!running?.address) await ensurePrograms(config.node, options.output === 'json');
   if (options.foreground) return (await import('./run-agent.ts')).runInForeground(config);
   const beginMs = performance.now();
   const json = options.output === 'json';

@@ -22,9 +22,8 @@ export async function up(options: UpOptions, server?: ServerRequest): Promise<vo
   const config = configOf(options, directory, server);
   checkMachine(config);
   const running = await runningProcess(directory);
-  const needsRuntime = config.runtime === 'native' && config.components.includes('kubelet');
-  if (needsRuntime && !running?.address)
-    await (await import('./oci-runtime.ts')).ensureOciRuntime(config.ociRuntime, options.output === 'json');
+  if (config.components.includes('kubelet') && !running?.address)
+    await ensurePrograms(config, options.output === 'json');
   if (options.foreground) return (await import('./run-cluster.ts')).runInForeground(config);
   const beginMs = performance.now();
   const info = running?.address
@@ -48,6 +47,15 @@ function configOf(options: UpOptions, directory: DataDirectory, server: ServerRe
   } catch (error) {
     throw error instanceof SettingError ? new CliError(error.message, 2) : error;
   }
+}
+
+/** The programs that real containers need on this machine. Throws CliError with the remedy. */
+export async function ensurePrograms(
+  { runtime, ociRuntime }: Pick<ClusterConfig, 'runtime' | 'ociRuntime'>,
+  quiet: boolean,
+): Promise<void> {
+  if (runtime === 'native') await (await import('./oci-runtime.ts')).ensureOciRuntime(ociRuntime, quiet);
+  if (runtime !== 'simulated') await (await import('./network-programs.ts')).ensureNetworkPrograms(quiet);
 }
 
 /** Throws CliError when this machine cannot run real containers, with the way out. */

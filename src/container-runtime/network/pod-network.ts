@@ -7,6 +7,7 @@ import { must } from '../../machinery/must.ts';
 import { quote, run } from '../processes/process.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { type HostPortForward, hostPortRules } from './host-port-rules.ts';
+import { masquerade, stopMasquerade } from './masquerade.ts';
 import { PodAddresses } from './pod-addresses.ts';
 
 export interface PodNetworkOptions {
@@ -110,26 +111,19 @@ export class PodNetwork {
   /** Removes bridge and rules. */
   async destroy(): Promise<void> {
     await this.#host('ip', ['link', 'del', 'dev', this.#options.bridge]);
-    if (!existsSync('/usr/sbin/nft')) return;
-    for (const table of [this.#table, this.#portTable]) await this.#host('nft', ['delete', 'table', 'inet', table]);
+    await stopMasquerade(this.#host.bind(this), this.#options.bridge);
+    if (existsSync('/usr/sbin/nft')) await this.#host('nft', ['delete', 'table', 'inet', this.#portTable]);
   }
 
   get #portTable(): string {
-    return `${this.#table}-host-ports`;
+    return `coracle-${this.#options.bridge}-host-ports`;
   }
 
-  get #table(): string {
-    return `coracle-${this.#options.bridge}`;
-  }
-
-  async #masquerade(cidrs: readonly string[]): Promise<void> {
-    if (!existsSync('/usr/sbin/nft')) {
-      this.#options.logger.info('nft is not installed: pods reach only this machine and each other');
-      return;
-    }
-    const script = masqueradeRules(this.#table, this.#options.bridge, cidrs, this.#options.clusterCidrs ?? []);
-    const { code, stderr } = await this.#host('nft', ['-f', '-'], script);
-    if (code !== 0) this.#options.logger.warn('cannot masquerade pod traffic', { reason: stderr.trim() });
+  async #masquerade(pods: readonly string[]): Promise<void> {
+    const { bridge, clusterCidrs = [], logger } = this.#options;
+    const host = this.#host.bind(this);
+    const problem = await masquerade(host, { bridge, pods, cluster: clusterCidrs });
+    if (problem !== undefined) logger.warn('pods reach only this machine and each other', { reason: problem });
   }
 
   #host(command: string, args: readonly string[], input?: string) {
@@ -141,31 +135,6 @@ export class PodNetwork {
     const { code, stderr } = await this.#host(command, args, input);
     if (code !== 0) throw new RuntimeError('sandbox', `${command} ${args.join(' ')}: ${stderr.trim()}`);
   }
-}
-
-/** In one transaction: masquerades pods' packets to destinations outside of the cluster. */
-function masqueradeRules(table: string, bridge: string, pods: readonly string[], cluster: readonly string[]): string {
-  const rules = [4, 6].flatMap((family) => {
-    const ofFamily = (cidr: string) => cidr.includes(':') === (family === 6);
-    const [ip, multicast] = family === 6 ? ['ip6', 'ff00::/8'] : ['ip', '224.0.0.0/4'];
-    // One rule for each: an interval set must not overlap, and a cluster's range holds those of its nodes.
-    const inside = [...new Set([...pods, ...cluster].filter(ofFamily)), multicast];
-    return pods
-      .filter(ofFamily)
-      .flatMap((cidr) => [
-        ...inside.map((destination) => `${ip} saddr ${cidr} ${ip} daddr ${destination} return`),
-        `${ip} saddr ${cidr} oifname != "${bridge}" masquerade`,
-      ]);
-  });
-  return `add table inet ${table}
-delete table inet ${table}
-table inet ${table} {
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    ${rules.join('\n    ')}
-  }
-}
-`;
 }
 
 function mtuOfDefaultRoute(): number {
