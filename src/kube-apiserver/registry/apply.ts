@@ -15,7 +15,8 @@ import type { Written } from './commit.ts';
 import { createObject } from './create.ts';
 import { resetFields } from './field-owners.ts';
 import type { Target } from './operation.ts';
-import { decodePatched, goType, type PatchContent } from './patch.ts';
+import { decodePatched, type PatchContent } from './patch.ts';
+import { goType } from './patching.ts';
 import { checkNamespace, matchName } from './target.ts';
 import { replaceObject, replyOf } from './update.ts';
 

@@ -1,35 +1,20 @@
 // Patches in JSON, as a merge and as a strategic merge; apply.ts has the fourth form. https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 
-import {
-  ApiError,
-  type ApiObject,
-  badRequest,
-  duplicateFaults,
-  type Kind,
-  parseJson,
-  type ReadText,
-  unsupportedMediaType,
-} from '../../api/api.ts';
-import { isFields } from '../../machinery/parsed.ts';
-import { applyingJsonPatch, mostOperations } from '../../machinery/patches/json-patch.ts';
-import { applyMergePatch } from '../../machinery/patches/merge-patch.ts';
-import { PatchError } from '../../machinery/patches/patch-error.ts';
-import { applyStrategicMergePatch } from '../../machinery/patches/strategic-merge-patch.ts';
-import { isTooDeep } from '../../machinery/text/depth.ts';
-import { goFormat } from '../../machinery/text/go-format.ts';
-import type { Body } from '../body.ts';
-import { breathe, inSteps, type Work } from '../heavy.ts';
+import { ApiError, type ApiObject, type Kind, unsupportedMediaType } from '../../api/api.ts';
+import { must } from '../../machinery/must.ts';
+import { breathe, inSteps, isLarge } from '../heavy.ts';
 import type { Reply } from '../reply.ts';
-import { failure, plainError, unsupportedPatch } from '../status.ts';
-import { parsed } from '../threads/parsing.ts';
+import { failure, unsupportedPatch } from '../status.ts';
+import { patchElsewhere } from '../threads/large-objects.ts';
 import { decodeValue } from './codec.ts';
 import type { WriteContent } from './create.ts';
 import type { Operation, Target } from './operation.ts';
+import { checkPatch, type Patched, type PatchForm, patching, readPatch } from './patching.ts';
 import { checkNamespace, matchName } from './target.ts';
 import { replaceObject, replyOf } from './update.ts';
 import type { WriteOptions } from './write-options.ts';
 
-type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+type PatchType = PatchForm | 'apply';
 
 const mediaTypes: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',
@@ -57,123 +42,34 @@ export async function patch(target: Target, content: PatchContent): Promise<Repl
   const change = await patchOf(target, content, target.kind);
   const result = await replaceObject(target, content.options, {
     make: async (live) => {
-      const patched = await change(live);
+      const { document, ...patched } = await change(live);
       await breathe(target.work);
-      return decodePatched(target, content.options, patched, change);
+      return decodePatched(target, content.options, document, patched);
     },
     isPatched: true,
   });
   return replyOf(target, result);
 }
 
-/** A function from a live object to a new document. */
-interface Change {
-  (live: ApiObject): object | Promise<object>;
-  /** The patch in errors; undefined: errors show the patched document. */
-  readonly shown?: string;
-  /** Faults that strict field validation refuses. */
-  readonly faults?: readonly string[];
-}
+/** From a live object to a new document. */
+type Change = (live: ApiObject) => Promise<Patched>;
+
+/** Characters of a patch that another thread reads. */
+const largeText = 256 << 10;
 
 /** The patch as a function from a live object to a new document. `kind` is the document's. */
 export async function patchOf({ work }: Operation, { type, body }: PatchContent, kind: Kind): Promise<Change> {
-  const read = body && 'bytes' in body ? await parsed(body.bytes.toString(), 'json') : undefined;
+  if (type === 'apply') throw new Error('apply.ts has applied configurations');
+  const text = body && 'bytes' in body ? body.bytes.toString() : undefined;
+  const isLong = text !== undefined && text.length >= largeText;
   await breathe(work);
-  const { value, faults } = parsePatch(body, type, read);
-  if (type === 'json') return jsonPatch(work, value, faults);
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw badRequest(
-      `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
-    );
-  return type === 'merge'
-    ? Object.assign((live: ApiObject) => applyMergePatch(live, value) as object, { faults })
-    : strategicPatch(kind, value, faults);
-}
-
-const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
-
-function jsonPatch(work: Work, value: unknown, faults: readonly string[]): Change {
-  if (!Array.isArray(value))
-    throw badRequest(
-      `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`,
-    );
-  if (value.length > mostOperations)
-    throw failure(
-      413,
-      'RequestEntityTooLarge',
-      `The allowed maximum operations in a JSON patch is ${mostOperations}, got ${value.length}`,
-    );
-  for (const operation of value) checkOperation(operation);
-  const unknown = value.flatMap((operation, index) => unknownParts(operation, index));
-  const change: Change = async (live) => {
-    const patched = await inSteps(work, applyingJsonPatch(live, value)).catch(refusing(rejected));
-    // Moves and copies can nest an object deeper than any request body.
-    if (isTooDeep(patched)) throw rejected();
-    return patched;
-  };
-  return Object.assign(change, { faults: [...faults, ...unknown].map((fault) => `json patch ${fault}`) });
-}
-
-function strategicPatch({ schema }: Kind, value: object, faults: readonly string[]): Change {
-  const change: Change = (live) =>
-    attempt(
-      () => applyStrategicMergePatch(live, value, schema),
-      ({ kind, message }) =>
-        kind === 'schema' ? plainError(message) : kind === 'malformed' ? badRequest(message) : rejected(),
-    );
-  return Object.assign(change, { shown: goFormat(value), faults });
-}
-
-const unknownParts = (operation: object, index: number): string[] =>
-  Object.keys(operation)
-    .filter((field) => !['op', 'path', 'from', 'value'].includes(field))
-    .map((field) => `unknown field ${JSON.stringify(`[${index}].${field}`)}`);
-
-/** The shape of one operation, in the words of Go's decoder. */
-function checkOperation(operation: unknown): void {
-  const cannot = (value: unknown, target: string) =>
-    badRequest(`error decoding patch: json: cannot unmarshal ${goType(value)} into Go ${target}`);
-  if (!isFields(operation)) throw cannot(operation, 'value of type handlers.jsonPatchOp');
-  for (const field of ['op', 'path', 'from'] as const) {
-    const value = operation[field];
-    if (value !== undefined && value !== null && typeof value !== 'string')
-      throw cannot(value, `struct field jsonPatchOp.${field} of type string`);
-  }
-}
-
-function attempt<T>(change: () => T, refuse: (error: PatchError) => ApiError): T {
-  try {
-    return change();
-  } catch (error) {
-    return refusing(refuse)(error);
-  }
-}
-
-const refusing =
-  (refuse: (error: PatchError) => ApiError) =>
-  (error: unknown): never => {
-    throw error instanceof PatchError ? refuse(error) : error;
-  };
-
-export function goType(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  if (typeof value === 'bigint') return 'number';
-  return value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
-}
-
-function parsePatch(
-  body: Body | undefined,
-  type: PatchType,
-  read: ReadText = () => parseJson(''),
-): { value: unknown; faults: readonly string[] } {
-  if (body && 'object' in body) return { value: body.object, faults: [] };
-  try {
-    const { value, duplicates } = read();
-    return { value, faults: duplicateFaults(duplicates) };
-  } catch (error) {
-    const { message } = error as Error;
-    throw badRequest(type === 'strategic' ? message : `error decoding patch: ${message}`);
-  }
+  const value = body && 'object' in body ? { value: body.object, faults: [] } : undefined;
+  const read = value ?? (isLong ? undefined : readPatch(text, type));
+  if (read) checkPatch(type, read.value);
+  return async (live) =>
+    text !== undefined && (!read || isLarge(work))
+      ? patchElsewhere(kind, type, text, live)
+      : inSteps(work, patching(type, must(read, 'a short patch'), live, kind.schema));
 }
 
 /** The patched document as an object. A mismatch with its kind is a fault of the patch. */
@@ -181,7 +77,7 @@ export function decodePatched(
   target: Target,
   options: WriteOptions,
   document: Partial<ApiObject>,
-  { shown, faults }: Pick<Change, 'shown' | 'faults'> = {},
+  { shown, faults }: Partial<Patched> = {},
 ): ApiObject {
   let object: ApiObject;
   try {

@@ -4,6 +4,7 @@
 import { type ApiObject, internalError, invalid, type Kind, methodNotAllowed, type Scale } from '../../api/api.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
+import { breathe } from '../heavy.ts';
 import { applyTo } from '../registry/apply.ts';
 import { decodeShape, decodeValue, served } from '../registry/codec.ts';
 import type { WriteContent } from '../registry/create.ts';
@@ -98,7 +99,9 @@ async function patch(target: Target, content: PatchContent): Promise<Reply> {
   const { options } = content;
   const change = await patchOf(target, content, scaleKind);
   return write(target, options, async (live) => {
-    const next = decodeValue(target, scaleKind, await change(scaleOf(target.kind, live)), options);
+    const { document } = await change(scaleOf(target.kind, live));
+    await breathe(target.work);
+    const next = decodeValue(target, scaleKind, document, options);
     check(target, next as Scale);
     return next;
   });

@@ -1,7 +1,7 @@
 // Processes large objects in another thread: validation and field ownership visit every field, so that one object may
 // take a second. `api` and `machinery` are pure, so the thread only needs the objects.
 
-import { ApiError, type ApiObject, type FieldError, internalError, type Kind } from '../../api/api.ts';
+import { ApiError, type ApiObject, type FieldError, internalError, type Kind, tooLarge } from '../../api/api.ts';
 import {
   type ApplyConflict,
   ApplyConflicts,
@@ -10,6 +10,7 @@ import {
 } from '../../machinery/fields/managed-fields.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
+import type { Patched, PatchForm } from '../registry/patching.ts';
 import { TaskThread } from './task-thread.ts';
 
 /** A write without its JSON parts and the parts that the thread has. */
@@ -18,14 +19,15 @@ export type Ownership = Omit<Write, 'live' | 'schema'>;
 export type Work =
   | { readonly type: 'validate'; readonly subresource: string }
   | { readonly type: 'track'; readonly write: Ownership }
-  | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } };
+  | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } }
+  | { readonly type: 'patch'; readonly form: PatchForm };
 
 export interface Task {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
   readonly work: Work;
-  /** JSON of the new object or the applied one, and of the one that it replaces. */
+  /** JSON of the new object, the applied one or the patch, and of the one that it replaces. */
   readonly next: string;
   readonly live?: string;
   /** The definition of a custom resource, and its JSON if the thread lacks it. */
@@ -83,6 +85,23 @@ export async function applyElsewhere(
   { live, applied, schema: _, ...write }: Large & { readonly applied: ApiObject; readonly force: boolean },
 ): Promise<ApiObject> {
   return made<{ object: ApiObject }>(await answerTo(kind, { type: 'apply', write }, applied, live)).object;
+}
+
+/** A result beyond this size is refused here: it can never be stored, and takes long to decode. */
+const mostPatchedBytes = 6 << 20;
+
+/** As `patching`, of a patch that is still a text. */
+export async function patchElsewhere(
+  { group, version, resource }: Kind,
+  form: PatchForm,
+  text: string,
+  live: ApiObject,
+): Promise<Patched> {
+  const work = { type: 'patch', form } as const;
+  const answer = await thread.run({ group, version, resource, work, next: text, live: JSON.stringify(live) });
+  if (answer.type === 'made' && answer.json.length > mostPatchedBytes)
+    throw tooLarge('Request entity too large: the patch makes an object that is too large');
+  return made<Patched>(answer);
 }
 
 async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject | undefined): Promise<Answer> {

@@ -12,9 +12,12 @@ import {
   mostFaults,
 } from '../../api/api.ts';
 import { ApplyConflicts, applyConfiguration, updateManagedFields } from '../../machinery/fields/managed-fields.ts';
+import { must } from '../../machinery/must.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
+import { finish } from '../../machinery/time/steps.ts';
+import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/patching.ts';
 import type { Answer, Task } from './large-objects.ts';
 
 /** Cached definitions. */
@@ -31,7 +34,18 @@ function kindsOf({ definition, definitionText }: Task): readonly Kind[] | undefi
   return kinds;
 }
 
+/** Only built-in kinds have schemas with merge keys. */
+function patched({ group, version, resource, next, live }: Task, form: PatchForm): Patched {
+  const kind = builtinKinds().find(
+    (one) => one.group === group && one.version === version && one.resource === resource,
+  );
+  const read = readPatch(next, form);
+  checkPatch(form, read.value);
+  return finish(patching(form, read, parseExact(must(live, 'the object')) as ApiObject, kind?.schema ?? {}));
+}
+
 function answerOf(task: Task): Answer {
+  if (task.work.type === 'patch') return made(patched(task, task.work.form));
   const kinds = kindsOf(task);
   if (!kinds) return { type: 'unknown definition' };
   const { group, version, resource, work } = task;
