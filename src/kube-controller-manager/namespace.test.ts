@@ -46,3 +46,19 @@ test('a namespace remains while a group version cannot be discovered', async () 
     }),
   );
 });
+
+test('content of several pages is counted whole, and its finalizers are named up to a limit', async () => {
+  await client.create('namespaces', { metadata: { name: 'team' } });
+  await clock.settle();
+  for (let i = 0; i < 1_100; i++) {
+    const finalizers = [`test.io/hold-${String(i % 150).padStart(3, '0')}`];
+    await client.create('configmaps', { metadata: { name: `c-${i}`, namespace: 'team', finalizers } });
+  }
+  await client.delete('namespaces', { name: 'team' });
+  await clock.advance(1000);
+  const { conditions } = (await client.get('namespaces', { name: 'team' })).status;
+  const messages = conditions?.filter((condition) => condition.status === 'True').map(({ message }) => message ?? '');
+  expect(messages?.[0]).toBe('Some resources are remaining: configmaps. has 1100 resource instances');
+  expect(messages?.[1]).toMatch(/: test.io\/hold-000 in 8 resource instances, .*, 50 more$/);
+  expect(messages?.[1].split(', ')).toHaveLength(101);
+});

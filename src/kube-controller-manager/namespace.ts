@@ -9,6 +9,10 @@ import { type DiscoveredResource, type Discovery, discover } from './shared/disc
 const finalizer = 'kubernetes';
 /** Retry interval for content that remains, such as an object with finalizers. */
 const retryMs = 5_000;
+/** client-go's size of pages. */
+const pageSize = 500;
+/** Users choose the names of finalizers, and how many there are. */
+const namedFinalizers = 100;
 
 export const namespace: Controller = {
   name: 'namespace',
@@ -67,23 +71,38 @@ async function empty(namespace: string, tools: Tools): Promise<Content> {
 
 async function emptyOf(resource: DiscoveredResource, namespace: string, content: Content, { client, clock }: Tools) {
   try {
-    const before = (await client.list(resource, { namespace })).items;
-    if (before.length === 0) return;
+    if ((await client.list(resource, { namespace, limit: 1 })).items.length === 0) return;
     const gentle = { propagationPolicy: 'Background' as const };
     if (resource.verbs.includes('deletecollection')) await client.deleteCollection(resource, { namespace }, gentle);
     else
-      for (const { metadata } of before)
-        await client.delete(resource, { namespace, name: metadata.name }, gentle).catch(ignoreNotFound);
-    const left = (await client.list(resource, { namespace })).items;
-    if (left.length > 0) note(resource, left, content, clock.now());
+      for await (const page of pagesOf(resource, namespace, client))
+        for (const { metadata } of page)
+          await client.delete(resource, { namespace, name: metadata.name }, gentle).catch(ignoreNotFound);
+    for await (const left of pagesOf(resource, namespace, client))
+      if (left.length > 0) note(resource, left, content, clock.now());
   } catch (error) {
     if (isApiError(error) && (error.code === 404 || error.code === 405)) return;
     content.failures.push((error as Error).message);
   }
 }
 
+/** A namespace may have more objects than fit in memory at once. */
+async function* pagesOf(
+  resource: DiscoveredResource,
+  namespace: string,
+  client: Tools['client'],
+): AsyncGenerator<readonly KubeObject[]> {
+  let next: string | undefined;
+  do {
+    const page = await client.list(resource, { namespace, limit: pageSize, ...(next && { continue: next }) });
+    yield page.items;
+    next = page.continue;
+  } while (next);
+}
+
 function note(resource: DiscoveredResource, left: readonly KubeObject[], content: Content, nowMs: number): void {
-  content.remaining.set(`${resource.resource}.${resource.group}`, left.length);
+  const name = `${resource.resource}.${resource.group}`;
+  content.remaining.set(name, (content.remaining.get(name) ?? 0) + left.length);
   let waitMs = retryMs;
   for (const { metadata } of left) {
     for (const name of metadata.finalizers ?? []) content.finalizers.set(name, (content.finalizers.get(name) ?? 0) + 1);
@@ -112,6 +131,7 @@ function conditionsOf({
     .join(', ');
   const left = [...remaining].sort().map(([resource, count]) => `${resource} has ${count} resource instances`);
   const held = [...finalizers].sort().map(([name, count]) => `${name} in ${count} resource instances`);
+  if (held.length > namedFinalizers) held.splice(namedFinalizers, held.length, `${held.length - namedFinalizers} more`);
   return [
     condition(
       'NamespaceDeletionDiscoveryFailure',

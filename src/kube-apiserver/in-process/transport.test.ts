@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { longestTurn } from '../../machinery/time/test-turn.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
 import { startTestServer } from '../testing/test-server.ts';
+import { inProcess } from './transport.ts';
 
 test('many requests one after the other leave turns of the event loop to others', async () => {
   const server = await startTestServer();
@@ -32,3 +34,23 @@ test('many requests at once leave turns of the event loop to others', async () =
     await server.stop();
   }
 });
+
+test('a list of many objects that are still to be parsed leaves turns to others', async () => {
+  const server = await startTestServer();
+  try {
+    const path = '/api/v1/namespaces/default/configmaps';
+    const data = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`k${i}`, 'v']));
+    for (let i = 0; i < 300; i++) await server.call('POST', path, { metadata: { name: `c-${i}` }, data });
+    const kind = server.server.kinds.byResource('', 'v1', 'configmaps')!;
+    const cache = await cacheOf(server.server, kind);
+    for (let i = 0; i < 300; i++) cache.get(keyOf(kind, 'default', `c-${i}`))!.forgetObject();
+    const transport = inProcess(server.server, { name: 'someone', groups: ['system:masters'] });
+    let found: any;
+    const list = async () => (found = await transport.send({ method: 'GET', path, query: {} }));
+    const waitMs = await longestTurn(list);
+    expect(found.body.items).toHaveLength(300);
+    expect(waitMs).toBeLessThan(250);
+  } finally {
+    await server.stop();
+  }
+}, 20_000);

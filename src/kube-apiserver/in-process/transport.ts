@@ -4,7 +4,7 @@ import type { KubeObject, Status } from '../../api/api.ts';
 import type { Transport, TransportRequest, TransportResponse, WatchEvent } from '../../client/client.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { TurnGate } from '../../machinery/time/turn.ts';
+import { isTurnOver, ownTurn, TurnGate } from '../../machinery/time/turn.ts';
 import { listObject } from '../http/encode.ts';
 import { run } from '../pipeline.ts';
 import { served } from '../registry/codec.ts';
@@ -83,7 +83,7 @@ async function responseOf(
     case 'object':
       return { code: reply.code, body: reply.object };
     case 'list':
-      return { code: reply.code, body: sharedList(reply) };
+      return { code: reply.code, body: await sharedList(reply, server.clock) };
     case 'watch':
       return { code: reply.code, events: eventsOf(reply, signal) };
     case 'raw':
@@ -95,13 +95,18 @@ async function responseOf(
   }
 }
 
-/** The items are the cache's objects: shared, immutable, with kind and apiVersion. */
-function sharedList({ kind, items, metadata }: ListReply): object {
+/** The items are the cache's objects: shared, immutable, with kind and apiVersion. Some are still to be parsed. */
+async function sharedList({ kind, items, metadata }: ListReply, clock: Clock): Promise<object> {
   const { kind: listKind, apiVersion } = listObject({ type: 'list', code: 200, kind, items: [], metadata }) as {
     kind: string;
     apiVersion: string;
   };
-  return { kind: listKind, apiVersion, metadata, items: items.map((item) => served(kind, item)) };
+  const objects: object[] = [];
+  for (const item of items) {
+    objects.push(served(kind, item));
+    if (isTurnOver(clock)) await ownTurn();
+  }
+  return { kind: listKind, apiVersion, metadata, items: objects };
 }
 
 async function rawBody(
