@@ -133,6 +133,22 @@ test('columns that descend again and again', async () => {
   await isBounded(200, () => server.send('GET', path, undefined, '', { accept }));
 });
 
+test('a definition of forty thousand fields', async () => {
+  const properties = Object.fromEntries(many(40_000, (i) => [`p${i}`, { type: 'string' }]));
+  let last = { path: '', kind: '' };
+  await isBounded(200, async () => {
+    last = await define({ type: 'object', properties });
+    return server.send('GET', last.path);
+  });
+  for (const path of ['/openapi/v2', `/openapi/v3/apis/${group}/v1`])
+    await isBounded(200, async () => {
+      // Each change makes the documents anew.
+      await define({ type: 'string' });
+      return server.send('GET', path);
+    });
+  await isBounded(201, () => server.send('POST', `${last.path}?dryRun=All`, wholeOf(last.kind, { p1: 'x' })));
+});
+
 test('the index of thousands of versions', async () => {
   const schema = { openAPIV3Schema: { type: 'object' } };
   const versions = many(1_000, (i) => ({ name: `v${i + 1}`, served: true, storage: i === 0, schema }));

@@ -13,6 +13,7 @@ export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export * from './conditions.ts';
 export * from './csi-volumes.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
+export { convertingSchemas } from './custom/schema.ts';
 export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';

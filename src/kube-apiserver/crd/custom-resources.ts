@@ -7,6 +7,7 @@ import {
   type CustomResourceDefinition,
   cleanupFinalizer,
   conditionOf,
+  convertingSchemas,
   customKinds,
   ignoreNotFound,
   isNotFound,
@@ -14,6 +15,7 @@ import {
 } from '../../api/api.ts';
 import { type Client, createClient } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
+import { finishInTurns } from '../../machinery/time/steps.ts';
 import { inProcess } from '../in-process/transport.ts';
 import { celMetrics } from '../metrics/cel-metrics.ts';
 import { deleteObject } from '../registry/delete.ts';
@@ -128,7 +130,10 @@ class CustomResources {
     const status = statusOf(crd, others, this.#server.clock.now());
     // Clients use a definition as soon as it is established: serve it first.
     const accepted = { ...crd, status };
-    if (isTrue(accepted, 'Established')) this.#serve(accepted);
+    if (isTrue(accepted, 'Established')) {
+      if (!this.#isServed(accepted)) await finishInTurns(convertingSchemas(accepted));
+      this.#serve(accepted);
+    }
     if (JSON.stringify(status) === JSON.stringify(crd.status)) return;
     await this.#writeStatus(crd, () => status);
     // Names may have been given up.
@@ -154,16 +159,20 @@ class CustomResources {
     });
   }
 
+  #isServed(crd: CustomResourceDefinition & ApiObject): boolean {
+    const served = this.#served.get(crd.metadata.name ?? '');
+    return !!served?.isOpen && deepEqual(servedParts(served.crd), servedParts(crd));
+  }
+
   #serve(crd: CustomResourceDefinition & ApiObject): void {
     const name = crd.metadata.name ?? '';
-    const served = this.#served.get(name);
-    if (served?.isOpen && deepEqual(servedParts(served.crd), servedParts(crd))) {
+    if (this.#isServed(crd)) {
       // The next comparison is one of the same objects: a change of one definition looks at all of its group.
       this.#served.set(name, { crd, isOpen: true });
       return;
     }
     const { kinds } = this.#server;
-    const isChange = served !== undefined;
+    const isChange = this.#served.has(name);
     if (isChange) kinds.remove(crd.spec.group, crd.spec.names.plural);
     this.#served.set(name, { crd, isOpen: true });
     kinds.add(...this.#kindsOf(crd));
@@ -196,6 +205,7 @@ class CustomResources {
     if (![completed, neverEstablished].includes(conditionOf(crd, 'Terminating')?.reason ?? ''))
       await this.#terminating(crd, 'True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
     if (isTrue(crd, 'Established')) {
+      await finishInTurns(convertingSchemas(crd));
       const [kind] = this.#kindsOf(crd);
       this.#closeToNew(crd);
       if (kind && !(await this.#deleteAll(kind, crd))) return;

@@ -2,6 +2,7 @@
 // alternatives and no nulls, and kubectl accepts any value in a field without a type.
 
 import type { JSONSchemaProps, Kind } from '../../api/api.ts';
+import { finish, finishInTurns, type Steps } from '../../machinery/time/steps.ts';
 import { type OpenApiVersion, reference } from './openapi-schema.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -55,9 +56,11 @@ export function publishedSchema(kind: Kind, version: OpenApiVersion): object {
   const extensions = extensionsOf(kind, [{ group, kind: kind.kind, version: kind.version }]);
   const keepsAll = version === 2 && openApi?.['x-kubernetes-preserve-unknown-fields'];
   if (!openApi || keepsAll) return { type: 'object', ...extensions };
-  const own = publish(openApi, version);
+  const own = takePrepared(kind, version) ?? finish(publishing(openApi, version));
   const metadata = described('ObjectMeta', version, metadataText);
-  return { ...own, properties: { ...own.properties, ...typeFields, metadata }, ...extensions };
+  // It is fresh, and may be long.
+  own.properties = Object.assign(own.properties ?? {}, typeFields, { metadata });
+  return Object.assign(own, extensions);
 }
 
 export function publishedList(kind: Kind, itemName: string, version: OpenApiVersion): object {
@@ -76,14 +79,40 @@ export function publishedList(kind: Kind, itemName: string, version: OpenApiVers
   };
 }
 
-function publish(source: JSONSchemaProps, version: OpenApiVersion): JSONSchemaProps {
+const prepared = new WeakMap<Kind, Map<OpenApiVersion, JSONSchemaProps>>();
+
+/** Does the longest part of publishedSchema beforehand, in turns: a definition may have tens of thousands of fields. */
+export async function preparePublished(kind: Kind, version: OpenApiVersion): Promise<void> {
+  if (!kind.openApi) return;
+  const schema = await finishInTurns(publishing(kind.openApi as JSONSchemaProps, version));
+  prepared.set(kind, (prepared.get(kind) ?? new Map()).set(version, schema));
+}
+
+/** It is needed once. */
+function takePrepared(kind: Kind, version: OpenApiVersion): JSONSchemaProps | undefined {
+  const schema = prepared.get(kind)?.get(version);
+  prepared.get(kind)?.delete(version);
+  return schema;
+}
+
+const fieldsInStep = 1_000;
+
+function* publishing(source: JSONSchemaProps, version: OpenApiVersion): Steps<JSONSchemaProps> {
   const out = { ...source };
   if (version === 2) withoutAlternatives(out);
   else unfold(out);
-  if (out.properties) out.properties = mapValues(out.properties, (part) => publish(part, version));
-  if (out.items) out.items = publish(out.items as JSONSchemaProps, version);
+  if (out.properties) {
+    const properties: Record<string, JSONSchemaProps> = Object.create(null);
+    let count = 0;
+    for (const name of Object.keys(out.properties)) {
+      properties[name] = yield* publishing(out.properties[name], version);
+      if (++count % fieldsInStep === 0) yield;
+    }
+    out.properties = properties;
+  }
+  if (out.items) out.items = yield* publishing(out.items as JSONSchemaProps, version);
   if (typeof out.additionalProperties === 'object')
-    out.additionalProperties = publish(out.additionalProperties, version);
+    out.additionalProperties = yield* publishing(out.additionalProperties, version);
   if (out['x-kubernetes-embedded-resource'] && !(version === 2 && out['x-kubernetes-preserve-unknown-fields'])) {
     out.properties = { ...out.properties, ...embeddedFields, metadata: described('ObjectMeta', version, metadataText) };
     out.required = [...new Set([...(out.required ?? []), 'kind', 'apiVersion'])];
@@ -116,6 +145,3 @@ function withoutAlternatives(out: JSONSchemaProps): void {
   if (out.required && properties) out.required = out.required.filter((name) => !nullable(properties[name]));
   if (nullable(out.additionalProperties) || !out.required?.length) delete out.required;
 }
-
-const mapValues = <T>(map: Record<string, T>, change: (value: T) => T): Record<string, T> =>
-  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]));

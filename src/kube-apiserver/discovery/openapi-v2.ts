@@ -3,6 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { builtinKinds, type Documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
+import { preparePublished } from './custom-schema.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeAround, encodeEntry, encodeMessage } from './gnostic.ts';
 import { documentMessage, parameterMessage, pathItemMessage, schemaMessage } from './gnostic-v2.ts';
@@ -114,6 +115,7 @@ export class Sections<T> {
     let section = this.#custom.get(kind);
     if (!section) {
       const parts = emptyParts();
+      await preparePublished(kind, 2);
       addKind(parts, kind, 2, docs);
       // The document already has the built-in types.
       const own = Object.entries(parts.schemas).filter(([name]) => !name.startsWith('io.k8s.api'));

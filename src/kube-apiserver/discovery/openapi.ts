@@ -5,6 +5,7 @@ import { type Documentation, documentation, type Kind, type KindRegistry, kubern
 import { firstAccepted, notAcceptableAs } from '../http/media-type.ts';
 import { type Reply, textReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
+import { preparePublished } from './custom-schema.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeMessage } from './gnostic.ts';
 import { documentMessage } from './gnostic-v3.ts';
@@ -76,7 +77,10 @@ export async function openapiReply(request: ApiRequest, path: string): Promise<R
       headers: { Location: `${path}?hash=${hash}` },
     };
   const type = typeOf(request, protobufV3);
-  const reply = await documentReply(request, cached, `${path} ${type}`, type, async (docs) => version3(of, type, docs));
+  const reply = await documentReply(request, cached, `${path} ${type}`, type, async (docs) => {
+    for (const kind of of) await preparePublished(kind, 3);
+    return version3(of, type, docs);
+  });
   return asked ? { ...reply, headers: { ...reply.headers, ...cachedForEver } } : reply;
 }
 
