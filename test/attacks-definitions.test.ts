@@ -142,7 +142,7 @@ test('a definition of forty thousand fields', async () => {
   });
   for (const path of ['/openapi/v2', `/openapi/v3/apis/${group}/v1`])
     await isBounded(200, async () => {
-      // Each change makes the documents anew.
+      // Each change makes other documents.
       await define({ type: 'string' });
       return server.send('GET', path);
     });

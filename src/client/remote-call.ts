@@ -3,6 +3,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { trusting } from '../machinery/certificates/trusting.ts';
+import { Pieces } from '../machinery/collections/pieces.ts';
 
 export interface RemoteServer {
   readonly url: string;
@@ -53,15 +54,15 @@ export function callRemote(server: RemoteServer, call: RemoteCall): Promise<Remo
     const request = send(url, { method: text === undefined ? 'GET' : 'POST', headers, ...tls, signal: late });
     request.on('error', fail);
     request.on('response', (response) => {
-      const pieces: Buffer[] = [];
-      let size = 0;
+      const pieces = new Pieces();
       response.on('error', fail);
       response.on('data', (piece: Buffer) => {
-        size += piece.length;
-        if (size > mostBytes) request.destroy(new Error(`the answer is longer than ${mostBytes} bytes`));
-        else pieces.push(piece);
+        pieces.add(piece);
+        if (pieces.length > mostBytes) request.destroy(new Error(`the answer is longer than ${mostBytes} bytes`));
       });
-      response.on('end', () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(pieces).toString() }));
+      response.on('end', () =>
+        resolve({ code: response.statusCode ?? 0, text: Buffer.concat(pieces.parts()).toString() }),
+      );
     });
     request.end(text);
   });

@@ -2,6 +2,7 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { Pieces } from '../../machinery/collections/pieces.ts';
 import { type Fields, isFields } from '../../machinery/parsed.ts';
 
 const mostBytes = 4 * 1024 * 1024;
@@ -48,17 +49,15 @@ export function sendJson({ url, method, body, token, agent, signal }: JsonReques
 }
 
 async function bodyOf(response: http.IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
+  const pieces = new Pieces();
   for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > mostBytes) {
+    pieces.add(piece);
+    if (pieces.length > mostBytes) {
       response.destroy();
       throw new Error('the answer is larger than 4 MiB');
     }
-    pieces.push(piece);
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return Buffer.concat(pieces.parts()).toString('utf8');
 }
 
 /** Undefined for a text that is no JSON object. */

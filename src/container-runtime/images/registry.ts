@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { Pieces } from '../../machinery/collections/pieces.ts';
 import { must } from '../../machinery/must.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -126,14 +127,13 @@ function checkSizes({ config, layers }: Manifest): void {
 
 /** Calls `count` when data arrives. */
 async function documentOf(response: Response, name: string, count: Count = () => {}): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const pieces = new Pieces();
   for await (const chunk of response.body ?? []) {
     count(chunk.length);
-    chunks.push(chunk);
-    if ((size += chunk.length) > largestDocument) throw new RuntimeError('image', `${name} is larger than 4 MiB`);
+    pieces.add(chunk);
+    if (pieces.length > largestDocument) throw new RuntimeError('image', `${name} is larger than 4 MiB`);
   }
-  return Buffer.concat(chunks);
+  return Buffer.concat(pieces.parts());
 }
 
 type Count = (bytes: number) => void;

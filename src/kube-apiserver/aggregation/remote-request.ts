@@ -4,6 +4,7 @@
 import { request as httpsRequest } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import { trusting } from '../../machinery/certificates/trusting.ts';
+import { Pieces } from '../../machinery/collections/pieces.ts';
 import type { Environment } from '../environment.ts';
 import type { UserInfo } from '../user.ts';
 import type { AggregatedApi } from './aggregation.ts';
@@ -73,20 +74,18 @@ export async function readRemote(
   const { promise, resolve, reject } = Promise.withResolvers<RemoteDocument>();
   const headers = { accept, ...userHeaders(aggregatorUser) };
   const outgoing = httpsRequest({ host, port, path, headers, agent: false, ...tlsOf(server, api) }, (answer) => {
-    const parts: Buffer[] = [];
-    let size = 0;
+    const pieces = new Pieces();
     const done = () => {
       const { 'content-type': contentType = '', etag = '' } = answer.headers;
-      resolve({ code: answer.statusCode ?? 0, contentType, etag, text: Buffer.concat(parts).toString() });
+      resolve({ code: answer.statusCode ?? 0, contentType, etag, text: Buffer.concat(pieces.parts()).toString() });
     };
     if (codeAlone) {
       done();
       return void outgoing.destroy();
     }
     answer.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size > largestDocument) outgoing.destroy(new Error('the document is too large'));
-      else parts.push(part);
+      pieces.add(part);
+      if (pieces.length > largestDocument) outgoing.destroy(new Error('the document is too large'));
     });
     answer.once('error', reject);
     answer.once('end', done);

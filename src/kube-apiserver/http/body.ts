@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { constants, type Http2ServerRequest } from 'node:http2';
 import { badRequest, timeout, tooLarge, tooManyRequests } from '../../api/api.ts';
+import { Pieces } from '../../machinery/collections/pieces.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ServerConfig } from '../environment.ts';
 import type { ApiRequest } from '../request.ts';
@@ -14,9 +15,6 @@ type Limits = Pick<ServerConfig, 'maxBodyBytes' | 'requestTimeoutMs'>;
 const mostBytes = 128 << 20;
 const mostBytesOfOne = 16 << 20;
 const many = mostBytes / 2;
-
-/** Smaller pieces are copied together: a client may send millions of one byte each, which take a hundred each. */
-const pieceBytes = 16 << 10;
 
 const lingerMs = 10_000;
 
@@ -47,11 +45,7 @@ class Reader {
   /** A body that takes longer is not waited for. */
   readonly #mostMs: number;
   readonly #ofConnection: { bytes: number };
-  readonly #chunks: Buffer[] = [];
-  /** Small pieces, and the bytes of it that are used. */
-  #small = Buffer.alloc(0);
-  #used = 0;
-  #length = 0;
+  readonly #pieces = new Pieces();
   #timer: Timer | undefined;
 
   constructor(incoming: Incoming, clock: Clock, { maxBodyBytes, requestTimeoutMs }: Limits) {
@@ -73,8 +67,9 @@ class Reader {
         reject(badRequest(`the body of the request ended early: ${error?.message ?? 'aborted'}`));
       this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk, reject));
       this.#incoming.on('end', () => {
-        this.#flush();
-        resolve(this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks));
+        const parts = this.#pieces.parts();
+        const [{ buffer, byteOffset, length } = new Uint8Array(0)] = parts;
+        resolve(parts.length > 1 ? Buffer.concat(parts) : Buffer.from(buffer, byteOffset, length));
       });
       this.#incoming.on('error', early);
       this.#incoming.on('aborted', () => early());
@@ -83,37 +78,16 @@ class Reader {
 
   #take(chunk: Buffer, reject: (error: Error) => void): void {
     if (!this.#timer) return;
-    this.#length += chunk.length;
     heldBytes += chunk.length;
     this.#ofConnection.bytes += chunk.length;
-    this.#keep(chunk);
+    this.#pieces.add(chunk);
     const refuse = (error: Error) => {
       this.#release();
       reject(error);
     };
-    if (this.#length > this.#most) refuse(tooMuch(this.#most));
+    if (this.#pieces.length > this.#most) refuse(tooMuch(this.#most));
     else if (heldBytes > mostBytes || (heldBytes > many && this.#ofConnection.bytes > mostBytesOfOne))
       refuse(tooManyRequests('too many requests, please try again later.', 1));
-  }
-
-  #keep(chunk: Buffer): void {
-    const isFirst = this.#length === chunk.length;
-    if (isFirst || chunk.length >= pieceBytes) {
-      this.#flush();
-      this.#chunks.push(chunk);
-      return;
-    }
-    if (this.#used + chunk.length > this.#small.length) {
-      this.#flush();
-      this.#small = Buffer.allocUnsafe(4 * pieceBytes);
-    }
-    this.#used += chunk.copy(this.#small, this.#used);
-  }
-
-  #flush(): void {
-    if (this.#used > 0) this.#chunks.push(this.#small.subarray(0, this.#used));
-    this.#small = this.#small.subarray(this.#used);
-    this.#used = 0;
   }
 
   /** From here on, remaining input is dropped. */
@@ -121,11 +95,9 @@ class Reader {
     if (!this.#timer) return;
     this.#timer.cancel();
     this.#timer = undefined;
-    heldBytes -= this.#length;
-    this.#ofConnection.bytes -= this.#length;
-    this.#chunks.length = 0;
-    this.#used = 0;
-    this.#small = Buffer.alloc(0);
+    heldBytes -= this.#pieces.length;
+    this.#ofConnection.bytes -= this.#pieces.length;
+    this.#pieces.clear();
   }
 }
 

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import type { WebhookClientConfig } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { trusting } from '../../../machinery/certificates/trusting.ts';
+import { Pieces } from '../../../machinery/collections/pieces.ts';
 import { connectionError } from '../../../machinery/network-error.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
@@ -101,19 +102,17 @@ function post({ host, port, path, tls, body, call, authorization, endMs }: Post)
     ...call.tracing?.headers(),
   };
   const request = httpsRequest({ host, port, path, method: 'POST', headers, agent, ...tls }, (answer) => {
-    const parts: Buffer[] = [];
-    let size = 0;
+    const pieces = new Pieces();
     answer.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size > mostBytes) request.destroy(new Error('the answer is too long'));
-      else parts.push(part);
+      pieces.add(part);
+      if (pieces.length > mostBytes) request.destroy(new Error('the answer is too long'));
     });
     answer.once('error', reject);
     answer.once('end', () =>
       resolve({
         code: answer.statusCode ?? 0,
         location: answer.headers.location,
-        text: Buffer.concat(parts).toString(),
+        text: Buffer.concat(pieces.parts()).toString(),
         contentType: answer.headers['content-type'],
       }),
     );
