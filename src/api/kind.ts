@@ -115,8 +115,8 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   deletionWarnings?(options: DeletionChoices): readonly string[];
   /** Seconds of grace that a delete gives when the client names none; undefined: deleted at once. */
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
-  /** The propagation of a delete without a propagationPolicy. Default 'background'. */
-  defaultPropagation?: 'orphan' | 'background';
+  /** The propagation of a delete without a propagationPolicy; unsupported: that of every delete. Default 'background'. */
+  defaultPropagation?: 'orphan' | 'background' | 'unsupported';
 }
 
 export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {

@@ -203,11 +203,13 @@ function finalizersFor({ kind }: Place, live: ApiObject, options: DeleteOptions)
   const has = (finalizer: string) => now.includes(finalizer);
   let orphan: boolean;
   let foreground: boolean;
-  if (orphanDependents !== undefined) [orphan, foreground] = [orphanDependents, false];
+  const byDefault = kind.strategy.defaultPropagation;
+  if (byDefault === 'unsupported') [orphan, foreground] = [false, false];
+  else if (orphanDependents !== undefined) [orphan, foreground] = [orphanDependents, false];
   else if (policy) [orphan, foreground] = [policy === 'Orphan', policy === 'Foreground'];
   else {
     foreground = has('foregroundDeletion');
-    orphan = !foreground && (has('orphan') || kind.strategy.defaultPropagation === 'orphan');
+    orphan = !foreground && (has('orphan') || byDefault === 'orphan');
   }
   const kept = now.filter((finalizer) => finalizer !== 'orphan' && finalizer !== 'foregroundDeletion');
   if (orphan) kept.push('orphan');

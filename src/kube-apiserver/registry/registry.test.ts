@@ -174,6 +174,18 @@ describe('delete', () => {
     expect(body.metadata.finalizers).toEqual(finalizers);
   });
 
+  test('without a policy the dependents of a ReplicationController are orphaned; those of an event never are', async () => {
+    const at = '/api/v1/namespaces/default';
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    await server.call('POST', `${at}/replicationcontrollers`, { metadata: { name: 'rc' }, spec: { template } });
+    const { body } = await server.call('DELETE', `${at}/replicationcontrollers/rc`);
+    expect(body.metadata.finalizers).toEqual(['orphan']);
+    const involvedObject = { kind: 'Pod', namespace: 'default', name: 'p' };
+    await server.call('POST', `${at}/events`, { metadata: { name: 'e' }, involvedObject });
+    expect((await server.call('DELETE', `${at}/events/e`, { propagationPolicy: 'Orphan' })).code).toBe(200);
+    expect((await server.call('GET', `${at}/events/e`)).code).toBe(404);
+  });
+
   test('a pod on a node has its grace, which can only become shorter', async () => {
     await server.call('POST', pods, pod('graceful', { nodeName: 'n' }));
     const grace = async (body?: object) =>

@@ -58,6 +58,7 @@ export const event: KindBehaviour<Event> = {
   cells: eventCells,
   selectableFields: eventSelectors,
   strategy: {
+    defaultPropagation: 'unsupported',
     allowCreateOnUpdate: true,
     // Names and finalizers of these events are as free as of any object.
     nameRule: nameRule(pathSegmentFaults),

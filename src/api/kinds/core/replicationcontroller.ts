@@ -31,6 +31,7 @@ export const replicationController: KindBehaviour<ReplicationController> = {
   },
   selectableFields: { 'status.replicas': (c) => String(c.status?.replicas ?? 0) },
   strategy: {
+    defaultPropagation: 'orphan',
     setDefaults(c) {
       const spec = (c.spec ??= {} as NonNullable<ReplicationController['spec']>);
       const labels = spec.template?.metadata?.labels;

@@ -105,6 +105,7 @@ export const eventsEvent: KindBehaviour<EventsV1Event> = {
     ]),
   ]),
   strategy: {
+    defaultPropagation: 'unsupported',
     allowCreateOnUpdate: true,
     validate: (event) => validateNewEvent(asCore(event)),
     validateUpdate: (next, old) => validateEventUpdate(asCore(next), asCore(old)),
