@@ -54,6 +54,21 @@ describe('which endpoints a port has', () => {
       ['10.0.0.2:8080'],
       ['10.0.0.2:8080'],
     ],
+    [
+      'none of slices for another proxy, or none',
+      {},
+      [
+        slice([['10.0.0.1']], {
+          metadata: {
+            namespace: 'ns',
+            labels: { 'kubernetes.io/service-name': 'web', 'service.kubernetes.io/headless': '' },
+          },
+        }),
+        slice([['10.0.0.2']]),
+      ],
+      ['10.0.0.2:8080'],
+      ['10.0.0.2:8080'],
+    ],
     ['unknown counts as ready', {}, [slice([['10.0.0.1', {}]])], ['10.0.0.1:8080'], ['10.0.0.1:8080']],
     [
       'ending ones that still serve, when there are no others',
@@ -108,6 +123,8 @@ describe('which services are proxied', () => {
     ['headless', { clusterIP: 'None', clusterIPs: ['None'] }, {}, 0],
     ['ExternalName', { type: 'ExternalName', clusterIP: undefined }, {}, 0],
     ["another proxy's", {}, { 'service.kubernetes.io/service-proxy-name': 'other' }, 0],
+    ["another proxy's, without a name", {}, { 'service.kubernetes.io/service-proxy-name': '' }, 0],
+    ['labelled as headless', {}, { 'service.kubernetes.io/headless': '' }, 0],
   ])('%s', (_, spec, labels, count) =>
     expect(servicePorts([service(spec, { labels })], [], 'here')).toHaveLength(count),
   );

@@ -74,7 +74,7 @@ export function servicePorts(
   const byService = new Map<string, EndpointSlice[]>();
   for (const slice of slices) {
     const name = slice.metadata.labels?.[serviceNameLabel];
-    if (!name || slice.addressType === 'FQDN') continue;
+    if (!name || slice.addressType === 'FQDN' || !isForProxy(slice)) continue;
     const key = `${slice.metadata.namespace}/${name}`;
     const list = byService.get(key);
     if (list) list.push(slice);
@@ -96,9 +96,16 @@ const families = [4, 6] as const;
 const clusterIPsOf = ({ spec }: Service, family: Family): string[] =>
   (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => ip !== undefined && isOfFamily(ip, family)) as string[];
 
+/** Labels, of any value, on services and slices that another proxy handles, or none. */
+const notForProxy = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
+
+const isForProxy = ({ metadata }: Pick<Service | EndpointSlice, 'metadata'>): boolean =>
+  notForProxy.every((label) => metadata.labels?.[label] === undefined);
+
 function isProxied({ metadata, spec }: Service): boolean {
-  if (metadata.labels?.['service.kubernetes.io/service-proxy-name']) return false; // another proxy handles it
-  return spec.type !== 'ExternalName' && Boolean(spec.clusterIP) && spec.clusterIP !== 'None';
+  return (
+    isForProxy({ metadata }) && spec.type !== 'ExternalName' && Boolean(spec.clusterIP) && spec.clusterIP !== 'None'
+  );
 }
 
 function portsOf(
@@ -183,10 +190,11 @@ export function healthChecks(
   slices: readonly EndpointSlice[],
   nodeName: string,
 ): HealthCheck[] {
-  return services.flatMap(({ metadata: { namespace = '', name, uid }, spec }) => {
+  return services.filter(isForProxy).flatMap(({ metadata: { namespace = '', name, uid }, spec }) => {
     const port = spec.healthCheckNodePort;
     if (!port || spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return [];
     const addresses = slices
+      .filter(isForProxy)
       .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[serviceNameLabel] === name)
       .flatMap(({ endpoints }) => endpoints ?? [])
       .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false)
