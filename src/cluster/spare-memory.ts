@@ -14,7 +14,7 @@ const worthShare = 0.2;
 /** A collection stops all requests, for 200 ms with this much: larger heaps are left to V8, which works in small steps. */
 const largestUsedBytes = 384 << 20;
 /** A thorough collection, which also releases V8's reserved pages, takes three times as long. */
-const largestThoroughBytes = 160 << 20;
+const largestThoroughBytes = 128 << 20;
 
 export interface MemorySample {
   /** Resident, in bytes. */
