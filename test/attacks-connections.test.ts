@@ -3,7 +3,7 @@
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AttackedServer, startAttackedServer } from './attacked-server.ts';
-import { frame, get, openTls, preface, widen, widestWindow } from './http2-frames.ts';
+import { frame, get, openTls, preface, repeating, widen, widestWindow } from './http2-frames.ts';
 
 const longestWaitMs = 250;
 const mostMegabytes = 300;
@@ -47,6 +47,18 @@ const attacks: readonly Attack[] = [
       socket.write(Buffer.concat([preface(), ...streams.flat()]));
     },
   },
+  ...(
+    [
+      [200, 4],
+      [900, 12],
+    ] as const
+  ).map(([headers, connections]) => ({
+    attack: `${headers} headers in each of a hundred requests, in a byte each`,
+    protocol: 'h2' as const,
+    connections,
+    isRead: true,
+    run: (socket: TLSSocket) => socket.write(Buffer.concat([preface(), repeating(100, '/livez', headers)])),
+  })),
   { attack: 'ten thousand lists in a pipeline', protocol: 'http/1.1', connections: 2, run: pipelined(maps) },
   {
     attack: 'ten thousand health checks in a pipeline',
@@ -106,6 +118,25 @@ test.each(attacks)('$attack', async ({ protocol, connections, isRead, run }) => 
     expect(waitMs).toBeLessThan(longestWaitMs);
     expect(megabytes).toBeLessThan(mostMegabytes);
   }
+});
+
+test('a connection ends that resets hundreds of streams at once', async () => {
+  const opened = async (count: number) => {
+    const socket = await openTls(server.url, 'h2');
+    socket.on('error', () => {});
+    socket.resume();
+    const streams = many(count, (i) => [
+      get(2 * i + 1, '/livez'),
+      frame('reset', 2 * i + 1, Buffer.from([0, 0, 0, 8])),
+    ]);
+    socket.write(Buffer.concat([preface(), ...streams.flat()]));
+    return socket;
+  };
+  const few = await opened(100);
+  const tooMany = await opened(700);
+  await expect.poll(() => tooMany.closed).toBe(true);
+  expect(few.closed).toBe(false);
+  few.destroy();
 });
 
 test('a pipeline is served in order, one request at a time, and one that is too long is closed', async () => {

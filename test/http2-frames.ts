@@ -28,14 +28,27 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
 }
 
+/** The first entry of the table that a connection fills (RFC 7541, section 2.3.3), as a whole field. */
+const firstOfTable = 0x80 | 62;
+const entersTable = 0x40;
+
+/** GET requests with many headers of a hundred bytes, of which all but the first take one byte each. */
+export const repeating = (requests: number, path: string, headers: number): Buffer =>
+  Buffer.concat(
+    Array.from({ length: requests }, (_, i) => {
+      const first = i ? [] : [Buffer.from([entersTable]), literal('a'), literal('a'.repeat(100))];
+      const block = [...first, Buffer.alloc(headers, firstOfTable)];
+      return frame('headers', 2 * i + 1, Buffer.concat([...fieldsOfGet(path), ...block]), endOfStream | endOfHeaders);
+    }),
+  );
+
 /** A GET request. The numbers are fields of the static table (RFC 7541, appendix A). */
 export const get = (stream: number, path: string): Buffer =>
-  frame(
-    'headers',
-    stream,
-    Buffer.concat([Buffer.from([0x82, 0x87, 0x04]), literal(path), Buffer.from([0x01]), literal('x')]),
-    endOfStream | endOfHeaders,
-  );
+  frame('headers', stream, Buffer.concat(fieldsOfGet(path)), endOfStream | endOfHeaders);
+
+const fieldsOfGet = (path: string): Buffer[] => [
+  ...[Buffer.from([0x82, 0x87, 0x04]), literal(path), Buffer.from([0x01]), literal('x')],
+];
 
 /** The beginning of a connection. `window`: bytes of each response that the client takes without further notice. */
 export function preface(window = 65_535): Buffer {

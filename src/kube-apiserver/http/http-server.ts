@@ -55,6 +55,14 @@ const handshakeMs = 30_000;
 const idleMs = 120_000;
 /** Streams of one HTTP/2 connection at a time, as kube-apiserver allows. */
 const streamsPerSession = 100;
+/**
+ * Headers of a request over HTTP/2. A client may repeat one of kilobytes with a single byte, and each takes a microsecond or
+ * two. It allows for the groups of users that a front proxy names.
+ */
+const headersOfRequest = 256;
+/** Streams that a client may reset at once, and in a second; beyond that its connection ends. */
+const resetsAtOnce = 3 * streamsPerSession;
+const resetsPerSecond = 100;
 /** Output that waits for its reader. Beyond it Node refuses further streams, so it allows for the largest objects. */
 const sessionMegabytes = 256;
 
@@ -136,7 +144,9 @@ const secureServer = (tls: ServingTls, handle: Handler): Http2SecureServer =>
       // Clients without a certificate may have a token; the authenticator rejects invalid certificates.
       rejectUnauthorized: false,
       handshakeTimeout: handshakeMs,
-      maxHeaderListPairs: 1_000,
+      maxHeaderListPairs: headersOfRequest,
+      streamResetBurst: resetsAtOnce,
+      streamResetRate: resetsPerSecond,
       maxSessionMemory: sessionMegabytes,
       settings: {
         maxConcurrentStreams: streamsPerSession,
