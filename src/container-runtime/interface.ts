@@ -187,6 +187,8 @@ export interface ContainerStats {
   readonly name: string;
   readonly sandboxId: string;
   readonly cpuNanoseconds: number;
+  /** With file caches; absent where the runtime does not tell. */
+  readonly memoryUsageBytes?: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;
   /** The container's writable layer: its size, or its directory. */

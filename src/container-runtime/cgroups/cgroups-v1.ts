@@ -84,6 +84,7 @@ export class CgroupsV1 extends Hierarchies implements Cgroups {
     const stat = fields(read(memory, 'memory.stat'));
     return {
       cpuNanoseconds: Number(cpu),
+      memoryUsageBytes: Number(used),
       memoryWorkingSetBytes: Math.max(0, Number(used) - (stat.get('total_inactive_file') ?? 0)),
       memoryRssBytes: stat.get('total_rss') ?? 0,
     };

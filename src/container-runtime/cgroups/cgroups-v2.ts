@@ -83,6 +83,7 @@ export class CgroupsV2 extends Hierarchies implements Cgroups {
     const stat = fields(read(directory, 'memory.stat'));
     return {
       cpuNanoseconds: cpu * 1000,
+      memoryUsageBytes: Number(used),
       memoryWorkingSetBytes: Math.max(0, Number(used) - (stat.get('inactive_file') ?? 0)),
       memoryRssBytes: stat.get('anon') ?? 0,
     };

@@ -4,6 +4,8 @@ import type { ContainerResources } from '../interface.ts';
 
 export interface Usage {
   readonly cpuNanoseconds: number;
+  /** With file caches; absent where the runtime does not tell. */
+  readonly memoryUsageBytes?: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;
 }

@@ -208,6 +208,7 @@ class Cri implements ContainerRuntime {
       name: attributes.metadata.name,
       sandboxId: this.#statuses.get(attributes.id)?.sandboxId ?? '',
       cpuNanoseconds: cpu?.usageCoreNanoSeconds?.value ?? 0,
+      ...(memory?.usageBytes && { memoryUsageBytes: memory.usageBytes.value }),
       memoryWorkingSetBytes: memory?.workingSetBytes?.value ?? 0,
       memoryRssBytes: memory?.rssBytes?.value ?? 0,
       writableLayer: { usedBytes: writableLayer?.usedBytes?.value ?? 0 },

@@ -68,7 +68,11 @@ interface Value {
 interface ContainerStatsItem {
   readonly attributes: { readonly id: string; readonly metadata: ContainerMetadata; readonly labels: Labels };
   readonly cpu?: { readonly usageCoreNanoSeconds: Value | null } | null;
-  readonly memory?: { readonly workingSetBytes: Value | null; readonly rssBytes: Value | null } | null;
+  readonly memory?: {
+    readonly workingSetBytes: Value | null;
+    readonly usageBytes?: Value | null;
+    readonly rssBytes: Value | null;
+  } | null;
   readonly writableLayer?: { readonly usedBytes: Value | null } | null;
 }
 

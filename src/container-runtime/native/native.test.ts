@@ -257,6 +257,20 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect((await toEnd(created)).lines).toEqual(['stdout F typed', 'stdout F done']);
   });
 
+  test('attach without stdinOnce: the end of input ends the session, and the next one goes on', async () => {
+    const created = await run({ ...sh('while read x; do echo $x; test $x = last && exit 4; done'), stdin: true });
+    for (const [line, exitCode] of [
+      ['first', 0],
+      ['last', 4],
+    ] as const) {
+      const session = await runtime.attach(created.id, { stdin: true, tty: false, stdout: true, stderr: true });
+      if (line === 'last') session.stdin!.write(`${line}\n`);
+      else session.stdin!.end(`${line}\n`);
+      expect((await text(session)).exitCode).toBe(exitCode);
+    }
+    expect((await toEnd(created)).lines).toEqual(['stdout F first', 'stdout F last']);
+  });
+
   test('port-forward reaches the loopback, and reports a closed port', async () => {
     const { id, sandbox } = await run({
       command: ['node', '-e', "require('http').createServer((q,r)=>r.end('local')).listen(9000,'127.0.0.1')"],

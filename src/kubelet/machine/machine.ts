@@ -11,7 +11,7 @@ import type {
 import type { ContainerInputs } from '../containers/container-inputs.ts';
 import type { Observations } from '../eviction/pressure.ts';
 import type { ResizeRecordKeeper } from '../resources/resize-record.ts';
-import type { FileSystemUsage, NodeUsage } from '../stats/node-usage.ts';
+import type { FileSystemUsage, InterfaceUsage, NodeUsage } from '../stats/node-usage.ts';
 import type { BoundVolume } from '../volumes/claims.ts';
 import type { HostPathVolumes } from '../volumes/host-path-volumes.ts';
 import type { SubPath } from '../volumes/sub-paths.ts';
@@ -83,6 +83,8 @@ export interface StorageUsage {
 export interface NodeMeter {
   /** `containers` are all that run. */
   usage(containers: readonly ContainerStats[]): Promise<NodeUsage>;
+  /** Of the network of a process. Absent on simulated machines. */
+  network?(pid: number): Promise<InterfaceUsage[]>;
   /** Of the file system of the pods' files; undefined if there is none. */
   fileSystem(): Promise<FileSystemUsage | undefined>;
   /** The node's available resources, by signal of eviction. */

@@ -11,7 +11,7 @@ import type { KubeletConfig } from '../config.ts';
 import type { Observation, Observations } from '../eviction/pressure.ts';
 import { logDirectory } from '../files/pod-paths.ts';
 import type { PodCgroups } from '../resources/pod-cgroups.ts';
-import { fileSystemUsage, nodeUsage } from '../stats/node-usage.ts';
+import { fileSystemUsage, interfaceUsage, nodeUsage } from '../stats/node-usage.ts';
 import { emptyDirDirectory, podDirectories } from '../volumes/volumes.ts';
 import type { NodeMeter, StorageUsage } from './machine.ts';
 
@@ -31,6 +31,7 @@ export function realMeter(parts: MeterParts): NodeMeter {
   const fileSystems = () => (found ??= fileSystemsOf(parts));
   return {
     usage: nodeUsage,
+    network: interfaceUsage,
     fileSystem: () => fileSystemUsage(rootDirectory),
     observe: async () => observe(parts, await fileSystems()),
     hasImageFileSystem: async () => (await fileSystems()).isSeparate,

@@ -95,3 +95,30 @@ describe('the first probes of a container', () => {
     expect(await firstOf({ ...probe, initialDelaySeconds: 45 })).toBe(45_000);
   });
 });
+
+test('probes are counted by result, and their durations, until the container has ended', async () => {
+  const clock = new VirtualClock();
+  let tried = 0;
+  const runtime = {
+    probe: async () => {
+      await clock.sleep(30);
+      return { success: ++tried !== 2, message: '' };
+    },
+  } as unknown as ContainerRuntime;
+  const probes = new ProbeManager(runtime, clock, { event() {} } as unknown as EventRecorder, () => {});
+  const container = { name: 'web', readinessProbe: { ...probe, periodSeconds: 1 } } as unknown as Container;
+  const named = { metadata: { name: 'p', namespace: 'ns', uid: 'u' } } as Pod;
+  probes.add(named, container, { containerId: 'c', sandboxId: 's', podIP: '', startedAt: clock.now() });
+  await clock.advance(2_500);
+  const text = probes.metricsText();
+  const labels = 'container="web",namespace="ns",pod="p",pod_uid="u",probe_type="Readiness"';
+  expect(text).toContain(`prober_probe_total{${labels},result="successful"} 2\n`);
+  expect(text).toContain(`prober_probe_total{${labels},result="failed"} 1\n`);
+  const ofDuration = 'container="web",namespace="ns",pod="p",probe_type="Readiness"';
+  expect(text).toContain(`prober_probe_duration_seconds_bucket{${ofDuration},le="0.025"} 0\n`);
+  expect(text).toContain(`prober_probe_duration_seconds_bucket{${ofDuration},le="0.05"} 2\n`);
+  expect(text).toContain(`prober_probe_duration_seconds_sum{${ofDuration}} 0.06\n`);
+  expect(text.match(/^# TYPE/gm)).toHaveLength(2);
+  probes.remove('c');
+  expect(probes.metricsText()).toBe('');
+});

@@ -7,6 +7,7 @@ import type { ContainerRuntime } from '../../container-runtime/container-runtime
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ProbeResults } from '../pods/pod-actions.ts';
 import { type ProbeOutcome, type ProbeTarget, runProbe } from './probe-handlers.ts';
+import { ProbeCounts, probeMetrics } from './probe-metrics.ts';
 
 const kinds = ['startup', 'liveness', 'readiness'] as const;
 type Kind = (typeof kinds)[number];
@@ -14,6 +15,9 @@ type Kind = (typeof kinds)[number];
 /** The probe state of one container. */
 interface Probed {
   readonly podUid: string;
+  readonly pod: Pod;
+  /** Of the container. */
+  readonly name: string;
   readonly results: Map<Kind, boolean>;
   readonly workers: Map<Kind, ProbeWorker>;
 }
@@ -29,6 +33,8 @@ function formerState({ status }: Pod, { name }: Container): { isReady: boolean; 
   const isReady = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
   return { isReady, isStarted: found?.started === true };
 }
+
+const titleOf = (kind: Kind): string => `${kind[0].toUpperCase()}${kind.slice(1)}`;
 
 const periodOf = ({ periodSeconds = 10 }: Probe): number => periodSeconds * 1000;
 
@@ -61,7 +67,8 @@ export class ProbeManager implements ProbeResults {
   /** Starts the probes of a running container; repeated calls have no effect. */
   add(pod: Pod, container: Container, target: ProbeTarget): void {
     if (this.#containers.has(target.containerId)) return;
-    const probed: Probed = { podUid: pod.metadata.uid, results: new Map(), workers: new Map() };
+    const { uid } = pod.metadata;
+    const probed: Probed = { podUid: uid, pod, name: container.name, results: new Map(), workers: new Map() };
     this.#containers.set(target.containerId, probed);
     const former = target.startedAt < this.#startedMs - ownStartMs ? formerState(pod, container) : undefined;
     if (container.readinessProbe) probed.results.set('readiness', former?.isReady === true);
@@ -100,7 +107,7 @@ export class ProbeManager implements ProbeResults {
   }
 
   #report(pod: Pod, container: Container, kind: Kind, outcome: ProbeOutcome): void {
-    const title = `${kind[0].toUpperCase()}${kind.slice(1)} probe`;
+    const title = `${titleOf(kind)} probe`;
     const { message } = outcome;
     const of = `spec.containers{${container.name}}`;
     const warn = (reason: string, text: string) => this.#events.event(pod, 'Warning', reason, `${title} ${text}`, of);
@@ -147,6 +154,14 @@ export class ProbeManager implements ProbeResults {
     return !container.readinessProbe || this.#containers.get(id)?.results.get('readiness') === true;
   }
 
+  /** /metrics/probes: of the containers that run. */
+  metricsText(): string {
+    const probed = [...this.#containers.values()].flatMap(({ pod, name, workers }) =>
+      [...workers].map(([kind, { counts }]) => ({ pod, container: name, kind: titleOf(kind), counts })),
+    );
+    return probeMetrics(probed);
+  }
+
   stop(): void {
     for (const id of [...this.#containers.keys()]) this.remove(id);
   }
@@ -174,6 +189,7 @@ class ProbeWorker {
   #stopped = false;
   /** Whether the last round waited for another probe. */
   #waited = false;
+  readonly counts = new ProbeCounts();
   #successes = 0;
   #failures = 0;
 
@@ -211,8 +227,10 @@ class ProbeWorker {
     const periodMs = periodOf(this.#probe);
     this.#waited = this.#hooks.waits();
     if (!this.#waited) {
+      const beginMs = this.#clock.monotonic();
       const outcome = await this.#hooks.run();
       if (this.#stopped) return;
+      this.counts.add(outcome.result, (this.#clock.monotonic() - beginMs) / 1000);
       this.#hooks.report(outcome);
       if (outcome.result !== 'error') this.#count(outcome.result !== 'failure');
     }

@@ -37,6 +37,7 @@ const guards: Readonly<Record<string, string>> = {
   logs: 'log',
   healthz: 'healthz',
   pods: 'pods',
+  runningpods: 'pods',
 };
 const verbs: Readonly<Record<string, string>> = {
   GET: 'get',

@@ -11,6 +11,7 @@ import { drained } from '../../machinery/time/drained.ts';
 import { type LogOptions, readLog } from '../logs/logs.ts';
 import { serveSystemLog } from '../logs/system-logs.ts';
 import { newest } from '../pods/pod-actions.ts';
+import { cadvisorMetrics } from '../stats/cadvisor.ts';
 import { resourceMetrics, statsSummary } from '../stats/stats.ts';
 import type { KubeletTools } from '../tools.ts';
 import { VolumeError } from '../volumes/volume.ts';
@@ -102,15 +103,34 @@ async function handle(
   switch (url.pathname.replace(/\/$/, '')) {
     case '/pods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
+    case '/runningpods':
+      return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: runningPods(tools, pods()) });
     case '/stats/summary':
       return json(response, await statsSummary(tools, pods()));
     case '/metrics':
       return metricsText(response, ownMetrics(metrics.text()) + (tools.csi?.stats.metricsText() ?? ''));
+    case '/metrics/cadvisor':
+      return metricsText(response, await cadvisorMetrics(tools, pods()));
+    case '/metrics/probes':
+      return metricsText(response, tools.probes.metricsText());
     case '/metrics/resource':
       return metricsText(response, await resourceMetrics(tools, pods()));
     default:
       throw new HttpError(404, '404 page not found');
   }
+}
+
+/** Pods of the runtime with containers that run, as far as the runtime knows them. */
+function runningPods(tools: KubeletTools, pods: readonly Pod[]): object[] {
+  return pods.flatMap(({ metadata: { name, namespace, uid } }) => {
+    const running = tools.cache.get(uid).containers.filter(({ state }) => state === 'running');
+    const containers = running.map((container) => ({ name: container.name, image: container.image, resources: {} }));
+    if (containers.length === 0) return [];
+    const { nodeName } = tools.config;
+    return [
+      { metadata: { name, namespace, uid, creationTimestamp: null }, spec: { nodeName, containers }, status: {} },
+    ];
+  });
 }
 
 async function deleteVolume({ machine }: KubeletTools, name: string, response: ServerResponse): Promise<void> {

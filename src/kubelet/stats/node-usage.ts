@@ -56,3 +56,33 @@ export async function fileSystemUsage(directory: string): Promise<FileSystemUsag
     inodesUsed: files - ffree,
   };
 }
+
+/** Counters of one network interface since it was made. */
+export interface InterfaceUsage {
+  readonly name: string;
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+}
+
+/** Of the network namespace of a process, without the loopback; none when the process has ended. */
+export async function interfaceUsage(pid: number): Promise<InterfaceUsage[]> {
+  return interfacesOf(await readFile(`/proc/${pid}/net/dev`, 'utf8').catch(() => ''));
+}
+
+/** https://docs.kernel.org/filesystems/proc.html (net/dev): 8 columns received, 8 sent. */
+export function interfacesOf(text: string): InterfaceUsage[] {
+  return [...text.matchAll(/^ *(\S+):((?: +\d+){16}) *$/gm)].flatMap(([, name, columns]) => {
+    const [rxBytes, rxPackets, rxErrors, rxDropped, , , , , txBytes, txPackets, txErrors, txDropped] = columns
+      .trim()
+      .split(/ +/)
+      .map(Number);
+    const received = { rxBytes, rxPackets, rxErrors, rxDropped };
+    return name === 'lo' ? [] : [{ name, ...received, txBytes, txPackets, txErrors, txDropped }];
+  });
+}

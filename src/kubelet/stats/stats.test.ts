@@ -20,6 +20,7 @@ test('memory that is in use', () =>
 
 const pod = {
   metadata: { name: 'p', namespace: 'ns', uid: 'u' },
+  spec: { containers: [] },
   status: { startTime: '2026-01-01T00:00:00Z' },
 } as unknown as Pod;
 const stats = { id: 'x', name: 'c', cpuNanoseconds: 1_500_000_000, memoryWorkingSetBytes: 1000, memoryRssBytes: 900 };

@@ -140,7 +140,11 @@ export async function execToEnd(session: ExecSession, timeoutMs: number, clock: 
   });
   return { stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr), exitCode };
 }
-/** Output of a container's first process, out of the log keeper's frames. */
+
+/**
+ * Output of a container's first process, out of the log keeper's frames. Ends with the container, or with the client's
+ * input where the container's stays open without it.
+ */
 export function attachSession(
   socket: Socket,
   record: ContainerRecord,
@@ -169,6 +173,15 @@ export function attachSession(
     stdout.end();
     stderr?.end();
   };
+  let isInputOver = false;
+  socket.once('finish', () => {
+    isInputOver = true;
+  });
+  const detached = new Promise<number>((resolve) => {
+    socket.once('end', () => {
+      if (isInputOver && !record.config.stdinOnce) resolve(0);
+    });
+  });
   socket.on('end', end);
   socket.on('close', end);
   socket.resume();
@@ -177,7 +190,7 @@ export function attachSession(
     stdout,
     stderr,
     resize: latestOnly((columns, rows) => resizeTerminal(record.pid, columns, rows)),
-    exitCode,
+    exitCode: Promise.race([exitCode, detached]),
     close: () => socket.destroy(),
   };
 }

@@ -150,7 +150,11 @@ function attach(id: string, peer: Socket): void {
     }
   });
   peer.on('end', () => {
-    if (!container.stdinOnce) return;
+    // The input stays open for other clients. This one is detached, as by containerd.
+    if (!container.stdinOnce) {
+      container.attached.delete(peer);
+      return void peer.end();
+    }
     container.input?.end(() => container.input?.destroy());
     container.input = undefined;
   });
