@@ -14,6 +14,7 @@ const nodeSettings = [
   ...(['kubeletConfig', 'systemReserved', 'reservedCpus', 'cpuManagerPolicy', 'cpuManagerPolicyOptions'] as const),
   ...(['memoryManagerPolicy', 'reservedMemory', 'topologyManagerPolicy', 'topologyManagerScope'] as const),
   'topologyManagerPolicyOptions' as const,
+  ...(['imageCredentialProviderConfig', 'imageCredentialProviderBinDir'] as const),
 ];
 
 export function withAgentOptions(command: Command): Command {

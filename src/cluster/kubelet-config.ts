@@ -1,7 +1,8 @@
 // The part of a node's configuration that its administrator chooses: options, and the kubelet's configuration file.
 
-import { readFile } from 'node:fs/promises';
-import { type KubeletConfig, parseKubeletConfiguration } from '../kubelet/kubelet.ts';
+import { access, constants, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type KubeletConfig, parseCredentialProviders, parseKubeletConfiguration } from '../kubelet/kubelet.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import type { RunConfig } from './config.ts';
 import { managerFlags } from './kubelet-settings.ts';
@@ -15,6 +16,7 @@ type Chosen = Pick<
   | 'podPidsLimit'
   | 'containerLogMaxSize'
   | 'containerLogMaxFiles'
+  | 'credentialProviders'
 >;
 
 /** Kubernetes' hard threshold of eviction: pods cannot use this memory. */
@@ -35,6 +37,7 @@ export async function chosenConfig(config: RunConfig): Promise<Chosen> {
     ...file,
     ...(config.evictionHard && { eviction: { ...file.eviction, evictionHard: config.evictionHard } }),
     ...(Object.keys(managers).length > 0 && { resourceManagers: managers }),
+    ...(await credentialProviders(config)),
     reserved: {
       cpuMillis: managers.reservedSystemCPUs ? countOf(managers.reservedSystemCPUs) * 1000 : cpuMillis,
       memoryBytes: memoryBytes + evictionMemoryBytes,
@@ -48,6 +51,27 @@ const countOf = (cpus: string): number =>
     const [first, last = first] = part.split('-').map(Number);
     return sum + (last - first + 1);
   }, 0);
+
+/** Checked before the nodes start: a pull that fails much later would hardly show the cause. */
+async function credentialProviders({
+  imageCredentialProviderConfig: file,
+  imageCredentialProviderBinDir: directory,
+}: RunConfig): Promise<Pick<KubeletConfig, 'credentialProviders'>> {
+  if (!file && !directory) return {};
+  if (!file || !directory)
+    throw new Error('--image-credential-provider-config and --image-credential-provider-bin-dir need each other');
+  const option = `--image-credential-provider-config ${file}`;
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new Error(`${option} cannot be read: ${error.message}`);
+  });
+  try {
+    const providers = parseCredentialProviders(text);
+    for (const { name } of providers) await access(path.join(directory, name), constants.X_OK);
+    return { credentialProviders: { providers, directory } };
+  } catch (error) {
+    throw new Error(`${option} cannot be used: ${(error as Error).message}`);
+  }
+}
 
 async function readFileConfig(file: string | undefined): Promise<ReturnType<typeof parseKubeletConfiguration>> {
   if (!file) return {};

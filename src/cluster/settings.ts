@@ -345,6 +345,16 @@ export const settings = {
     argument: '<file>',
     help: 'KubeletConfiguration: policies of the resource managers, reserved resources, eviction and limits of the nodes',
   }),
+  imageCredentialProviderConfig: file({
+    flag: 'image-credential-provider-config',
+    argument: '<file>',
+    help: 'CredentialProviderConfig: programs that give the credentials for images; needs --image-credential-provider-bin-dir',
+  }),
+  imageCredentialProviderBinDir: file({
+    flag: 'image-credential-provider-bin-dir',
+    argument: '<directory>',
+    help: 'directory of the programs of credential providers',
+  }),
   ...kubeletSettings,
   ...autoscalerSettings,
   backupSchedule: setting<string | undefined>({

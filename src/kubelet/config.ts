@@ -1,6 +1,7 @@
 // The kubelet's configuration. Names follow KubeletConfiguration (kubelet.config.k8s.io/v1beta1).
 
 import type { EvictionConfig } from './eviction/thresholds.ts';
+import type { CredentialProvider } from './images/credential-config.ts';
 import type { ResourceManagersInput } from './resource-managers/settings.ts';
 
 export interface KubeletConfig {
@@ -31,6 +32,8 @@ export interface KubeletConfig {
   readonly eviction?: EvictionConfig;
   /** Policies of the CPU, memory and topology managers; Kubernetes' defaults if omitted. */
   readonly resourceManagers?: ResourceManagersInput;
+  /** Programs that give the credentials of registries, and their directory. */
+  readonly credentialProviders?: { readonly providers: readonly CredentialProvider[]; readonly directory: string };
   /** Processes and threads that one pod may have; no limit by default. */
   readonly podPidsLimit?: number;
   /** The machine's resources; `allocatable` is this minus the reserved amounts. */

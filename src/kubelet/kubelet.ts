@@ -21,6 +21,7 @@ import { podUids, unmountVolumes } from './volumes/volumes.ts';
 export type { KubeletConfig } from './config.ts';
 export { parseKubeletConfiguration } from './configuration.ts';
 export { readBeneath } from './files/safe-path.ts';
+export { parseCredentialProviders } from './images/credential-config.ts';
 export { machineHugePages } from './resource-managers/huge-pages.ts';
 
 export interface KubeletDependencies {

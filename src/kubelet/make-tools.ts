@@ -9,6 +9,7 @@ import { DevicePlugins } from './device-plugins/device-plugins.ts';
 import { DynamicResources } from './dynamic-resources/dynamic-resources.ts';
 import { refuseUnderPressure } from './eviction/admission.ts';
 import { NodePressure } from './eviction/node-pressure.ts';
+import { CredentialProviders } from './images/credential-providers.ts';
 import { ImageManager } from './images/images.ts';
 import { realMachine } from './machine/real-machine.ts';
 import { simulatedMachine } from './machine/simulated-machine.ts';
@@ -84,7 +85,7 @@ export function makeTools(
     ...(podCgroups && { cgroups: podCgroups }),
     ...(csi && { csi: csi.volumes }),
     ...ofMachine,
-    images: new ImageManager(runtime, clock),
+    images: new ImageManager(runtime, clock, providersOf(context, config)),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger),
     ...references,
@@ -129,6 +130,10 @@ function machineResources({ context, config, runtime, workers, keeper, cache }: 
     containersOf: (uid) => cache.get(uid).containers,
   });
   return { devices, dynamicResources, resources };
+}
+
+function providersOf({ clock, logger }: ComponentContext, { credentialProviders }: KubeletConfig) {
+  return credentialProviders && new CredentialProviders({ ...credentialProviders, clock, logger });
 }
 
 function podStarts({ metrics }: ComponentContext): (seconds: number) => void {

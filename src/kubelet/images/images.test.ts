@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Container, Pod, Secret } from '../../api/api.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import type { CredentialProviders } from './credential-providers.ts';
 import { ImageManager } from './images.ts';
 
 const never = new AbortController().signal;
@@ -73,5 +74,44 @@ describe('pulls', () => {
     expect(pulls.map((p) => p.username)).toEqual(['me', undefined]);
     for (const pull of pulls) pull.done('id');
     await Promise.all(waits);
+  });
+
+  test.each<[string, string[], string | undefined]>([
+    ['the second credentials are taken', ['registry'], 'id'],
+    ['the last ones, which are those of a provider', ['registry', 'domain'], 'id'],
+    ['none', ['registry', 'domain', 'provider'], undefined],
+  ])('with several credentials: %s', async (_, refused, id) => {
+    const tried: string[] = [];
+    const runtime = {
+      imageStatus: async () => undefined,
+      pullImage: async (_reference: string, auth?: { username: string }) => {
+        tried.push(auth?.username ?? '');
+        if (refused.includes(tried.at(-1)!)) throw new Error(`${tried.at(-1)} is refused`);
+        return 'id';
+      },
+    } as unknown as ContainerRuntime;
+    const of = (username: string) => ({ username, password: 'x' });
+    const auths = { 'registry.test': of('registry'), '*.test': of('domain') };
+    const secret = {
+      data: { '.dockercfg': Buffer.from(JSON.stringify(auths)).toString('base64') },
+    } as unknown as Secret;
+    const asked: string[] = [];
+    const providers = {
+      credentials: async (image: string) => {
+        asked.push(image);
+        return [of('provider')];
+      },
+    } as unknown as CredentialProviders;
+    const images = new ImageManager(runtime, new VirtualClock(0), providers);
+    const container = { name: 'c', image: 'registry.test/team/img:v1', imagePullPolicy: 'Always' } as Container;
+    const ensured = images.ensure({ metadata: { name: 'a', uid: 'a' } } as Pod, container, [secret], () => {}, never);
+    if (id) expect(await ensured).toBe(id);
+    else
+      await expect(ensured).rejects.toMatchObject({
+        reason: 'ErrImagePull',
+        message: '[registry is refused, domain is refused, provider is refused]',
+      });
+    expect(tried).toEqual(['registry', 'domain', 'provider'].slice(0, refused.length + (id ? 1 : 0)));
+    expect(asked).toEqual(['registry.test/team/img']);
   });
 });

@@ -7,6 +7,8 @@ import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type Delay, nextDelay, remainingMs } from '../pods/backoff.ts';
 import { unlessAborted } from '../pods/unless-aborted.ts';
+import type { CredentialProviders } from './credential-providers.ts';
+import { type Credentials, entriesOf, lookUp } from './keyring.ts';
 
 /** The image is missing: the content of state.waiting. */
 export class ImageError extends Error {
@@ -36,9 +38,12 @@ export class ImageManager {
   readonly #failures = new Map<string, { atMs: number; message: string; delay: Delay }>();
   readonly #pulling = new Map<string, Pull>();
 
-  constructor(runtime: ContainerRuntime, clock: Clock) {
+  readonly #providers: CredentialProviders | undefined;
+
+  constructor(runtime: ContainerRuntime, clock: Clock, providers?: CredentialProviders) {
     this.#runtime = runtime;
     this.#clock = clock;
+    this.#providers = providers;
   }
 
   /** The id of the image. Throws ImageError, or the reason of `signal` once that aborts. */
@@ -118,12 +123,13 @@ export class ImageManager {
 
   /** Pods with the same image and credentials share one pull. It is cancelled when the last of them is gone. */
   async #pullOnce(reference: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
-    const credentials = credentialsFor(reference, secrets);
+    const credentials = await this.#credentials(reference, secrets);
+    signal.throwIfAborted();
     const key = JSON.stringify([reference, credentials]);
     let pull = this.#pulling.get(key);
     if (!pull) {
       const cancel = new AbortController();
-      const done = this.#runtime.pullImage(reference, credentials, cancel.signal).finally(() => {
+      const done = this.#pullWith(reference, credentials, cancel.signal).finally(() => {
         if (this.#pulling.get(key)?.done === done) this.#pulling.delete(key);
       });
       pull = { done, cancel, waiting: 0 };
@@ -138,6 +144,28 @@ export class ImageManager {
         pull.cancel.abort();
       }
     }
+  }
+
+  /** Those of the pod come before those of the node. */
+  async #credentials(reference: string, secrets: readonly Secret[]): Promise<Credentials[]> {
+    const image = nameOf(reference);
+    const own = lookUp(entriesOf(secrets), image);
+    return [...own, ...((await this.#providers?.credentials(image)) ?? [])];
+  }
+
+  /** The first credentials that the registry accepts count. */
+  async #pullWith(reference: string, credentials: readonly Credentials[], signal: AbortSignal): Promise<string> {
+    if (credentials.length === 0) return this.#runtime.pullImage(reference, undefined, signal);
+    const problems: Error[] = [];
+    for (const each of credentials)
+      try {
+        return await this.#runtime.pullImage(reference, each, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        problems.push(error as Error);
+      }
+    if (problems.length === 1) throw problems[0];
+    throw new Error(`[${[...new Set(problems.map(({ message }) => message))].join(', ')}]`);
   }
 
   /** How long until the next try of any image of the pod, 0 when none waits. */
@@ -157,6 +185,9 @@ export class ImageManager {
   }
 }
 
+/** Without tag and digest. */
+const nameOf = (reference: string): string => must(/^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference), 'match')[1];
+
 /** As the parser of Docker's references words it; undefined for a reference. */
 function whyNoReference(reference: string): string | undefined {
   const problemOf = (text: string) => {
@@ -169,38 +200,10 @@ function whyNoReference(reference: string): string | undefined {
   };
   const problem = problemOf(reference);
   if (!problem) return undefined;
-  const [, name] = must(/^(.*?)(?::[^/]*)?(?:@.*)?$/.exec(reference), 'match');
+  const name = nameOf(reference);
   const onlyCase = name !== name.toLowerCase() && !problemOf(reference.replace(name, name.toLowerCase()));
   const why = onlyCase
     ? `${problem}: repository name (${name.includes('/') ? name : `library/${name}`}) must be lowercase`
     : problem;
   return `couldn't parse image name ${JSON.stringify(reference)}: ${why}`;
-}
-
-/** The credentials for the image's registry in a pull secret of type kubernetes.io/dockerconfigjson. */
-function credentialsFor(
-  reference: string,
-  secrets: readonly Secret[],
-): { username: string; password: string } | undefined {
-  const registry = reference.includes('/') ? reference.split('/')[0] : 'index.docker.io';
-  for (const secret of secrets) {
-    const data = secret.data?.['.dockerconfigjson'];
-    if (!data) continue;
-    let auths: Record<string, { auth?: string; username?: string; password?: string }>;
-    try {
-      auths = JSON.parse(Buffer.from(data, 'base64').toString()).auths ?? {};
-    } catch {
-      continue; // a secret that is no JSON serves no registry
-    }
-    const found = Object.entries(auths).find(
-      ([host]) => host.replace(/^https?:\/\//, '').split('/')[0] === registry,
-    )?.[1];
-    if (!found) continue;
-    if (found.username && found.password) return { username: found.username, password: found.password };
-    const [username, ...password] = Buffer.from(found.auth ?? '', 'base64')
-      .toString()
-      .split(':');
-    if (username) return { username, password: password.join(':') };
-  }
-  return undefined;
 }
