@@ -18,7 +18,7 @@ export {
 } from './controller.ts';
 export { cutClient, Link } from './cut-client.ts';
 export { createEventRecorder, type EventRecorder, type EventSource, microTimestamp, timestamp } from './events.ts';
-export { fencedClient } from './fenced.ts';
+export { fencedClient, mayStillWrite } from './fenced.ts';
 export { type HttpsOptions, type HttpsTransport, httpsTransport } from './https.ts';
 export {
   type ChangeHandler,

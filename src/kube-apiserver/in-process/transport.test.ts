@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createClient, fencedClient } from '../../client/client.ts';
 import { longestTurn } from '../../machinery/time/test-turn.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import { startTestServer } from '../testing/test-server.ts';
@@ -54,3 +55,25 @@ test('a list of many objects that are still to be parsed leaves turns to others'
     await server.stop();
   }
 }, 20_000);
+
+test('a write is not stored when its component stops to lead in the middle of it', async () => {
+  const server = await startTestServer();
+  try {
+    const client = createClient(server.transport({ name: 'actor', groups: ['system:masters'] }));
+    const metadata = { namespace: 'default', name: 'late' };
+    // It leads when the write is sent, and not any more before it is stored.
+    let asked = 0;
+    const late = fencedClient(client, () => asked++ === 0);
+    await expect(late.create('configmaps', { metadata })).rejects.toThrow('does not lead any more');
+    const kept = await client.create('configmaps', { metadata });
+    asked = 0;
+    await expect(late.update('configmaps', { ...kept, data: { a: 'b' } })).rejects.toThrow('does not lead any more');
+    asked = 0;
+    await expect(late.delete('configmaps', metadata)).rejects.toThrow('does not lead any more');
+    expect(await client.get('configmaps', metadata)).toEqual(kept);
+    const leading = fencedClient(client, () => true);
+    await leading.delete('configmaps', metadata);
+  } finally {
+    await server.stop();
+  }
+});

@@ -9,6 +9,7 @@ import { Compacted, prefixRange, sameValue } from '../../store/store.ts';
 import type { StorageSeries, StoreOperation } from '../metrics/storage-metrics.ts';
 import { futureVersion } from '../status.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { type CachedStore, cachedStore } from './cached-store.ts';
 import { Item, type Serialized } from './item.ts';
 import { type Decode, loadedItem } from './loaded-item.ts';
 import { newestRevision } from './newest-revision.ts';
@@ -16,7 +17,6 @@ import { type IndexOf, ResourceCache } from './resource-cache.ts';
 import { Retention } from './retention.ts';
 import { RevisionTimes } from './revision-times.ts';
 import { shareFields } from './shared-fields.ts';
-import { type CachedStore, tracedStore } from './traced-store.ts';
 
 /** A write of one object: its stored form, and the cached object. */
 export interface ObjectWrite {
@@ -85,7 +85,7 @@ export class WatchCache {
 
   constructor({ store, clock, logger, seriesOf, tracing }: WatchCacheOptions) {
     this.#seriesOf = seriesOf;
-    this.#store = tracing ? tracedStore(store, tracing) : store;
+    this.#store = cachedStore(store, tracing);
     this.#clock = clock;
     this.#logger = logger;
   }
