@@ -1,6 +1,6 @@
 // The part of a node's configuration that its administrator chooses: options, and the kubelet's configuration file.
 
-import { access, constants, readFile } from 'node:fs/promises';
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type KubeletConfig, parseCredentialProviders, parseKubeletConfiguration } from '../kubelet/kubelet.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
@@ -61,16 +61,26 @@ async function credentialProviders({
   if (!file || !directory)
     throw new Error('--image-credential-provider-config and --image-credential-provider-bin-dir need each other');
   const option = `--image-credential-provider-config ${file}`;
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
+  const texts = await configurationsIn(file).catch((error: Error) => {
     throw new Error(`${option} cannot be read: ${error.message}`);
   });
   try {
-    const providers = parseCredentialProviders(text);
+    const providers = texts.flatMap((text) => parseCredentialProviders(text));
+    const twice = providers.find(({ name }, i) => providers.findIndex((other) => other.name === name) < i);
+    if (twice) throw new Error(`duplicate provider name "${twice.name}" found in configuration file(s)`);
     for (const { name } of providers) await access(path.join(directory, name), constants.X_OK);
     return { credentialProviders: { providers, directory } };
   } catch (error) {
     throw new Error(`${option} cannot be used: ${(error as Error).message}`);
   }
+}
+
+/** A file, or all configuration files of a directory in the order of their names. */
+async function configurationsIn(place: string): Promise<string[]> {
+  if (!(await stat(place)).isDirectory()) return [await readFile(place, 'utf8')];
+  const names = (await readdir(place)).filter((name) => /\.(json|yaml|yml)$/.test(name)).sort();
+  if (names.length === 0) throw new Error('it has no .json, .yaml or .yml files');
+  return Promise.all(names.map((name) => readFile(path.join(place, name), 'utf8')));
 }
 
 async function readFileConfig(file: string | undefined): Promise<ReturnType<typeof parseKubeletConfiguration>> {

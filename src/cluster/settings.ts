@@ -347,8 +347,8 @@ export const settings = {
   }),
   imageCredentialProviderConfig: file({
     flag: 'image-credential-provider-config',
-    argument: '<file>',
-    help: 'CredentialProviderConfig: programs that give the credentials for images; needs --image-credential-provider-bin-dir',
+    argument: '<place>',
+    help: 'file or directory of CredentialProviderConfig: programs that give the credentials for images; needs --image-credential-provider-bin-dir',
   }),
   imageCredentialProviderBinDir: file({
     flag: 'image-credential-provider-bin-dir',
