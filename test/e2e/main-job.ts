@@ -350,15 +350,17 @@ export function mainJob(setting: Setting): void {
     });
 
     test('kill -9, then up: no container stopped, no log line and no exit code is lost', async () => {
+      // Another test may run the same job at the same time.
+      const marker = `ends-${process.pid}`;
       await machine.apply(
         shell('counter', 'i=0; while :; do echo "line $i"; i=$((i+1)); sleep 0.05; done'),
-        shell('ending', 'trap "exit 7" TERM; while :; do sleep 0.1; done'),
+        shell('ending', `: ${marker}; trap "exit 7" TERM; while :; do sleep 0.1; done`),
       );
       await kubectl('wait', '--for=condition=Ready', 'pod/counter', 'pod/ending', '--timeout=30s');
       const state = () => get('pod counter', '.status.containerStatuses[0].containerID');
       const before = await state();
       await eventually(async () => expect(await kubectl('logs', 'counter')).toContain('line 10\n'));
-      const ending = machine.containerProcess('exit 7');
+      const ending = machine.containerProcess(marker);
       await crash();
       process.kill(ending, 'SIGTERM');
       await eventually(() => expect(() => process.kill(ending, 0)).toThrow());
