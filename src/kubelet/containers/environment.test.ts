@@ -213,3 +213,28 @@ describe('resources', () => {
         .oomScoreAdj,
     ).toBe(-997));
 });
+
+describe('variables from files', () => {
+  const fileKeyRef = { volumeName: 'v', path: 'dir/env', key: 'K' };
+  const made = (more: object, file?: EnvironmentSources['file']) =>
+    makeEnvironment(
+      { ...pod, spec: { ...pod.spec, enableServiceLinks: false } } as Pod,
+      { name: 'c', env: [{ name: 'X', valueFrom: { fileKeyRef: { ...fileKeyRef, ...more } } }] } as Container,
+      { ...sources, ...(file && { file }) },
+    );
+  const content = async (volume: string, path: string) => `K='${volume} ${path}'`;
+
+  test('have the value of the key', async () => {
+    expect(await made({}, content)).toEqual([{ key: 'X', value: 'v dir/env' }]);
+    expect(await made({ key: 'other', optional: true }, content)).toEqual([]);
+  });
+
+  test('are errors without the key, the file, or its format', async () => {
+    await expect(made({ key: 'other' }, content)).rejects.toThrow(
+      'environment variable key "other" not found in file "dir/env"',
+    );
+    await expect(made({}, async () => 'K=x')).rejects.toThrow("couldn't parse env file");
+  });
+
+  test('are not there on simulated nodes', async () => expect(await made({})).toEqual([]));
+});

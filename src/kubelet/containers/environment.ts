@@ -4,13 +4,14 @@
 import type { ConfigMap, Container, Pod, Secret, Service } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { bytes, milli } from '../resources/resources.ts';
+import { valueInEnvFile } from './env-file.ts';
 
 export interface EnvironmentSources {
   readonly services: readonly Service[];
   readonly podIPs: readonly string[];
   readonly hostIPs: readonly string[];
   readonly nodeName: string;
-  /** Allocatable of the node: the value of a limit that is not set. */
+  /** Of the pod where it has limits, else allocatable of the node: the value of a limit that is not set. */
   readonly allocatable: {
     readonly cpuMillis: number;
     readonly memoryBytes: number;
@@ -19,6 +20,8 @@ export interface EnvironmentSources {
   /** Undefined when there is none. */
   configMap(name: string): Promise<ConfigMap | undefined>;
   secret(name: string): Promise<Secret | undefined>;
+  /** The text of a file in a volume. Absent on simulated nodes, which have no files. */
+  file?(volume: string, path: string): Promise<string>;
 }
 
 /** The container cannot be made until its configuration is right: reason CreateContainerConfigError. */
@@ -89,6 +92,7 @@ async function valueFrom(
       : container;
     return resourceValue(target ?? container, from.resourceFieldRef.resource, from.resourceFieldRef.divisor, sources);
   }
+  if (from.fileKeyRef) return fileValue(from.fileKeyRef, sources);
   const reference = from.configMapKeyRef ?? from.secretKeyRef;
   if (!reference) return undefined;
   const { name = '', key, optional } = reference;
@@ -100,6 +104,25 @@ async function valueFrom(
   if (!found) throw new ConfigError(`${kind} "${name}" not found`);
   const title = kind === 'configmap' ? 'ConfigMap' : 'Secret';
   throw new ConfigError(`couldn't find key ${key} in ${title} ${pod.metadata.namespace}/${name}`);
+}
+
+type FileKeyRef = NonNullable<NonNullable<NonNullable<Container['env']>[number]['valueFrom']>['fileKeyRef']>;
+
+async function fileValue(
+  { volumeName, path, key, optional }: FileKeyRef,
+  { file }: EnvironmentSources,
+): Promise<string | undefined> {
+  if (!file) return undefined;
+  const text = await file(volumeName, path);
+  let value: string | undefined;
+  try {
+    value = valueInEnvFile(text, key);
+  } catch {
+    throw new ConfigError("couldn't parse env file");
+  }
+  if (value === undefined && !optional)
+    throw new ConfigError(`environment variable key ${JSON.stringify(key)} not found in file ${JSON.stringify(path)}`);
+  return value;
 }
 
 /** Fields that the downward API offers. Throws ConfigError for any other. */

@@ -5,8 +5,10 @@ import { RuntimeError, type Sandbox, type SandboxConfig } from '../../container-
 import type { KubeletConfig } from '../config.ts';
 import { containerConfig } from '../containers/container-config.ts';
 import { ConfigError, type EnvironmentSources, makeEnvironment } from '../containers/environment.ts';
+import { readBeneath } from '../files/safe-path.ts';
 import { ImageError } from '../images/images.ts';
 import { runHook } from '../probes/hooks.ts';
+import { bytes, milli } from '../resources/resources.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { MountedVolume } from '../volumes/volumes.ts';
 import { graceOf } from './grace.ts';
@@ -58,9 +60,11 @@ export async function startContainer(inputs: StartInputs, tools: KubeletTools): 
   const image = await tools.runtime.imageStatus(imageId).catch((error) => fail('ImageInspectError', error));
   if (!image) return fail('ImageInspectError', new Error(`image ${imageId} disappeared`));
   const podIPs = pod.spec.hostNetwork ? tools.config.nodeIPs : inputs.sandbox.ips;
-  const environment = await makeEnvironment(pod, container, environmentSources(pod, podIPs, tools)).catch((error) =>
-    fail('CreateContainerConfigError', error),
-  );
+  const environment = await makeEnvironment(
+    pod,
+    container,
+    environmentSources(pod, podIPs, inputs.volumes, tools),
+  ).catch((error) => fail('CreateContainerConfigError', error));
   const targetContainerId = targetOf(pod, container.name, tools);
   if (targetContainerId === null)
     return fail('CreateContainerConfigError', new Error(`unable to find target container for ${container.name}`));
@@ -121,7 +125,12 @@ function listOf({ spec }: Pod, name: string): 'containers' | 'initContainers' | 
   return spec.initContainers?.some((c) => c.name === name) ? 'initContainers' : 'ephemeralContainers';
 }
 
-function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletTools): EnvironmentSources {
+function environmentSources(
+  pod: Pod,
+  podIPs: readonly string[],
+  volumes: ReadonlyMap<string, MountedVolume>,
+  tools: KubeletTools,
+): EnvironmentSources {
   const { config } = tools;
   const namespace = pod.metadata.namespace ?? '';
   return {
@@ -129,9 +138,31 @@ function environmentSources(pod: Pod, podIPs: readonly string[], tools: KubeletT
     podIPs,
     hostIPs: config.nodeIPs,
     nodeName: config.nodeName,
-    allocatable: allocatableOf(tools),
+    allocatable: limitsOfUnlimited(pod, tools),
     configMap: (name) => tools.configMap(namespace, name),
     secret: (name) => tools.secret(namespace, name),
+    ...(config.usesFilesystem && { file: (volume, file) => fileIn(volumes.get(volume), volume, file) }),
+  };
+}
+
+/** More than a process may have as its environment. */
+const longestEnvFile = 1 << 20;
+
+async function fileIn(mounted: MountedVolume | undefined, volume: string, file: string): Promise<string> {
+  if (!mounted || mounted.isDevice)
+    throw new ConfigError(`cannot find the volume ${JSON.stringify(volume)} referenced by FileKeyRef`);
+  return readBeneath(mounted.path, file, longestEnvFile).catch(() => {
+    throw new ConfigError("couldn't parse env file");
+  });
+}
+
+/** The limits that a container without own ones has: of its pod, else of the node. */
+export function limitsOfUnlimited(pod: Pod, tools: Pick<KubeletTools, 'config'>): ReturnType<typeof allocatableOf> {
+  const { cpu, memory } = pod.spec.resources?.limits ?? {};
+  return {
+    ...allocatableOf(tools),
+    ...(cpu && milli(cpu) > 0 && { cpuMillis: milli(cpu) }),
+    ...(memory && bytes(memory) > 0 && { memoryBytes: bytes(memory) }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 import { csiVolumesOf } from '../csi/csi-volume.ts';
 import { AttachLimitError } from '../csi/csi-volumes.ts';
 import type { VolumeSources } from '../machine/machine.ts';
-import { allocatableOf } from '../pods/start-container.ts';
+import { limitsOfUnlimited } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
 import { type BoundVolume, boundVolumes } from './claims.ts';
 import type { MountedVolume } from './volumes.ts';
@@ -31,7 +31,7 @@ export async function podVolumes(
         podIPs: pod.status?.podIPs?.flatMap(({ ip }) => ip ?? []) ?? [],
         hostIPs: config.nodeIPs,
         nodeName: config.nodeName,
-        allocatable: allocatableOf(tools),
+        allocatable: limitsOfUnlimited(pod, tools),
       },
     };
     return await setUpAll(pod, tools, sources, claimed, signal);
