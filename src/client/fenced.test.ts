@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fencedClient } from './fenced.ts';
+import { fencedClient, mayStillWrite } from './fenced.ts';
 import type { Client } from './interface.ts';
 
 const writes = ['create', 'createSubresource', 'update', 'patch', 'delete', 'deleteCollection'] as const;
@@ -25,4 +25,20 @@ test('a process that does not lead reads, and writes nothing', async () => {
   holds = true;
   for (const name of writes) await (fenced[name] as Call)('pods', {});
   expect(calls.slice(3)).toEqual([...writes]);
+});
+
+test('the fence holds during a write, and not for work that it leaves behind', async () => {
+  let holds = true;
+  const later = Promise.withResolvers<void>();
+  let left: Promise<boolean> | undefined;
+  const client = {
+    create: async () => {
+      left = later.promise.then(() => mayStillWrite());
+      holds = false;
+      return mayStillWrite();
+    },
+  } as unknown as Client;
+  expect(await fencedClient(client, () => holds).create('pods', { metadata: {} } as never)).toBe(false);
+  later.resolve();
+  expect([await left, mayStillWrite()]).toEqual([true, true]);
 });

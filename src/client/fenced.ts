@@ -16,7 +16,12 @@ export const mayStillWrite = (): boolean => fences.getStore()?.() ?? true;
 export function fencedClient(client: Client, holds: () => boolean): Client {
   const write = async <T>(call: () => Promise<T>): Promise<T> => {
     if (!holds()) throw new Error('the write is not sent: this process does not lead any more');
-    return fences.run(holds, call);
+    // Work that a request starts for later, such as a timer, is not part of the write: the fence ends with it.
+    let isOver = false;
+    return fences.run(
+      () => isOver || holds(),
+      () => call().finally(() => (isOver = true)),
+    );
   };
   return {
     get: (...args) => client.get(...args),
