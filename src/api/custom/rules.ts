@@ -6,6 +6,7 @@ import {
   EvaluationFault,
   type Expression,
   fromJson,
+  NoOverload,
   none,
   Optional,
   type Value,
@@ -217,7 +218,7 @@ class Judge {
           `'${error.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${nameOf(rule)}`,
         );
       if (!(error instanceof EvaluationFault)) throw error;
-      if (error.message.startsWith('no such overload'))
+      if (error instanceof NoOverload)
         return fail(
           `'${error.message}': call arguments did not match a supported operator, function or macro signature for rule: ${nameOf(rule)}`,
         );

@@ -1,6 +1,7 @@
 // Addresses and ports, as several kinds check them.
 
 import {
+  canonicalIpText,
   formatCidr,
   formatIp,
   isLinkLocal,
@@ -34,19 +35,26 @@ const nothing: ReadonlySet<string> = new Set();
 
 /** Addresses in fields that once took forms which are ambiguous; an address that was there before may stay. */
 export function legacyIp(path: string, text: string, before = nothing): FieldError[] {
-  if (before.has(text)) return [];
-  if (!parseIp(text)) {
-    const fault = parseIp(withoutZeros(text)) ? 'must not have leading 0s' : ipMessage;
-    return [invalidValue(path, text, fault)];
-  }
-  return isMapped(text) ? [invalidValue(path, text, 'must not be an IPv4-mapped IPv6 address')] : [];
+  const fault = before.has(text) ? undefined : legacyIpFault(text);
+  return fault === undefined ? [] : [invalidValue(path, text, fault)];
+}
+
+function legacyIpFault(text: string): string | undefined {
+  if (!parseIp(text)) return parseIp(withoutZeros(text)) ? 'must not have leading 0s' : ipMessage;
+  return isMapped(text) ? 'must not be an IPv4-mapped IPv6 address' : undefined;
 }
 
 /** Addresses in one form only: the canonical one. */
 export function canonicalIp(path: string, text: string): FieldError[] {
-  const errors = legacyIp(path, text);
-  const canonical = errors.length ? text : formatIp(must(parseIp(text), 'address'));
-  return canonical === text ? errors : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
+  const fault = canonicalIpFault(text);
+  return fault === undefined ? [] : [invalidValue(path, text, fault)];
+}
+
+export function canonicalIpFault(text: string): string | undefined {
+  const fault = legacyIpFault(text);
+  if (fault !== undefined) return fault;
+  const canonical = canonicalIpText(text);
+  return canonical === text ? undefined : `must be in canonical form ("${canonical}")`;
 }
 
 export function legacyCidr(path: string, text: string, before = nothing): FieldError[] {

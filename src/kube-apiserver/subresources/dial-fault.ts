@@ -17,10 +17,15 @@ const connecting: Readonly<Record<string, string>> = {
 export const joinHostPort = (host: string, port: string | number): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
+/** No connection within the time limit. */
+export class DialTimeout extends Error {
+  override readonly message = 'i/o timeout';
+}
+
 export function dialFault(error: Error, { host, port }: Pick<Upstream, 'host' | 'port'>): string {
   const { code = '', syscall } = error as NodeJS.ErrnoException;
   const dial = `dial tcp ${joinHostPort(host, port)}`;
-  if (error.message === 'i/o timeout') return `${dial}: i/o timeout`;
+  if (error instanceof DialTimeout) return `${dial}: ${error.message}`;
   if (syscall === 'connect' && code in connecting) return `${dial}: connect: ${connecting[code]}`;
   if (error.name === 'AbortError') return 'context canceled';
   // Node's one error for every connection that ends before its answer.

@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Reply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { plainError } from '../status.ts';
-import { dialFault } from './dial-fault.ts';
+import { DialTimeout, dialFault } from './dial-fault.ts';
 import { type Headers, inRequestLine } from './forward.ts';
 import { upgradeHeaders } from './forward-headers.ts';
 import type { Upstream } from './kubelet-address.ts';
@@ -69,7 +69,7 @@ function dial(request: ApiRequest, upstream: Upstream): Promise<Socket> {
   const { host, port, tls } = upstream;
   return new Promise((resolve, reject) => {
     const connection = tls ? connectTls({ host, port, ...tls }) : connectTcp({ host, port });
-    const timer = request.server.clock.after(dialMs, () => connection.destroy(new Error('i/o timeout')), {
+    const timer = request.server.clock.after(dialMs, () => connection.destroy(new DialTimeout()), {
       background: true,
     });
     connection.setNoDelay(true);

@@ -7,7 +7,7 @@ import type { ApiError } from '../../api/api.ts';
 import type { RawReply } from '../reply.ts';
 import type { ApiRequest } from '../request.ts';
 import { failure } from '../status.ts';
-import { dialFault, joinHostPort } from './dial-fault.ts';
+import { DialTimeout, dialFault, joinHostPort } from './dial-fault.ts';
 import { ownHeaders, passedHeaders } from './forward-headers.ts';
 import type { Upstream } from './kubelet-address.ts';
 
@@ -122,7 +122,7 @@ function exchange(request: ApiRequest, upstream: Upstream, sent: Exchange): Prom
       signal,
       ...tls,
     });
-    const timer = request.server.clock.after(dialMs, () => outgoing.destroy(new Error('i/o timeout')), {
+    const timer = request.server.clock.after(dialMs, () => outgoing.destroy(new DialTimeout()), {
       background: true,
     });
     outgoing.on('socket', (socket) => {

@@ -124,6 +124,7 @@ export {
   CostExceeded,
   EntryMap,
   EvaluationFault,
+  NoOverload,
   none,
   Optional,
   StructValue,

@@ -6,7 +6,7 @@ import {
   CelList,
   CelMap,
   Duration,
-  fail,
+  noOverload,
   Optional,
   Timestamp,
   TypeValue,
@@ -74,7 +74,7 @@ export function dispatcher({ name, overloads, call }: FunctionDeclaration, ids: 
   const candidates = overloads
     .filter(({ id, call: own }) => own && ids.includes(id))
     .map((overload) => ({ tests: overload.params.map(testOf), call: (overload as Overload).call as Implementation }));
-  const refuse = (args: readonly Value[]) => fail(`no such overload: ${name}(${args.map(typeNameOf).join(', ')})`);
+  const refuse = (args: readonly Value[]) => noOverload(`${name}(${args.map(typeNameOf).join(', ')})`);
   const fits = (tests: readonly Test[], args: readonly Value[]) =>
     tests.length === args.length && tests.every((test, index) => test(args[index] as Value));
   return (...args: Value[]) => {

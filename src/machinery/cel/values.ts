@@ -211,6 +211,13 @@ export class EvaluationFault {
   }
 }
 
+/** No overload of a function takes the values. */
+export class NoOverload extends EvaluationFault {
+  constructor(call = '') {
+    super(`no such overload${call && `: ${call}`}`);
+  }
+}
+
 /** The cost limit is exceeded: only the caller of the program catches this. */
 export class CostExceeded {
   readonly message = 'operation cancelled: actual cost limit exceeded';
@@ -219,7 +226,10 @@ export class CostExceeded {
 export const fail = (message: string): never => {
   throw new EvaluationFault(message);
 };
-export const noOverload = (): never => fail('no such overload');
+/** `call`: the function, and the types of its arguments if they matter. */
+export const noOverload = (call = ''): never => {
+  throw new NoOverload(call);
+};
 
 export function typeNameOf(value: Value): string {
   switch (typeof value) {

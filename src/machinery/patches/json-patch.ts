@@ -10,7 +10,7 @@ import { PatchError } from './patch-error.ts';
 /** Bytes of JSON that the copies of one patch may add (Kubernetes: JSONPatchMaxCopyBytes). */
 const mostCopiedBytes = 3 << 20;
 
-/** A patched copy of `document`. Throws PatchError('unappliable') for an unknown operation or one that does not fit. */
+/** A patched copy of `document`. Throws PatchError: `untrue` for a failed test, `unappliable` for others. */
 export const applyJsonPatch = (document: object, patch: readonly unknown[]): object =>
   finish(applyingJsonPatch(document, patch));
 
@@ -75,7 +75,7 @@ class Patching {
       const place = this.#place(path, `test operation does not apply: is missing path: ${path}`);
       found = read(place, `error in test for path: '${path}'`) ?? null;
     }
-    if (!deepEqual(found, value)) throw fail(`testing value ${path} failed: test failed`);
+    if (!deepEqual(found, value)) throw new PatchError('untrue', `testing value ${path} failed: test failed`);
   }
 
   #replace(path: unknown, value: unknown): void {

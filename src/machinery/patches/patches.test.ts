@@ -104,10 +104,12 @@ test.each([
     { op: 'copy', from: '/b/c', path: '/d' },
     'copy operation does not apply: doc is missing from path: /b/c: missing value',
   ],
-  [{ op: 'test', path: '/a', value: 2 }, 'testing value /a failed: test failed'],
+  [{ op: 'test', path: '/a', value: 2 }, 'testing value /a failed: test failed', 'untrue'],
   [{ op: 'test', path: '/b/c', value: 2 }, 'test operation does not apply: is missing path: /b/c: missing value'],
-])('%j fails in the words of evanphx/json-patch', (operation, why) =>
-  expect(() => applyJsonPatch({ a: 1, list: [1] }, [operation])).toThrow(new PatchError('unappliable', why)),
+])('%j fails in the words of evanphx/json-patch', (operation, why, kind: string = 'unappliable') =>
+  expect(() => applyJsonPatch({ a: 1, list: [1] }, [operation])).toThrow(
+    expect.objectContaining({ message: why, kind }),
+  ),
 );
 
 describe('JSON patch, the habits of evanphx/json-patch', () => {

@@ -3,7 +3,7 @@ import { required, unchanged } from '../../fields.ts';
 import type { IPAddress } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { canonicalIp } from '../../validation/network.ts';
+import { canonicalIpFault } from '../../validation/network.ts';
 import { given, needed, struct, text } from '../../validation/rules.ts';
 
 export const ipAddress: KindBehaviour<IPAddress> = {
@@ -14,7 +14,7 @@ export const ipAddress: KindBehaviour<IPAddress> = {
     },
   },
   strategy: {
-    nameRule: (name) => canonicalIp('', name).map(({ message }) => message.slice(message.indexOf(': m') + 2)),
+    nameRule: (name) => [canonicalIpFault(name)].filter((fault) => fault !== undefined),
     metadataOnUpdate: ['whole', 'change'],
     validate: (a) => validate(a),
     validateUpdate: (next, old) => [

@@ -97,7 +97,7 @@ function patched(kind: Kind, object: ApiObject, made: Value): ApiObject {
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     // A failed test means that the patch does not apply.
-    if (error.message.startsWith('testing value ')) return object;
+    if (error.kind === 'untrue') return object;
     throw new MutationFault(`JSON Patch: ${error.message}`);
   }
   const unknown = kind.custom ? [] : unknownFields(kind.schema, result);

@@ -164,7 +164,7 @@ const size: FunctionDeclaration = {
       ['string', stringType],
     ] as const
   ).flatMap(([id, type]) => [global(`size_${id}`, [type], intType), member(`${id}_size`, [type], intType)]),
-  call: (value: Value) => BigInt(sizeOf(value) ?? fail('no such overload: size')),
+  call: (value: Value) => BigInt(sizeOf(value) ?? noOverload('size')),
 };
 
 /** Throws EvaluationFault for a text that is no pattern. */
@@ -190,7 +190,7 @@ const test = (id: string, name: string, holds: (text: string, part: string) => b
 const matches: Implementation = (text, pattern) =>
   typeof text === 'string' && typeof pattern === 'string'
     ? patternOf(pattern).test(text)
-    : fail(`no such overload${typeof text === 'string' ? '' : ': matches'}`);
+    : noOverload(typeof text === 'string' ? '' : 'matches');
 
 const stringTests: readonly FunctionDeclaration[] = [
   test('contains_string', 'contains', (text, part) => text.includes(part)),

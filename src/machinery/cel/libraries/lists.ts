@@ -49,6 +49,7 @@ import {
   equal,
   fail,
   none,
+  noOverload,
   Optional,
   sizeOf,
   typeNameOf,
@@ -172,8 +173,7 @@ const slice: Implementation = (list: CelList, start: bigint, end: bigint) => {
 };
 
 const flatten: Implementation = (list: Value, depth: Value = 1n) => {
-  if (!(list instanceof CelList) || typeof depth !== 'bigint')
-    return fail(`no such overload: ${typeNameOf(list)}.flatten()`);
+  if (!(list instanceof CelList) || typeof depth !== 'bigint') return noOverload(`${typeNameOf(list)}.flatten()`);
   if (depth < 0n) return fail('level must be non-negative');
   const items: Value[] = [];
   const visit = (part: CelList, left: bigint): void => {

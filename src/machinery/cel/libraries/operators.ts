@@ -43,7 +43,7 @@ function concatBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
 }
 
 /** `name` is the operator if no value of the left type can be its operand. */
-const unsupported = (name: string): never => fail(`no such overload: ${name}`);
+const unsupported = (name: string): never => noOverload(name);
 
 const addValues: Binary = (a, b) => {
   switch (typeof a) {

@@ -16,7 +16,7 @@ import {
   stringFactor,
 } from '../cost-range.ts';
 import { type CallEstimator, type FunctionDeclaration, global, type Library, member } from '../declarations.ts';
-import { formatValues } from '../format.ts';
+import { formatValues, quotedCharacters } from '../format.ts';
 import { dynType, intType, listType, stringType } from '../types.ts';
 import { ArrayList, type CelList, fail, sizeOf, stringSize, type Value } from '../values.ts';
 
@@ -96,19 +96,8 @@ function join(list: CelList, separator = ''): string {
   }
   return parts.join(separator);
 }
-
-const quotes: Readonly<Record<string, string>> = {
-  '\x07': '\\a',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\v': '\\v',
-  '\\': '\\\\',
-  '"': '\\"',
-};
-const quote = (value: string): string => `"${[...value].map((character) => quotes[character] ?? character).join('')}"`;
+const quote = (value: string): string =>
+  `"${[...value].map((character) => quotedCharacters[character] ?? character).join('')}"`;
 
 const lower = (value: string): string => value.replace(/[A-Z]+/g, (part) => part.toLowerCase());
 const upper = (value: string): string => value.replace(/[a-z]+/g, (part) => part.toUpperCase());
