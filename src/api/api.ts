@@ -15,6 +15,7 @@ export * from './csi-volumes.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { convertingSchemas } from './custom/schema.ts';
 export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
+export * from './devices.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';
@@ -25,6 +26,7 @@ export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-po
 export type * from './kind.ts';
 export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';
 export * from './load-balancers.ts';
+export * from './node.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';

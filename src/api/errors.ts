@@ -36,6 +36,9 @@ export const isConflict = (error: unknown): boolean => isApiError(error, 'Confli
 export function ignoreNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;
 }
+/** Creation failed because the namespace terminates: a retry is useless. */
+export const isNamespaceTerminating = (error: unknown): boolean =>
+  isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
 export const isAlreadyExists = (error: unknown): boolean => isApiError(error, 'AlreadyExists');
 
 /** One fault of an object: `causes` lists them, and the message of an Invalid joins them. */

@@ -20,6 +20,9 @@ function isDay(text: string): boolean {
 /** Whole seconds, as creationTimestamp has them. */
 export const formatTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
+/** The day, such as 2026-01-31. */
+export const formatDate = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
 /** Microseconds, as a Lease's renewTime has them. */
 export const formatMicroTime = (ms: number): string => {
   const micros = Math.floor((ms - Math.floor(ms)) * 1000);

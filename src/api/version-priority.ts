@@ -1,3 +1,5 @@
+import { compareText } from '../machinery/collections/in-order.ts';
+
 /**
  * The order in which clients should prefer versions: v2 before v1, v1 before v1beta2, that before v1alpha1, and other
  * names last.
@@ -5,7 +7,7 @@
 export function comparePriority(a: string, b: string): number {
   const [x, y] = [priority(a), priority(b)];
   for (const [i, value] of x.entries()) if (value !== y[i]) return y[i] - value;
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a, b);
 }
 
 function priority(version: string): [stability: number, major: number, minor: number] {

@@ -1,8 +1,9 @@
 // The programs that a test environment starts: kube-apiserver and etcd, which are Coracle, and kubectl.
 
-import { accessSync, chmodSync, constants, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { apiServerHelp } from '../cluster/api-server/api-server.ts';
+import { isExecutable } from './executable.ts';
 import { CliError, print } from './options.ts';
 import { checkout, toolsDirectory } from './tools.ts';
 import { parentVariable } from './until-ended.ts';
@@ -82,13 +83,4 @@ function linkKubectl(directory: string): void {
   const link = path.join(directory, 'kubectl');
   rmSync(link, { force: true });
   if (found) symlinkSync(found, link);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

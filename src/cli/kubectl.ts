@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
+import { isExecutable } from './executable.ts';
 import { CliError, type ClusterOptions, directoryOf } from './options.ts';
 import { toolsDirectory } from './tools.ts';
 
@@ -25,13 +25,4 @@ export async function kubectl(args: readonly string[], options: ClusterOptions):
 function findKubectl(): string | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(path.delimiter), toolsDirectory];
   return directories.map((directory) => path.join(directory, 'kubectl')).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,13 @@
 // Events as client-go records them: repeats raise a count, floods of similar ones are combined, spammers are cut off.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
-import { isAlreadyExists, isApiError, isNotFound, type KubeObject, type ObjectReference } from '../api/api.ts';
+import {
+  isAlreadyExists,
+  isNamespaceTerminating,
+  isNotFound,
+  type KubeObject,
+  type ObjectReference,
+} from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
 
 // client-go's EventCorrelator.
@@ -229,7 +235,3 @@ class Recorder implements EventRecorder {
 
 /** A list without spare capacity: one that grows by `push` reserves a dozen items. */
 const withOne = <T>(list: readonly T[], item: T): readonly T[] => list.concat([item]);
-
-/** Then the API rejects its last events; they are dropped. */
-export const isNamespaceTerminating = (error: unknown): boolean =>
-  isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');

@@ -2,12 +2,19 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
 import os from 'node:os';
-import { isAlreadyExists, isApiError, isNotFound, type KubeObject, type ObjectReference } from '../api/api.ts';
+import {
+  isAlreadyExists,
+  isApiError,
+  isNamespaceTerminating,
+  isNotFound,
+  type KubeObject,
+  type ObjectReference,
+} from '../api/api.ts';
 import { must } from '../machinery/must.ts';
 import { dns1123SubdomainFaults } from '../machinery/text/names.ts';
 import type { Timer } from '../machinery/time/clock.ts';
 import type { ComponentContext } from './component.ts';
-import { isNamespaceTerminating, microTimestamp, serialOf, serials } from './events.ts';
+import { microTimestamp, serialOf, serials } from './events.ts';
 
 /** An event without a repeat for so long is finished: the next one like it is new. */
 const finishMs = 360_000;

@@ -2,12 +2,12 @@
 // each of them is trusted while they change their files one after another.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
 
-import { X509Certificate } from 'node:crypto';
 import { isAlreadyExists, isConflict, isNotFound } from '../api/api.ts';
 import type { Client } from '../client/client.ts';
 import { type FrontProxy, requestHeaderNames } from '../kube-apiserver/kube-apiserver.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import type { BootstrapInputs } from './extra-objects.ts';
+import { readCertificate } from './read-certificate.ts';
 
 type Data = Readonly<Record<string, string>>;
 
@@ -64,19 +64,11 @@ function combinedBundles(existing: string, own: string, nowMs: number): string {
   const blocks = new Map<string, string>();
   for (const pem of `${existing}\n${own}`.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ??
     []) {
-    const certificate = parsed(pem);
+    const certificate = readCertificate(pem);
     if (certificate && Date.parse(certificate.validTo) > nowMs - toleranceMs)
       blocks.set(certificate.fingerprint256, certificate.toString());
   }
   return [...blocks.values()].join('');
-}
-
-function parsed(pem: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    return undefined;
-  }
 }
 
 function combinedLists(existing: string | undefined, own: string): string {

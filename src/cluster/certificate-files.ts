@@ -1,9 +1,9 @@
 // The certificates of a data directory, for `coracle certificates`.
 
-import { X509Certificate } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { DataDirectory } from './data-directory.ts';
+import { readCertificate } from './read-certificate.ts';
 
 export interface CertificateFile {
   /** Relative to the data directory. */
@@ -26,7 +26,7 @@ export async function listCertificates({ root }: Pick<DataDirectory, 'root'>): P
     for (const name of (await readdir(path.join(root, place)).catch(() => [])).sort()) {
       if (!endings.includes(path.extname(name))) continue;
       const file = path.join(place, name);
-      const certificate = parse(await readFile(path.join(root, file), 'utf8').catch(() => ''));
+      const certificate = readCertificate(await readFile(path.join(root, file), 'utf8').catch(() => ''));
       if (certificate)
         found.push({
           file,
@@ -37,14 +37,6 @@ export async function listCertificates({ root }: Pick<DataDirectory, 'root'>): P
         });
     }
   return found;
-}
-
-function parse(text: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Certificates that this directory's process makes again when they are missing, with new keys, as kubeadm does. */

@@ -124,25 +124,15 @@ function* dnsRights(): Generator<Entry> {
 }
 
 /** A role of a user with the same name. */
-function* userRole(name: string, rules: readonly object[]): Generator<Entry> {
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
-    { ...rbac, kind: 'ClusterRole', metadata: { name }, rules },
-  ];
-  yield [
-    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
-    {
-      ...rbac,
-      kind: 'ClusterRoleBinding',
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }],
-    },
-  ];
-}
+const userRole = (name: string, rules: readonly object[]) =>
+  role(name, rules, { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name });
 
 /** The rights of a controller that Kubernetes does not have. */
-function* ownController(name: string, account: string, rules: readonly object[]): Generator<Entry> {
+const ownController = (name: string, account: string, rules: readonly object[]) =>
+  role(name, rules, { kind: 'ServiceAccount', name: account, namespace: 'kube-system' });
+
+/** A cluster role, and the subject that has it. */
+function* role(name: string, rules: readonly object[], subject: object): Generator<Entry> {
   yield [
     '/apis/rbac.authorization.k8s.io/v1/clusterroles',
     { ...rbac, kind: 'ClusterRole', metadata: { name }, rules },
@@ -154,7 +144,7 @@ function* ownController(name: string, account: string, rules: readonly object[])
       kind: 'ClusterRoleBinding',
       metadata: { name },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-      subjects: [{ kind: 'ServiceAccount', name: account, namespace: 'kube-system' }],
+      subjects: [subject],
     },
   ];
 }

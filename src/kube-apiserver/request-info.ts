@@ -1,5 +1,6 @@
 // Reads a path. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 
+import { unescaped } from '../machinery/text/percent.ts';
 import { isTrue } from './query.ts';
 
 export type ApiVerb =
@@ -121,13 +122,5 @@ function split(path: string): string[] {
   const first = parts[0] === '' ? 1 : 0;
   const end = parts.at(-1) === '' ? parts.length - 1 : parts.length;
   const inner = parts.slice(first, end);
-  return path.includes('%') ? inner.map(decoded) : inner;
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  return path.includes('%') ? inner.map(unescaped) : inner;
 }

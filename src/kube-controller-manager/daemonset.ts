@@ -4,6 +4,7 @@
 import {
   type DaemonSet,
   type DaemonSetStatus,
+  isNamespaceTerminating,
   isPodAvailable,
   isPodReady,
   matchesNode,
@@ -18,7 +19,7 @@ import { must } from '../machinery/must.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';
 import { toleratedSeconds } from './nodes/taints.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
-import { burstPods, createPod, deletePods, isNamespaceTerminating } from './shared/create-pods.ts';
+import { burstPods, createPod, deletePods } from './shared/create-pods.ts';
 import { type History, hashOf, revisionHashLabel, syncHistory, trimHistory } from './shared/revisions.ts';
 
 const generationAnnotation = 'deprecated.daemonset.template.generation';

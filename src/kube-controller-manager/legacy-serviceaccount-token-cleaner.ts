@@ -2,7 +2,15 @@
 // have been invalid for another year. Tokens in secrets that users created stay.
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#legacy-serviceaccount-token-cleaner
 
-import { ignoreNotFound, isConflict, isNotFound, type Secret, type ServiceAccount, secretsOf } from '../api/api.ts';
+import {
+  formatDate,
+  ignoreNotFound,
+  isConflict,
+  isNotFound,
+  type Secret,
+  type ServiceAccount,
+  secretsOf,
+} from '../api/api.ts';
 import type { Controller, Tools } from '../client/client.ts';
 
 const everyMs = 24 * 3_600_000;
@@ -56,7 +64,7 @@ function isUnused({ type: given, metadata }: Secret, nowMs: number): boolean {
   if (given !== type || metadata.deletionTimestamp) return false;
   if (Date.parse(metadata.creationTimestamp ?? '') >= nowMs - unusedMs) return false;
   const lastUsed = metadata.labels?.[lastUsedLabel];
-  return lastUsed === undefined || (isDate(lastUsed) && lastUsed < dateOf(nowMs - unusedMs));
+  return lastUsed === undefined || (isDate(lastUsed) && lastUsed < formatDate(nowMs - unusedMs));
 }
 
 /** The account refers to generated tokens only. */
@@ -84,9 +92,9 @@ async function retire({ metadata }: Secret, nowMs: number, { client, logger }: T
   try {
     if (!isDate(invalidSince)) {
       logger.info('unused service account token marked invalid', key);
-      const body = { metadata: { uid, labels: { [invalidLabel]: dateOf(nowMs) } } };
+      const body = { metadata: { uid, labels: { [invalidLabel]: formatDate(nowMs) } } };
       await client.patch('secrets', key, { type: 'merge', body });
-    } else if (invalidSince < dateOf(nowMs - unusedMs)) {
+    } else if (invalidSince < formatDate(nowMs - unusedMs)) {
       logger.info('invalid service account token deleted', { ...key, invalidSince });
       await client.delete('secrets', key, { preconditions: { resourceVersion } });
     }
@@ -97,7 +105,5 @@ async function retire({ metadata }: Secret, nowMs: number, { client, logger }: T
   }
 }
 
-const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
 const isDate = (text: string): boolean =>
-  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) && dateOf(Date.parse(text)) === text;
+  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) && formatDate(Date.parse(text)) === text;

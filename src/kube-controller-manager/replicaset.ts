@@ -12,11 +12,11 @@ import {
   withoutCondition,
 } from '../api/api.ts';
 import { type Controller, own, ownedBy, type Tools, timestamp } from '../client/client.ts';
-import { deepEqual } from '../machinery/collections/equal.ts';
 import { mapSelector } from '../machinery/selectors/label-selector.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
 import { burstPods, createPods, deletePods } from './shared/create-pods.ts';
 import { byDeletion } from './shared/pods.ts';
+import { isSameStatus } from './shared/same-status.ts';
 
 type Resource = 'replicasets' | 'replicationcontrollers';
 
@@ -102,8 +102,7 @@ async function updateStatus(
     observedGeneration: set.metadata.generation,
     conditions: conditions.length > 0 ? conditions : undefined,
   };
-  if (!deepEqual(withoutNothings(status), withoutNothings(set.status ?? {})))
-    await client.update(resource, { ...set, status }, { subresource: 'status' });
+  if (!isSameStatus(status, set.status)) await client.update(resource, { ...set, status }, { subresource: 'status' });
   // Pods may be more than a call can have arguments.
   const soonest = waits.reduce(
     (least: number, wait) => (wait ? Math.min(least, wait) : least),
@@ -111,10 +110,6 @@ async function updateStatus(
   );
   return Number.isFinite(soonest) ? { after: soonest } : undefined;
 }
-
-/** Zero and absent are the same to a counter. */
-const withoutNothings = (status: object) =>
-  Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));
 
 function conditionsOf(set: ReplicaSet, failure: Failure | undefined, nowMs: number) {
   const type = 'ReplicaFailure';

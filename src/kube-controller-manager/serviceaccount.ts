@@ -1,9 +1,8 @@
 // Gives every namespace its "default" ServiceAccount.
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#serviceaccount-controller
 
-import { isAlreadyExists } from '../api/api.ts';
+import { isAlreadyExists, isNamespaceTerminating } from '../api/api.ts';
 import { type Controller, own } from '../client/client.ts';
-import { isNamespaceTerminating } from './shared/create-pods.ts';
 
 export const serviceaccount: Controller = {
   name: 'serviceaccount',

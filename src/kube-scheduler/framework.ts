@@ -19,6 +19,9 @@ export interface Rejection {
   readonly resolvable: boolean;
 }
 
+/** A rejection that removing pods from the node would not end. */
+export const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
+
 /** The attempt fails, for all nodes: it is repeated after the back-off. */
 export class CycleError extends Error {
   override readonly name = 'CycleError';

@@ -3,6 +3,7 @@
 import type { Node, Pod, Taint } from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import { spendEffort } from '../machinery/time/effort.ts';
+import { addCount } from './counts.ts';
 import type { PodInfo } from './pod-info.ts';
 
 const mostConditions = 64;
@@ -116,14 +117,8 @@ export class NodeInfo {
     this.scored.cpuMillis += sign * scoredRequests.cpuMillis;
     this.scored.memoryBytes += sign * scoredRequests.memoryBytes;
     for (const { protocol, ip, port } of hostPorts) {
-      addTo(this.usedPorts, `${protocol} ${ip} ${port}`, sign);
-      addTo(this.usedOnAny, `${protocol} ${port}`, sign);
+      addCount(this.usedPorts, `${protocol} ${ip} ${port}`, sign);
+      addCount(this.usedOnAny, `${protocol} ${port}`, sign);
     }
   }
-}
-
-function addTo(counts: Map<string, number>, key: string, by: number): void {
-  const count = (counts.get(key) ?? 0) + by;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
 }

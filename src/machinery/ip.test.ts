@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
+  canonicalCidrText,
+  canonicalIpText,
   cidrContains,
   cidrHasHost,
   cidrSize,
   cidrsOverlap,
+  familyOf,
   formatCidr,
   formatIp,
   nthAddress,
@@ -119,3 +122,18 @@ test.each([
 ])('a host of %s may have %s: %s', (cidr, address, wanted) =>
   expect(cidrHasHost(must(parseCidr(cidr), cidr), must(parseIp(address), address))).toBe(wanted),
 );
+
+test.each([
+  [canonicalIpText, '2001:DB8::0:1', '2001:db8::1'],
+  [canonicalIpText, '10.0.0.1', '10.0.0.1'],
+  [canonicalIpText, '10.0.0.01', '10.0.0.01'],
+  [canonicalCidrText, '10.0.0.7/24', '10.0.0.0/24'],
+  [canonicalCidrText, 'x/24', 'x/24'],
+])('%o of %s is %s', (canonical, text, expected) => expect(canonical(text)).toBe(expected));
+
+test.each([
+  ['10.0.0.1', 4],
+  ['10.0.0.0/8', 4],
+  ['::1', 6],
+  ['fd00::/64', 6],
+])('the family of %s is %i', (text, family) => expect(familyOf(text)).toBe(family));

@@ -158,3 +158,18 @@ export const rangeContains = ({ family, first, last }: IpRange, ip: Ip): boolean
 
 export const rangesOverlap = (a: IpRange, b: IpRange): boolean =>
   a.family === b.family && a.first <= b.last && b.first <= a.last;
+
+/** The canonical form of an address; a text that is no address stays as it is. */
+export function canonicalIpText(text: string): string {
+  const ip = parseIp(text);
+  return ip ? formatIp(ip) : text;
+}
+
+/** The canonical form of a range; a text that is no range stays as it is. */
+export function canonicalCidrText(text: string): string {
+  const cidr = parseCidr(text);
+  return cidr ? formatCidr(cidr) : text;
+}
+
+/** The family of an address or a range that is valid. */
+export const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4);

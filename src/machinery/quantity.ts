@@ -131,6 +131,10 @@ function binaryNanos(whole: string, fraction: string, power: number): bigint {
   return scaled / divisor + (isExact ? 0n : 1n);
 }
 
+/** Whole bytes with a binary suffix, such as 64Mi. */
+export const formatBytes = (bytes: number): string =>
+  formatQuantity({ nanos: BigInt(bytes) * billion, format: 'BinarySI' });
+
 /** The canonical form: the largest suffix that leaves no fraction. */
 export function formatQuantity({ nanos, format }: Quantity): string {
   if (nanos === 0n) return '0';

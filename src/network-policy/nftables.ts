@@ -2,6 +2,7 @@
 // before masquerading, so rules see pods' own addresses and ports. Traffic of the node itself has other hooks.
 
 import { createHash } from 'node:crypto';
+import { familyOf } from '../machinery/ip.ts';
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import type { AddressRange } from './address-ranges.ts';
 import type { Direction, Isolation, Peer, Permission, PortMatch } from './permissions.ts';
@@ -43,7 +44,6 @@ export interface Site {
   readonly dnsAddresses: readonly string[];
 }
 
-const familyOf = (text: string): Family => (text.includes(':') ? 6 : 4);
 const families: readonly Family[] = [4, 6];
 const ip = (family: Family) => (family === 4 ? 'ip' : 'ip6');
 const addressType = (family: Family) => (family === 4 ? 'ipv4_addr' : 'ipv6_addr');

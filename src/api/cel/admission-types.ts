@@ -4,6 +4,7 @@
 import { celEnvironment } from '../../machinery/cel/cel.ts';
 import type { Environment, StructDeclaration, Variable } from '../../machinery/cel/declarations.ts';
 import { authorizerType, resourceCheckType } from '../../machinery/cel/libraries/authorization.ts';
+import { declareStruct } from '../../machinery/cel/structs.ts';
 import {
   boolType,
   dynType,
@@ -18,12 +19,7 @@ import {
 } from '../../machinery/cel/types.ts';
 
 const kubernetesTypes = new Map<string, StructDeclaration>();
-
-function declare(name: string, fields: Readonly<Record<string, Type>>): Type {
-  const types = new Map(Object.entries(fields));
-  kubernetesTypes.set(`kubernetes.${name}`, { field: (field) => types.get(field) });
-  return structType(`kubernetes.${name}`);
-}
+const declare = (name: string, fields: Readonly<Record<string, Type>>) => declareStruct(kubernetesTypes, name, fields);
 
 const strings = listType(stringType);
 const stringMap = mapType(stringType, stringType);

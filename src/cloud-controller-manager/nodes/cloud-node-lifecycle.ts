@@ -1,7 +1,7 @@
 // Deletes nodes whose machine the cloud no longer has, and taints nodes whose machine is shut down.
 // https://kubernetes.io/docs/concepts/architecture/cloud-controller/#node-controller
 
-import { conditionOf, isNotFound, type Node } from '../../api/api.ts';
+import { isNodeReady, isNotFound, type Node } from '../../api/api.ts';
 import { type Controller, keyOf, type Tools } from '../../client/client.ts';
 import { type Instance, type Instances, messageOf } from '../provider.ts';
 
@@ -9,8 +9,6 @@ const shutdownTaint = { key: 'node.cloudprovider.kubernetes.io/shutdown', effect
 
 /** Kubernetes' --node-monitor-period. */
 const monitorPeriodMs = 5_000;
-
-const isReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
 
 type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number];
 
@@ -25,13 +23,13 @@ export const cloudNodeLifecycleController = (instances: Instances): Controller =
     {
       resource: 'nodes',
       keys: (node) => [keyOf(node)],
-      matters: (next: Node, old: Node) => isReady(next) !== isReady(old) || isTainted(next) !== isTainted(old),
+      matters: (next: Node, old: Node) => isNodeReady(next) !== isNodeReady(old) || isTainted(next) !== isTainted(old),
     },
   ],
   async reconcile(key, tools) {
     const node = tools.lister('nodes').get(key);
     if (!node) return;
-    if (isReady(node)) return setTaint(node, false, tools);
+    if (isNodeReady(node)) return setTaint(node, false, tools);
     let instance: Instance | undefined;
     try {
       instance = await instances.find(node);

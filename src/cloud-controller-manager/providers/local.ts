@@ -1,9 +1,9 @@
 // Load balancers on any machine, from the nodes alone. With a range, a service gets an address of it, which the nodes
 // announce (kube-proxy/announcer). Without one, a service has the addresses of the nodes.
 
-import { announcedLoadBalancer, conditionOf, type EndpointSlice, type Node, type Service } from '../../api/api.ts';
+import { announcedLoadBalancer, type EndpointSlice, isNodeReady, type Node, type Service } from '../../api/api.ts';
 import { keyOf, type Tools } from '../../client/client.ts';
-import { formatIp, type IpRange, parseIp, parseIpRange, rangeContains } from '../../machinery/ip.ts';
+import { familyOf, formatIp, type IpRange, parseIp, parseIpRange, rangeContains } from '../../machinery/ip.ts';
 import { must } from '../../machinery/must.ts';
 import type { CloudProvider, LoadBalancer } from '../provider.ts';
 import { wantsLoadBalancer } from '../services/services.ts';
@@ -71,8 +71,6 @@ type Family = 4 | 6;
 /** Those of the service, its first one first. */
 const familiesOf = ({ spec }: Service): readonly Family[] =>
   spec?.ipFamilies?.length ? spec.ipFamilies.map((name) => (name === 'IPv6' ? 6 : 4)) : [4];
-
-const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
 
 function checkCommon({ metadata }: Service): void {
   if (metadata.annotations?.[sourceRangesAnnotation]?.trim())
@@ -178,9 +176,7 @@ function freeAddress(
 const internalAddresses = ({ status }: Node): readonly string[] =>
   (status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
 
-const isReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
-
-const nodeState = (node: Node): string => `${internalAddresses(node)} ${isReady(node)}`;
+const nodeState = (node: Node): string => `${internalAddresses(node)} ${isNodeReady(node)}`;
 
 const keepsClientAddress = ({ spec }: Service): boolean => spec?.externalTrafficPolicy === 'Local';
 
@@ -202,7 +198,7 @@ function ofNodes(service: Service, nodes: readonly Node[], { lister }: Tools): L
   const ingress = familiesOf(service).flatMap((family) => {
     const serving = keepsClientAddress(service) ? nodesWithEndpoints(service, family, slices) : undefined;
     const addresses = nodes
-      .filter((node) => isReady(node) && (serving?.has(node.metadata.name) ?? true))
+      .filter((node) => isNodeReady(node) && (serving?.has(node.metadata.name) ?? true))
       .flatMap((node) => internalAddresses(node).find((address) => familyOf(address) === family) ?? []);
     return [...new Set(addresses)]
       .filter((ip) => wanted.size === 0 || wanted.get(family)?.address === ip)

@@ -2,7 +2,7 @@
 
 import type { Node, NodeAddress } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { type Cidr, cidrContains, formatCidr, parseCidr } from '../../machinery/ip.ts';
+import { type Cidr, canonicalCidrText, cidrContains, parseCidr } from '../../machinery/ip.ts';
 import type { Route } from '../provider.ts';
 
 export interface MissingRoute {
@@ -30,7 +30,7 @@ export function planRoutes(nodes: readonly Node[], routes: readonly Route[], clu
     for (const cidr of new Set(node.spec?.podCIDRs ?? [])) {
       const { name } = node.metadata;
       const existing = byNode.get(name)?.find(({ destinationCIDR }) => isSameRange(destinationCIDR, cidr));
-      if (existing && leadsTo(existing, node)) kept.add(`${name} ${rangeOf(cidr)}`);
+      if (existing && leadsTo(existing, node)) kept.add(`${name} ${canonicalCidrText(cidr)}`);
       else create.push({ node, cidr });
     }
   const within = routes.filter(({ destinationCIDR }) => isWithin(destinationCIDR, clusterCidrs));
@@ -38,7 +38,7 @@ export function planRoutes(nodes: readonly Node[], routes: readonly Route[], clu
     create,
     remove: within.filter(
       ({ isBlackhole, targetNode, destinationCIDR }) =>
-        isBlackhole || !kept.has(`${targetNode} ${rangeOf(destinationCIDR)}`),
+        isBlackhole || !kept.has(`${targetNode} ${canonicalCidrText(destinationCIDR)}`),
     ),
     judged: nodes.filter(({ metadata, spec }) => (spec?.podCIDRs?.length ?? 0) > 0 || byNode.has(metadata.name)),
     unreadable: routes.filter(({ destinationCIDR }) => !parseCidr(destinationCIDR)),
@@ -46,12 +46,8 @@ export function planRoutes(nodes: readonly Node[], routes: readonly Route[], clu
 }
 
 /** In one spelling. */
-function rangeOf(text: string): string {
-  const cidr = parseCidr(text);
-  return cidr ? formatCidr(cidr) : text;
-}
 
-const isSameRange = (one: string, other: string): boolean => rangeOf(one) === rangeOf(other);
+const isSameRange = (one: string, other: string): boolean => canonicalCidrText(one) === canonicalCidrText(other);
 
 /** A route without addresses follows its machine. */
 const leadsTo = ({ targetAddresses }: Route, { status }: Node): boolean =>

@@ -1,5 +1,6 @@
 // The differences between the present entries and those of a backup: both are read in order, side by side.
 
+import { compareText } from '../../machinery/collections/in-order.ts';
 import { type Entry, sameValue } from '../../store/store.ts';
 import { resourceNames } from './inspect.ts';
 
@@ -28,7 +29,7 @@ export async function compareContent(
   const [before, after] = [present[Symbol.asyncIterator](), restored[Symbol.asyncIterator]()];
   let [a, b] = [await before.next(), await after.next()];
   while (!a.done || !b.done) {
-    const order = a.done ? 1 : b.done ? -1 : compareKeys(a.value.key, b.value.key);
+    const order = a.done ? 1 : b.done ? -1 : compareText(a.value.key, b.value.key);
     if (order < 0) count(a.value.key, 'lost');
     else if (order > 0) count(b.value.key, 'returned');
     else if (!sameValue(a.value.value, b.value.value)) count(a.value.key, 'changed');
@@ -39,5 +40,3 @@ export async function compareContent(
     .map(([resource, found]) => ({ resource, ...found }))
     .sort((x, y) => y.lost - x.lost || y.changed - x.changed || (x.resource < y.resource ? -1 : 1));
 }
-
-const compareKeys = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

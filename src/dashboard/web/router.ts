@@ -1,6 +1,7 @@
 // The address of the page, as a signal: every view has its link.
 
 import { computed, signal } from '@preact/signals';
+import { unescaped } from '../../machinery/text/percent.ts';
 import { base } from './session.ts';
 
 export type Tab = 'overview' | 'yaml' | 'events' | 'why' | 'logs' | 'terminal';
@@ -35,7 +36,7 @@ export const query = computed(() => new URLSearchParams(address.value.split('?')
 const noNamespace = '-';
 
 function parseRoute(path: string): Route {
-  const [page = '', ...words] = path.split('/').filter(Boolean).map(decoded);
+  const [page = '', ...words] = path.split('/').filter(Boolean).map(unescaped);
   if (page === '') return { page: 'architecture' };
   if (page === 'traffic' || page === 'helm') {
     const [namespace, name] = words;
@@ -49,14 +50,6 @@ function parseRoute(path: string): Route {
   if (page === 'object' && kind && namespace && name && tabs.includes(tab))
     return { page, kind, namespace: namespace === noNamespace ? '' : namespace, name, tab: tab as Tab };
   return { page: 'missing' };
-}
-
-function decoded(word: string): string {
-  try {
-    return decodeURIComponent(word);
-  } catch {
-    return word;
-  }
 }
 
 const join = (...words: readonly string[]): string => `${base}/${words.map(encodeURIComponent).join('/')}`;

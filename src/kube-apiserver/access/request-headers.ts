@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy
 
 import { unauthorized } from '../../api/api.ts';
+import { unescaped } from '../../machinery/text/percent.ts';
 import { headerValues } from '../connection.ts';
 import type { RequestHeaderNames } from '../environment.ts';
 import type { Authenticator } from './authentication.ts';
@@ -47,11 +48,3 @@ function withAuthenticated(name: string, groups: readonly string[]): readonly st
 
 /** Header values are bytes, one per character. */
 const utf8 = (value: string): string => Buffer.from(value, 'latin1').toString();
-
-function unescaped(key: string): string {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
-  }
-}

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#manual-secret-management-for-serviceaccounts
 
 import { timingSafeEqual } from 'node:crypto';
-import { ignoreNotFound, type Secret } from '../../api/api.ts';
+import { formatDate, ignoreNotFound, type Secret } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import type { UserInfo } from '../user.ts';
@@ -105,13 +105,11 @@ function claimsIn(payload: Readonly<Record<string, unknown>>): SecretTokenClaims
   return { namespace, secret, serviceAccount: { name, uid } };
 }
 
-const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
 /** Once a day; a clock that is ahead elsewhere is no reason to write. A failed note does not stop the request. */
 async function noteUse(client: Client, { metadata }: Secret, nowMs: number): Promise<void> {
-  const today = dateOf(nowMs);
+  const today = formatDate(nowMs);
   const noted = metadata.labels?.[lastUsedLabel];
-  if (noted === today || noted === dateOf(nowMs + dayMs)) return;
+  if (noted === today || noted === formatDate(nowMs + dayMs)) return;
   const { namespace, name = '', uid } = metadata;
   const body = { metadata: { uid, labels: { [lastUsedLabel]: today } } };
   await client.patch('secrets', { namespace, name }, { type: 'merge', body }).catch(() => {});

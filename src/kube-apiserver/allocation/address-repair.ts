@@ -4,9 +4,8 @@
 
 import { type IPAddress, ignoreNotFound, type KubeObject, type Service } from '../../api/api.ts';
 import { type Controller, type Tools as ControllerTools, type EventReporter, keyOf } from '../../client/client.ts';
-import { cidrHasHost, formatIp, type Ip, parseCidr, parseIp } from '../../machinery/ip.ts';
+import { canonicalIpText, cidrHasHost, formatIp, type Ip, parseCidr, parseIp } from '../../machinery/ip.ts';
 import { must } from '../../machinery/must.ts';
-import { canonical } from './ip-address.ts';
 import { repairEveryMs, repeat } from './repair-interval.ts';
 
 /** An object exists before its service, for as long as a request may take. */
@@ -138,7 +137,7 @@ async function repairObject(address: Address, tools: Tools): Promise<{ after: nu
 
 /** Stored services may spell an address in another way. */
 const hasIp = ({ spec }: Service, address: string): boolean =>
-  (spec?.clusterIPs ?? []).some((ip) => canonical(ip) === address);
+  (spec?.clusterIPs ?? []).some((ip) => canonicalIpText(ip) === address);
 
 const refersToService = ({ spec }: IPAddress): boolean =>
   !spec.parentRef.group && spec.parentRef.resource === 'services';

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ip-address-v1/
 
 import type { ApiObject } from '../../api/api.ts';
-import { formatIp, parseIp } from '../../machinery/ip.ts';
+import { canonicalIpText, parseIp } from '../../machinery/ip.ts';
 import { asserted } from '../../machinery/parsed.ts';
 import type { Random } from '../../machinery/random.ts';
 import { timestamp } from '../timestamp.ts';
@@ -10,11 +10,7 @@ import { serialize } from '../watch-cache/item.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 
 /** Their names are addresses in canonical form. Stored services may have leading zeros. */
-export function canonical(address: string): string {
-  const ip = parseIp(address);
-  return ip ? formatIp(ip) : address;
-}
-export const addressKey = (address: string): string => `/registry/ipaddresses/${canonical(address)}`;
+export const addressKey = (address: string): string => `/registry/ipaddresses/${canonicalIpText(address)}`;
 
 export function addressObject(
   address: string,
@@ -26,7 +22,7 @@ export function addressObject(
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
     metadata: {
-      name: canonical(address),
+      name: canonicalIpText(address),
       uid: random.uuid(),
       resourceVersion: undefined,
       creationTimestamp: timestamp(now()),

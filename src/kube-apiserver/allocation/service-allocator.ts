@@ -1,7 +1,7 @@
 // Cluster IPs and node ports. https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 
 import { type ApiObject, internalError, invalid, type Service, specOf } from '../../api/api.ts';
-import { parseCidrs, parseIp } from '../../machinery/ip.ts';
+import { canonicalIpText, parseCidrs, parseIp } from '../../machinery/ip.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
@@ -13,7 +13,7 @@ import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
-import { addressKey, addressObject, canonical, removalOf } from './ip-address.ts';
+import { addressKey, addressObject, removalOf } from './ip-address.ts';
 import { NodePorts, portsOf, portTaken, refuseRepeatedPorts } from './node-ports.ts';
 import { PortHolders } from './port-holders.ts';
 import { completeFamilies, type Family, familyName } from './service-families.ts';
@@ -225,7 +225,7 @@ const notInRange = (service: Service, address: string, range: string) =>
   notAllocated(
     service,
     address,
-    `the provided IP (${canonical(address)}) is not in the valid range. The range of valid IPs is ${range}`,
+    `the provided IP (${canonicalIpText(address)}) is not in the valid range. The range of valid IPs is ${range}`,
   );
 
 function refuse({ metadata }: Service, field: string, message: string) {

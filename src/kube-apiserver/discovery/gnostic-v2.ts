@@ -2,13 +2,8 @@
 
 import { fieldsIn } from '../../machinery/parsed.ts';
 import type { Field, Message } from './gnostic.ts';
+import { extensions, flag, real, text, texts, whole } from './gnostic-fields.ts';
 
-const text = (number: number) => ({ number, kind: 'string' }) as const;
-const texts = (number: number) => ({ number, kind: 'string', isList: true }) as const;
-const flag = (number: number) => ({ number, kind: 'bool' }) as const;
-const whole = (number: number) => ({ number, kind: 'int' }) as const;
-const real = (number: number) => ({ number, kind: 'double' }) as const;
-const extensions = (number: number) => ({ number, kind: 'any', of: 'extensions' }) as const;
 const mapOf = (kind: Message): Message => ({ fields: {}, entries: { number: 1, kind, of: 'all' } });
 const place = (number: number, kind: Message): Message => ({ fields: {}, wrap: () => ({ number, kind }) });
 

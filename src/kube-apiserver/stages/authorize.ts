@@ -1,9 +1,9 @@
 // Authorizes the request's user and attributes.
 
-import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
-import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
+import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
 import { pathSegmentFaults } from '../../machinery/text/names.ts';
 import { type Attributes, type Decision, decide, refusal } from '../access/authorization.ts';
+import { fieldRequirements, labelRequirements } from '../access/selector-requirements.ts';
 import { type AuthorizationResult, accessMetrics } from '../metrics/access-metrics.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
 import { refusedBy } from '../refusals.ts';
@@ -46,32 +46,13 @@ const results = { allow: 'allowed', deny: 'denied', 'no-opinion': 'no-opinion' }
 export function attributesOf({ user, info, query }: ApiRequest): Attributes {
   const { verb } = info;
   const isSelective = selects.has(verb) && !info.viaPath;
-  const fieldSelector = isSelective ? requirementsOf(query.get('fieldSelector')) : undefined;
-  const labelSelector = isSelective ? labelsOf(query.get('labelSelector')) : undefined;
+  const fieldSelector = isSelective ? fieldRequirements(query.get('fieldSelector')) : undefined;
+  const labelSelector = isSelective ? labelRequirements(query.get('labelSelector')) : undefined;
   const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
   return { ...info, name, user, ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) };
 }
 
 const selects = new Set(['list', 'watch', 'deletecollection']);
-
-/** Undefined for a selector that cannot be read: it is refused later, and gives no rights now. */
-function requirementsOf(text: string | null): readonly FieldRequirement[] | undefined {
-  if (!text) return undefined;
-  try {
-    return parseFieldSelector(text).requirements;
-  } catch {
-    return undefined;
-  }
-}
-
-function labelsOf(text: string | null): LabelSelector['requirements'] | undefined {
-  if (!text) return undefined;
-  try {
-    return parseLabelSelector(text).requirements;
-  } catch {
-    return undefined;
-  }
-}
 
 /** A list or watch of one name alone is judged as one of that name: rules with resourceNames may allow it. */
 function nameSelected(requirements: readonly FieldRequirement[] | undefined): string {

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
 
 import { badRequest } from '../../api/api.ts';
+import { unescaped } from '../../machinery/text/percent.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request.ts';
 import { attributesOf } from './authorize.ts';
@@ -64,18 +65,10 @@ function extraOf(values: ReadonlyMap<string, string[]>): Record<string, string[]
   for (const [header, list] of values) {
     if (!header.startsWith(extraPrefix)) continue;
     extra ??= Object.create(null) as Record<string, string[]>; // clients choose the keys: no prototype
-    const key = unescapedKey(header.slice(extraPrefix.length));
+    const key = unescaped(header.slice(extraPrefix.length));
     extra[key] = [...(extra[key] ?? []), ...list];
   }
   return extra;
-}
-
-function unescapedKey(key: string): string {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
-  }
 }
 
 /** The value as Go's %#v prints it. */

@@ -1,9 +1,8 @@
 // Publishes the cluster's CA certificate in every namespace, where pods' token volumes take it from.
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 
-import { isAlreadyExists } from '../../api/api.ts';
+import { isAlreadyExists, isNamespaceTerminating } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 
 const name = 'kube-root-ca.crt';
 const annotations = {

@@ -1,9 +1,14 @@
 // A Deployment's history: one ReplicaSet for every template it had, numbered by annotations.
 
-import { conditionOf, type Deployment, isAlreadyExists, type ReplicaSet } from '../../api/api.ts';
+import {
+  conditionOf,
+  type Deployment,
+  isAlreadyExists,
+  isNamespaceTerminating,
+  type ReplicaSet,
+} from '../../api/api.ts';
 import { controllerOf, controllerReference } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { podTemplateHash } from '../shared/hash.ts';
 import { desiredAnnotation, historyAnnotation, maxAnnotation, revisionAnnotation } from './annotations.ts';
 import { hashLabel, newSetOf, type Rollout, sameTemplate } from './rollout.ts';

@@ -11,7 +11,7 @@ import {
   withoutCondition,
 } from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
-import { deepEqual } from '../../machinery/collections/equal.ts';
+import { isSameStatus } from '../shared/same-status.ts';
 import { newSetOf, type Rollout } from './rollout.ts';
 import { limitsOf, replicasOf, sumOf } from './scale.ts';
 
@@ -188,10 +188,6 @@ function withFailure(rollout: Rollout, next: Deployment): Deployment {
 }
 
 async function write(rollout: Rollout, next: Deployment): Promise<void> {
-  if (deepEqual(comparable(next.status), comparable(rollout.deployment.status ?? {}))) return;
+  if (isSameStatus(next.status, rollout.deployment.status)) return;
   rollout.deployment = await rollout.tools.client.update('deployments', next, { subresource: 'status' });
 }
-
-/** Zero and absent are the same to a counter. */
-const comparable = (status: object) =>
-  Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0 && value !== undefined));

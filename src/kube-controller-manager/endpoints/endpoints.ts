@@ -8,6 +8,7 @@ import {
   type Endpoints,
   ignoreNotFound,
   isAlreadyExists,
+  isNamespaceTerminating,
   isPodReady,
   type Pod,
   type Service,
@@ -15,7 +16,6 @@ import {
 import { type Controller, keyOf, nameOf, own, TerminalError, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { pause } from '../../machinery/time/turn.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import {
   addressOf,
   familyOf,

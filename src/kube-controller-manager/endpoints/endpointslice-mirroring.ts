@@ -10,12 +10,12 @@ import {
   type EndpointSubset,
   type Endpoints,
   ignoreNotFound,
+  isNamespaceTerminating,
   type Service,
 } from '../../api/api.ts';
 import { type Controller, controllerReference, nameOf, own, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { parseIp } from '../../machinery/ip.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { canonicalJson } from '../shared/hash.ts';
 import { type Family, familyOf, lastChangeAnnotation } from './service-endpoints.ts';
 

@@ -6,6 +6,7 @@ import {
   type Endpoint,
   type EndpointSlice,
   ignoreNotFound,
+  isNamespaceTerminating,
   isPodReady,
   type Pod,
   type Service,
@@ -13,7 +14,6 @@ import {
 import { type Controller, controllerReference, own, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { pause } from '../../machinery/time/turn.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 import { canonicalJson } from '../shared/hash.ts';
 import {
   addressOf,

@@ -1,7 +1,14 @@
 // Makes Jobs by the clock.
 // https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
 
-import { type CronJob, ignoreNotFound, isAlreadyExists, type Job, type ObjectReference } from '../../api/api.ts';
+import {
+  type CronJob,
+  ignoreNotFound,
+  isAlreadyExists,
+  isNamespaceTerminating,
+  type Job,
+  type ObjectReference,
+} from '../../api/api.ts';
 import {
   type Controller,
   controllerOf,
@@ -14,7 +21,6 @@ import {
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { parseSchedule, type Schedule } from '../../machinery/time/cron-schedule.ts';
 import { isTimeZone } from '../../machinery/time/time-zone.ts';
-import { isNamespaceTerminating } from '../shared/create-pods.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** More missed starts than these, and something is wrong with the clock or the deadline. */

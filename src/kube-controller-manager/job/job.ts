@@ -2,11 +2,19 @@
 // counts; this file acts on their results, in an order that makes a crash harmless.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
-import { ignoreNotFound, isPodReady, type Job, type JobStatus, type Pod, withCondition } from '../../api/api.ts';
+import {
+  ignoreNotFound,
+  isNamespaceTerminating,
+  isPodReady,
+  type Job,
+  type JobStatus,
+  type Pod,
+  withCondition,
+} from '../../api/api.ts';
 import { type Controller, own, ownedBy, settleEach, slowStart, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
-import { deletePods, isNamespaceTerminating } from '../shared/create-pods.ts';
+import { deletePods } from '../shared/create-pods.ts';
 import { account, condition, finish, settle } from './account.ts';
 import { createJobPod } from './pods.ts';
 import { scale } from './scale.ts';

@@ -3,7 +3,15 @@
 
 import type { Node } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
-import { type Cidr, cidrSize, cidrsOverlap, formatCidr, nthSubnet, parseCidr } from '../../machinery/ip.ts';
+import {
+  type Cidr,
+  canonicalCidrText,
+  cidrSize,
+  cidrsOverlap,
+  formatCidr,
+  nthSubnet,
+  parseCidr,
+} from '../../machinery/ip.ts';
 
 export interface NodeIpamConfig {
   readonly clusterCidrs: readonly string[];
@@ -55,18 +63,14 @@ function allocate(
   { lister, events }: Tools,
 ): string[] {
   const used = new Set([...given.values()].flat());
-  for (const { spec } of lister('nodes').list()) for (const cidr of spec.podCIDRs ?? []) used.add(canonical(cidr));
+  for (const { spec } of lister('nodes').list())
+    for (const cidr of spec.podCIDRs ?? []) used.add(canonicalCidrText(cidr));
   return ranges.map((range) => {
     const found = firstFree(range, used);
     if (found) return found;
     events.event(node, 'Normal', 'CIDRNotAvailable', `Node ${node.metadata.name} status is now: CIDRNotAvailable`);
     throw new Error('CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range');
   });
-}
-
-function canonical(text: string): string {
-  const cidr = parseCidr(text);
-  return cidr ? formatCidr(cidr) : text;
 }
 
 function firstFree({ cidr, nodePrefix }: Range, used: ReadonlySet<string>): string | undefined {

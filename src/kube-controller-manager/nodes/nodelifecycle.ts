@@ -6,7 +6,9 @@ import {
   conditionOf,
   ignoreNotFound,
   isConflict,
+  isNodeReady,
   isNotFound,
+  isPodReady,
   type Node,
   type NodeCondition,
   type Pod,
@@ -190,8 +192,6 @@ const leaveToNextLook =
   (error: unknown): void =>
     logger[isConflict(error) ? 'debug' : 'warn']('taints not written', { node, error: String(error) });
 
-const isNodeReady = (node: Node): boolean => conditionOf(node, 'Ready')?.status === 'True';
-
 function unknownCondition(node: Node, type: string, nowMs: number): NodeCondition[] {
   const existing = conditionOf(node, type);
   const lastTransitionTime = timestamp(nowMs);
@@ -215,9 +215,7 @@ function unknownCondition(node: Node, type: string, nowMs: number): NodeConditio
 
 /** Services must not send traffic to pods of an unreachable node. */
 async function markPodsNotReady(node: Node, { lister, client, clock, events, logger }: Tools): Promise<void> {
-  const ready = lister('pods')
-    .by(byNode, node.metadata.name)
-    .filter((pod) => conditionOf(pod, 'Ready')?.status === 'True');
+  const ready = lister('pods').by(byNode, node.metadata.name).filter(isPodReady);
   await settleEach(ready, async (pod) => {
     const { name, namespace } = pod.metadata;
     const body = {

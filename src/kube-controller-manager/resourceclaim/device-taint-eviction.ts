@@ -2,11 +2,13 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#device-taints-and-tolerations
 
 import {
+  allocatedDevices,
   type DeviceRequestAllocationResult,
   type DeviceTaint,
   isNotFound,
   type Pod,
   parseTime,
+  poolId,
   type ResourceV1ResourceClaim as ResourceClaim,
   type ResourceSlice,
   toleratesDeviceTaint,
@@ -14,10 +16,7 @@ import {
 import { type Controller, keyOf, type Tools, timestamp } from '../../client/client.ts';
 
 const byPool = 'by pool';
-const poolOf = (driver: string, pool: string): string => `${driver}/${pool}`;
-const poolOfSlice = ({ spec }: ResourceSlice): string => poolOf(spec.driver, spec.pool.name);
-const devicesOf = ({ status }: ResourceClaim): readonly DeviceRequestAllocationResult[] =>
-  status?.allocation?.devices.results ?? [];
+const poolOfSlice = ({ spec }: ResourceSlice): string => poolId(spec.driver, spec.pool.name);
 const usersOf = ({ metadata, status }: ResourceClaim): string[] =>
   (status?.reservedFor ?? [])
     .filter(({ apiGroup, resource }) => !apiGroup && resource === 'pods')
@@ -60,7 +59,7 @@ export function deviceTaintEviction(): Controller {
         resource: 'resourceclaims',
         name: byPool,
         valuesOf: (claim: ResourceClaim) => [
-          ...new Set(devicesOf(claim).map(({ driver, pool }) => poolOf(driver, pool))),
+          ...new Set(allocatedDevices(claim).map(({ driver, pool }) => poolId(driver, pool))),
         ],
       },
       { resource: 'resourceslices', name: byPool, valuesOf: (slice: ResourceSlice) => [poolOfSlice(slice)] },
@@ -93,10 +92,10 @@ function evictionTime(pod: Pod, { lister }: Tools): number | undefined {
     const made = pod.status?.resourceClaimStatuses?.find((entry) => entry.name === name)?.resourceClaimName;
     const claim = lister('resourceclaims').get(`${namespace}/${resourceClaimName ?? made}`);
     if (!claim?.status?.reservedFor?.some((user) => user.uid === uid)) continue;
-    for (const device of devicesOf(claim))
+    for (const device of allocatedDevices(claim))
       for (const taint of taintsOfDevice(
         device,
-        lister('resourceslices').by(byPool, poolOf(device.driver, device.pool)),
+        lister('resourceslices').by(byPool, poolId(device.driver, device.pool)),
       )) {
         const due = dueTime(taint, device.tolerations);
         if (due !== undefined && (dueMs === undefined || due < dueMs)) dueMs = due;

@@ -1,16 +1,12 @@
 // Making and removing pods for an owner, with the events that every workload controller records about it.
 
-import { isApiError, isNotFound, type KubeObject, type Pod, type PodTemplateSpec } from '../../api/api.ts';
+import { isNamespaceTerminating, isNotFound, type KubeObject, type Pod, type PodTemplateSpec } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
 import { controllerReference, settleEach, slowStart, type Tools } from '../../client/client.ts';
 import { type NewPod, podFromTemplate } from './pods.ts';
 
 /** More than this is not made or removed in one go. */
 export const burstPods = 500;
-
-/** True if creation failed because the namespace terminates: a retry is useless. */
-export const isNamespaceTerminating = (error: unknown): boolean =>
-  isApiError(error) && (error.status.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating');
 
 /** Creates `count` pods from the template; resolves with the first failure, if there was one. */
 export async function createPods(

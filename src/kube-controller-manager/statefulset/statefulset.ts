@@ -3,6 +3,7 @@
 
 import {
   type ControllerRevision,
+  isNamespaceTerminating,
   isPodAvailable,
   isPodReady,
   isPodTerminal,
@@ -13,7 +14,7 @@ import {
 import { type Controller, own, ownedBy, slowStart, type Tools } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
-import { burstPods, isNamespaceTerminating } from '../shared/create-pods.ts';
+import { burstPods } from '../shared/create-pods.ts';
 import { type History, syncHistory, trimHistory } from '../shared/revisions.ts';
 import { createMissingClaims, updateOwners } from './claims.ts';
 import { createOrdinal, deleteOrdinal, firstOrdinal, isOfRevision, nameOf, ordinalOf } from './pods.ts';

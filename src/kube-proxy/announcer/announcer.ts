@@ -4,9 +4,9 @@
 
 import {
   announcedLoadBalancer,
-  conditionOf,
   type EndpointSlice,
   isExcludedFromBalancers,
+  isNodeReady,
   type Node,
   type Service,
 } from '../../api/api.ts';
@@ -231,7 +231,7 @@ class Announcer {
     return {
       name,
       address,
-      isReady: conditionOf(node, 'Ready')?.status === 'True',
+      isReady: isNodeReady(node),
       isIncluded: !isExcludedFromBalancers(node),
       heartbeat: this.#heartbeats.get(name),
     };

@@ -1,6 +1,7 @@
 // The devices that claims hold, counted, so that claims can be added and removed in any order.
 
 import { parseQuantity } from '../../machinery/quantity.ts';
+import { addCount } from '../counts.ts';
 import { type AllocationResult, type Amounts, deviceId } from './claim-types.ts';
 
 export class AllocatedDevices {
@@ -41,7 +42,7 @@ export class AllocatedDevices {
       // Access for administration does not occupy the device.
       if (adminAccess) continue;
       const id = deviceId(driver, pool, device);
-      count(shareID === undefined ? this.#owned : this.#shares, id, by);
+      addCount(shareID === undefined ? this.#owned : this.#shares, id, by);
       if (shareID !== undefined && consumedCapacity) this.#consume(id, consumedCapacity, BigInt(by));
     }
   }
@@ -53,10 +54,4 @@ export class AllocatedDevices {
     if ([...amounts.values()].every((amount) => amount === 0n)) this.#consumed.delete(id);
     else this.#consumed.set(id, amounts);
   }
-}
-
-function count(counts: Map<string, number>, key: string, by: number): void {
-  const next = (counts.get(key) ?? 0) + by;
-  if (next > 0) counts.set(key, next);
-  else counts.delete(key);
 }

@@ -1,17 +1,14 @@
 // Devices that are attached to a node after their allocation: the pod is bound when all conditions are true.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#device-binding-conditions
 
-import { parseTime } from '../../api/api.ts';
+import { allocatedDevices, parseTime } from '../../api/api.ts';
 import type { DeviceRequestAllocationResult, ResourceClaim } from './claim-types.ts';
 
 /** A condition of failure is true. */
 export class DeviceBindingFailed extends Error {}
 
-const results = ({ status }: ResourceClaim): readonly DeviceRequestAllocationResult[] =>
-  status?.allocation?.devices.results ?? [];
-
 export const hasBindingConditions = (claim: ResourceClaim): boolean =>
-  results(claim).some(({ bindingConditions }) => (bindingConditions?.length ?? 0) > 0);
+  allocatedDevices(claim).some(({ bindingConditions }) => (bindingConditions?.length ?? 0) > 0);
 
 const conditionsOf = ({ status }: ResourceClaim, { driver, pool, device }: DeviceRequestAllocationResult) =>
   status?.devices?.find((each) => each.driver === driver && each.pool === pool && each.device === device)?.conditions;
@@ -19,7 +16,7 @@ const conditionsOf = ({ status }: ResourceClaim, { driver, pool, device }: Devic
 /** Throws DeviceBindingFailed. */
 export function isReadyForBinding(claim: ResourceClaim): boolean {
   if (!claim.status?.allocation) return false;
-  for (const result of results(claim)) {
+  for (const result of allocatedDevices(claim)) {
     const { bindingConditions = [], bindingFailureConditions = [] } = result;
     if (bindingConditions.length === 0) continue;
     const conditions = conditionsOf(claim, result) ?? [];

@@ -11,6 +11,7 @@ import {
   type Reservation,
   type ScoreCycle,
   scaleToMax,
+  unresolvable,
 } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { PodInfo } from '../pod-info.ts';
@@ -25,8 +26,6 @@ import { AllocationError } from './requests.ts';
 
 /** Alternatives of a request: the limit of the API. The first one scores the most. */
 const mostAlternatives = 8;
-
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 
 export interface ClaimCycleInput {
   readonly info: PodInfo;

@@ -17,7 +17,6 @@ export const claimFinalizer = 'resource.kubernetes.io/delete-protection';
 
 /** driver/pool/device: a pool's name may have slashes, the others have none. */
 export const deviceId = (driver: string, pool: string, device: string): string => `${driver}/${pool}/${device}`;
-export const poolId = (driver: string, pool: string): string => `${driver}/${pool}`;
 
 /** Amounts in billionths, by the name of a capacity or a counter. */
 export type Amounts = ReadonlyMap<string, bigint>;

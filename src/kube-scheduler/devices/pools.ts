@@ -1,8 +1,9 @@
 // The resource pools whose devices a node can reach. https://kep.k8s.io/4381
 // A pool is a set of slices with one generation. Old generations do not count, and an incomplete pool gives no devices.
 
-import { type CounterSet, matchesNodeSelector, type Node, type NodeSelector } from '../../api/api.ts';
-import { type Device, poolId, type ResourceSlice } from './claim-types.ts';
+import { type CounterSet, matchesNodeSelector, type Node, type NodeSelector, poolId } from '../../api/api.ts';
+import { compareText } from '../../machinery/collections/in-order.ts';
+import type { Device, ResourceSlice } from './claim-types.ts';
 
 export interface Pool {
   readonly id: string;
@@ -67,11 +68,9 @@ export function poolsOf(node: Node, index: SliceIndex): readonly Pool[] {
   for (const slice of index.shared) if (reaches(slice, node)) addNewest(reachable, slice);
   const pools = [...reachable].flatMap(([id, slices]) => poolAmong(id, slices, index) ?? []);
   return pools.sort(
-    (a, b) => Number(a.waits) - Number(b.waits) || byText(a.driver, b.driver) || byText(a.name, b.name),
+    (a, b) => Number(a.waits) - Number(b.waits) || compareText(a.driver, b.driver) || compareText(a.name, b.name),
   );
 }
-
-const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 /** Slices with counters are needed wherever devices of their pool are used. */
 function reaches(slice: ResourceSlice, node: Node): boolean {
@@ -113,7 +112,7 @@ function poolOf(id: string, slices: readonly ResourceSlice[], all: readonly Reso
   const whole = isWhole ? slices : all.filter(({ spec }) => spec.pool.generation === pool.generation);
   const empty = { id, driver, name: pool.name, slices: [], counterSets: new Map(), whole, waits: false };
   if (whole.length !== pool.resourceSliceCount) return { ...empty, isIncomplete: true, isInvalid: false };
-  const sorted = [...slices].sort((a, b) => byText(a.metadata.name, b.metadata.name));
+  const sorted = [...slices].sort((a, b) => compareText(a.metadata.name, b.metadata.name));
   const withDevices = sorted.filter((slice) => !hasCounters(slice));
   const counterSets = counterSetsOf(sorted);
   if (!counterSets || hasRepeatedNames(withDevices) || !consumesPresent(counterSets, whole))

@@ -9,11 +9,10 @@ import type { ResourceClaim } from '../devices/claim-types.ts';
 import type { Devices } from '../devices/devices.ts';
 import { extendedClaim, mayUseDevices } from '../devices/extended-resources.ts';
 import { podClaims } from '../devices/pod-claims.ts';
-import { CycleError, type Plugin, type Rejection } from '../framework.ts';
+import { CycleError, type Plugin, unresolvable } from '../framework.ts';
 import type { PodInfo } from '../pod-info.ts';
 
 const name = 'DynamicResources';
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 
 /** The reason why the claim cannot be allocated now. */
 function faultOf(claim: ResourceClaim, devices: Devices): string | undefined {

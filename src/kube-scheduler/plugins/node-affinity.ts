@@ -11,9 +11,8 @@ import {
 } from '../../api/api.ts';
 import { spendEffort } from '../../machinery/time/effort.ts';
 import type { PluginArguments } from '../configuration/arguments.ts';
-import { type Plugin, type Rejection, scaleToMax } from '../framework.ts';
+import { type Plugin, scaleToMax, unresolvable } from '../framework.ts';
 
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 const mismatch = unresolvable("node(s) didn't match Pod's node affinity/selector");
 const enforced = unresolvable("node(s) didn't match scheduler-enforced node affinity");
 const conflict = unresolvable('pod affinity terms conflict');

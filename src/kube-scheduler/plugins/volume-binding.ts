@@ -10,11 +10,11 @@ import {
   storageClassOf,
 } from '../../api/api.ts';
 import { defaultArguments, type PluginArguments } from '../configuration/arguments.ts';
-import type { Plugin, Rejection, Snapshot } from '../framework.ts';
+import type { Plugin, Snapshot } from '../framework.ts';
+import { unresolvable } from '../framework.ts';
 import { chooseVolumes } from './volume-choice.ts';
 import { reserveVolumes } from './volume-reservation.ts';
 
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 const unbound = unresolvable('pod has unbound immediate PersistentVolumeClaims');
 
 /** The reason why a claim is unusable. */

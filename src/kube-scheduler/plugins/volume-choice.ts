@@ -15,6 +15,7 @@ import { compareQuantities } from '../../machinery/quantity.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import { spendEffort } from '../../machinery/time/effort.ts';
 import type { Rejection } from '../framework.ts';
+import { unresolvable } from '../framework.ts';
 import type { Storage } from '../storage.ts';
 import { reaches, volumeFor } from './volume-candidates.ts';
 
@@ -31,7 +32,6 @@ export interface VolumeChoice {
   readonly provisions: readonly PersistentVolumeClaim[];
 }
 
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 const noVolume = unresolvable("node(s) didn't find available persistent volumes to bind");
 const noSpace = unresolvable('node(s) did not have enough free storage');
 const missingVolume = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');

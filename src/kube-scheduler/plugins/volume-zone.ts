@@ -3,6 +3,7 @@
 
 import { type PersistentVolume, storageClassOf } from '../../api/api.ts';
 import type { Plugin, Rejection, Snapshot } from '../framework.ts';
+import { unresolvable } from '../framework.ts';
 import type { PodInfo } from '../pod-info.ts';
 
 /** Labels, each with its successor. */
@@ -15,7 +16,6 @@ const topologyLabels: Readonly<Record<string, string>> = {
 /** Separates the zones of a volume that is in several. */
 const separator = '__';
 
-const unresolvable = (reason: string): Rejection => ({ reason, resolvable: false });
 const conflict = unresolvable('node(s) had no available volume zone');
 
 interface Topology {

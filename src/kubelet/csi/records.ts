@@ -1,8 +1,8 @@
 // The CSI volumes that this node has, or may have: the mounts of pods, and the devices that are staged for them. After
 // a restart they are read from the data files.
 
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { namesIn } from '../files/names-in.ts';
 import { isMountPoint } from '../volumes/mounts.ts';
 import { type CsiPaths, type CsiVolume, uniqueName } from './csi-volume.ts';
 import { loadVolumeData, type VolumeData } from './volume-data.ts';
@@ -153,5 +153,3 @@ export class CsiRecords {
     if (!this.device({ driver, handle })) this.addDevice({ driver, handle, specName, isBlock, state: 'uncertain' });
   }
 }
-
-const namesIn = (directory: string): Promise<string[]> => readdir(directory).catch(() => []);

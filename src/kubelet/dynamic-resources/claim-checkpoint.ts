@@ -3,7 +3,8 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Fields, isFields, isList } from '../../machinery/parsed.ts';
+import { type Fields, isList } from '../../machinery/parsed.ts';
+import { corrupted, objectIn, textIn } from '../files/checkpoint-fields.ts';
 import type { ClaimDevice, ClaimInfo } from './claim-state.ts';
 
 const fileName = 'dra_manager_state';
@@ -75,16 +76,7 @@ const deviceIn = (device: Fields): ClaimDevice => ({
   RequestNames: listIn(device, 'RequestNames').map(String),
   CDIDeviceIDs: listIn(device, 'CDIDeviceIDs').map(String),
 });
-
-const wrong = (name: string): never => {
-  throw new Error(`checkpoint is corrupted: ${name}`);
-};
-const objectIn = (value: unknown): Fields => (isFields(value) ? value : wrong('not an object'));
-const textIn = (fields: Fields, name: string): string => {
-  const value = fields[name];
-  return typeof value === 'string' ? value : wrong(name);
-};
 const listIn = (fields: Fields, name: string): readonly unknown[] => {
   const value = fields[name] ?? [];
-  return isList(value) ? value : wrong(name);
+  return isList(value) ? value : corrupted(name);
 };

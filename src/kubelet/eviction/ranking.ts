@@ -3,7 +3,7 @@
 
 import { type Pod, podRequests } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
-import { formatQuantity } from '../../machinery/quantity.ts';
+import { formatBytes } from '../../machinery/quantity.ts';
 import { bytes } from '../resources/resources.ts';
 import { type Observations, resourceOf } from './pressure.ts';
 import { amountIn, type StarvedResource, type Threshold } from './thresholds.ts';
@@ -75,9 +75,8 @@ function used(usage: PodUsage, resource: StarvedResource): number {
   return resource === 'inodes' ? usage.inodes : usage.diskBytes;
 }
 
-const binary = (amount: number) => formatQuantity({ nanos: BigInt(amount) * 1_000_000_000n, format: 'BinarySI' });
 const inUnits = (amount: number, resource: StarvedResource) =>
-  resource === 'memory' || resource === 'ephemeral-storage' ? binary(amount) : String(amount);
+  resource === 'memory' || resource === 'ephemeral-storage' ? formatBytes(amount) : String(amount);
 
 export function evictionMessage(
   { pod, usage }: Candidate,
@@ -95,13 +94,13 @@ export function evictionMessage(
   if (!usage) return parts.join('');
   const podRequest = pod.spec.resources?.requests?.['memory'];
   if (resource === 'memory' && podRequest)
-    parts.push(larger(`Pod ${pod.metadata.name}`, binary(usage.memoryBytes), podRequest, resource));
+    parts.push(larger(`Pod ${pod.metadata.name}`, formatBytes(usage.memoryBytes), podRequest, resource));
   for (const own of usage.containers) {
     const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((c) => c.name === own.name);
     const amount = resource === 'memory' ? own.memoryBytes : resource === 'ephemeral-storage' ? own.diskBytes : 0;
     const request = container?.resources?.requests?.[resource] ?? '0';
     if (container && amount > bytes(request))
-      parts.push(larger(`Container ${own.name}`, binary(amount), request, resource));
+      parts.push(larger(`Container ${own.name}`, formatBytes(amount), request, resource));
   }
   return parts.join('');
 }

@@ -1,12 +1,12 @@
 // Removes volumes, logs and cgroups of unknown pods, which a crash, or a deletion while the kubelet was stopped, left
 // behind.
 
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import { removeTree } from '../volumes/remove-tree.ts';
 import { podDirectories, tearDownVolumes } from '../volumes/volumes.ts';
+import { namesIn } from './names-in.ts';
 
 const sweepPeriodMs = 60_000;
 const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -51,5 +51,3 @@ export async function removeOrphanedFiles(
     if (uidPattern.test(uid) && !isKnown(uid)) await remove(directory, removeTree(directory));
   }
 }
-
-const namesIn = (directory: string): Promise<string[]> => readdir(directory).catch(() => []);

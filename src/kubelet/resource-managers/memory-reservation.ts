@@ -1,7 +1,7 @@
 // The memory that is kept for the machine's own work, by NUMA node. Pure.
 // https://kubernetes.io/docs/tasks/administer-cluster/memory-manager/#reserved-memory-flag
 
-import { formatQuantity } from '../../machinery/quantity.ts';
+import { formatBytes } from '../../machinery/quantity.ts';
 import { bytes } from '../resources/resources.ts';
 
 export interface MemoryReservation {
@@ -33,10 +33,8 @@ export function reservedMemoryOf(
     const expected = resource === 'memory' ? nodeReservedBytes : 0;
     if (total !== expected)
       throw new Error(
-        `the total amount "${text(total)}" of type "${resource}" is not equal to the value "${text(expected)}" determined by Node Allocatable feature`,
+        `the total amount "${formatBytes(total)}" of type "${resource}" is not equal to the value "${formatBytes(expected)}" determined by Node Allocatable feature`,
       );
   }
   return reserved;
 }
-
-const text = (amount: number): string => formatQuantity({ nanos: BigInt(amount) * 1_000_000_000n, format: 'BinarySI' });

@@ -3,7 +3,8 @@
 
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { type Fields, isFields, isList } from '../../machinery/parsed.ts';
+import { type Fields, isList } from '../../machinery/parsed.ts';
+import { corrupted, objectIn, textIn } from '../files/checkpoint-fields.ts';
 import { formatCpuSet, parseCpuSet } from './cpu-set.ts';
 import type { CpuAssignments } from './static-cpus.ts';
 import type { MachineMemory, MemoryAssignments, MemoryBlock, MemoryTable } from './static-memory.ts';
@@ -155,19 +156,10 @@ function inWords<T>(words: string, read: () => T): T {
     throw new Error(`${words}: ${(error as Error).message}`);
   }
 }
-
-const wrong = (name: string): never => {
-  throw new Error(`checkpoint is corrupted: ${name}`);
-};
-const objectIn = (value: unknown): Fields => (isFields(value) ? value : wrong('not an object'));
-const listIn = (value: unknown): readonly unknown[] => (isList(value) ? value : wrong('not a list'));
-const textIn = (fields: Fields, name: string): string => {
-  const value = fields[name];
-  return typeof value === 'string' ? value : wrong(name);
-};
+const listIn = (value: unknown): readonly unknown[] => (isList(value) ? value : corrupted('not a list'));
 const numberIn = (fields: Fields, name: string): number => {
   const value = fields[name];
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : wrong(name);
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : corrupted(name);
 };
 const numbersIn = (fields: Fields, name: string): readonly number[] =>
   listIn(fields[name]).map((value) => numberIn({ value }, 'value'));

@@ -3,7 +3,7 @@
 
 import { type Pod, type PodStatus, podLimits, podRequests } from '../../api/api.ts';
 import type { Limits } from '../../container-runtime/container-runtime.ts';
-import { canonicalQuantity, formatQuantity } from '../../machinery/quantity.ts';
+import { canonicalQuantity, formatBytes } from '../../machinery/quantity.ts';
 import { milli } from '../resources/resources.ts';
 
 /** Below these values the kernel rounds: the allocated amount is more exact than the cgroup's. */
@@ -41,12 +41,11 @@ function runningResources(promised: Pod, allocated: Amounts, limits: Limits | un
   const limited = Math.floor((cpuQuota * 1000) / cpuPeriod);
   if (Math.max(limited, milli(own.limits['cpu'])) > leastLimitMillis && limited > 0)
     own.limits['cpu'] = millis(limited);
-  if (memoryLimitBytes) own.limits['memory'] = binary(memoryLimitBytes);
+  if (memoryLimitBytes) own.limits['memory'] = formatBytes(memoryLimitBytes);
   return own;
 }
 
 const millis = (amount: number) => canonicalQuantity(`${amount}m`);
-const binary = (bytes: number) => formatQuantity({ nanos: BigInt(bytes) * 1_000_000_000n, format: 'BinarySI' });
 
 /** Pods may have thousands of containers, and their status is computed again and again. */
 const sums = new WeakMap<Pod['spec'], { requests: Amounts; limits: Amounts }>();

@@ -1,6 +1,7 @@
 // 'text %s'.format([value]): its clauses, and the faults that a literal format shows before evaluation.
 // https://pkg.go.dev/github.com/google/cel-go/ext#Strings
 
+import { compareText } from '../collections/in-order.ts';
 import type { Call, Node } from './ast.ts';
 import { doubleFromText, doubleText, fixedText } from './numbers.ts';
 import type { Fault } from './source.ts';
@@ -178,7 +179,7 @@ function mapText(map: CelMap): string {
       fail(`no formatting function for map key of type ${typeNameOf(key)}`);
     return [nestedText(key), nestedText(map.find(key) as Value)] as const;
   });
-  entries.sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+  entries.sort(([a], [b]) => compareText(a, b));
   return `{${entries.map(([key, value]) => `${key}:${value}`).join(', ')}}`;
 }
 
@@ -201,7 +202,8 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-const quotedCharacters: Readonly<Record<string, string>> = {
+/** Escapes in quoted texts. */
+export const quotedCharacters: Readonly<Record<string, string>> = {
   '"': '\\"',
   '\\': '\\\\',
   '\x07': '\\a',

@@ -1,7 +1,7 @@
 // The fields that the creator of an object owns, as FieldsV1: this shortcut makes no sets.
 
 import { deepEqual } from '../collections/equal.ts';
-import { inOrder } from '../collections/in-order.ts';
+import { compareText, inOrder } from '../collections/in-order.ts';
 import { TextCache } from '../collections/text-cache.ts';
 import { must } from '../must.ts';
 import { type Fields, fieldsIn, listIn } from '../parsed.ts';
@@ -146,4 +146,4 @@ function ofList(into: FieldsV1, zero: readonly unknown[], value: readonly unknow
   return found;
 }
 
-const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : a > b ? 1 : 0);
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => compareText(a, b);

@@ -3,7 +3,7 @@
 import { must } from '../../../machinery/must.ts';
 import { conditionOf } from '../../conditions.ts';
 import type { ContainerState, Pod } from '../../generated/types.ts';
-import { isPodTerminal } from '../../pod.ts';
+import { isPodReady, isPodTerminal } from '../../pod.ts';
 import { age, none } from '../cells.ts';
 
 interface Summary {
@@ -102,6 +102,5 @@ function readContainers(pod: Pod, result: Summary, sidecars: ReadonlySet<string>
       result.ready++;
     }
   }
-  if (result.status === 'Completed' && running)
-    result.status = conditionOf(pod, 'Ready')?.status === 'True' ? 'Running' : 'NotReady';
+  if (result.status === 'Completed' && running) result.status = isPodReady(pod) ? 'Running' : 'NotReady';
 }

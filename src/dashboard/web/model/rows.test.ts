@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { age } from './age.ts';
 import { arrange, type Column, gridColumns, type Row, rearrange, windowOf } from './rows.ts';
 
 const column = (name: string): Column => ({ name, type: 'string', format: '', description: '', priority: 0 });
@@ -35,24 +34,6 @@ test('widths follow the longest of the first texts', () =>
   expect(gridColumns([{ name: 'A' }, { name: 'B' }], [['x'.repeat(30), 'y']])).toBe(
     'minmax(22ch, 30fr) minmax(5ch, 5fr)',
   ));
-
-test.each([
-  [-5_000, '<invalid>'],
-  [0, '0s'],
-  [119_000, '119s'],
-  [120_000, '2m'],
-  [200_000, '3m20s'],
-  [600_000, '10m'],
-  [10_799_000, '179m'],
-  [10_800_000, '3h'],
-  [11_400_000, '3h10m'],
-  [28_800_000, '8h'],
-  [172_800_000, '2d'],
-  [180_000_000, '2d2h'],
-  [691_200_000, '8d'],
-  [63_072_000_000, '2y'],
-  [66_000_000_000, '2y33d'],
-])('age of %d ms', (ms, text) => expect(age(ms)).toBe(text));
 
 test('rows of which few have changed are arranged as all of them', () => {
   const rowOf = (key: string, number: number): Row => ({

@@ -1,5 +1,7 @@
 // Rows of a list as the page shows them: filtered by name, sorted by a column, and the part of them that is visible.
 
+import { compareText } from '../../../machinery/collections/in-order.ts';
+
 export interface Column {
   readonly name: string;
   readonly type: string;
@@ -123,8 +125,7 @@ function orderOf(columns: readonly Column[], { column, isDescending }: Order): C
 
 type Compare = (a: Row, b: Row) => number;
 
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const byName: Compare = (a, b) => byText(a.namespace, b.namespace) || byText(a.name, b.name);
+const byName: Compare = (a, b) => compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
 
 function comparison(column: Column | undefined, index: number): Compare {
   if (!column) return byName;
@@ -134,7 +135,7 @@ function comparison(column: Column | undefined, index: number): Compare {
     const [x, y] = [a.cells[index] ?? '', b.cells[index] ?? ''];
     const [m, n] = [numberOf(x), numberOf(y)];
     if (m !== undefined && n !== undefined && m !== n) return m - n;
-    return byText(String(x), String(y));
+    return compareText(String(x), String(y));
   };
 }
 

@@ -2,8 +2,8 @@
 
 import { useMemo } from 'preact/hooks';
 import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { KubeObject } from '../api/api.ts';
-import { age } from '../model/age.ts';
 import { t } from '../text.ts';
 import { useFeed } from '../ui/feed-hooks.ts';
 import { useNow } from '../ui/now.ts';
@@ -62,7 +62,7 @@ export function EventsTab({ object }: { object: KubeObject }) {
     <ul class="events">
       {events.map(({ key, type, reason, message, source, count, lastMs }) => (
         <li key={key} class={type === 'Warning' ? 'event bad' : 'event'}>
-          <span class="event-age muted">{age(nowMs - lastMs)}</span>
+          <span class="event-age muted">{humanDuration(nowMs - lastMs)}</span>
           <span class="event-dot" aria-hidden="true" />
           <div>
             <p>

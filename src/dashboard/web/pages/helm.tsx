@@ -3,8 +3,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { getJson } from '../api/api.ts';
-import { age } from '../model/age.ts';
 import { decodeRelease, type Release, type ReleaseRevision, revisionOf } from '../model/helm.ts';
 import { toneOf } from '../model/tone.ts';
 import { links, query, setQuery } from '../router.ts';
@@ -107,7 +107,7 @@ function Releases({ releases }: { releases: readonly ReleaseRevision[] }) {
               <td>
                 <StatusPill status={one.status} />
               </td>
-              <td class="muted">{age(nowMs - Date.parse(one.created))}</td>
+              <td class="muted">{humanDuration(nowMs - Date.parse(one.created))}</td>
             </tr>
           ))}
         </tbody>

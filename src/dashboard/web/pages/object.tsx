@@ -2,10 +2,10 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { ObjectActions } from '../actions/object-actions.tsx';
 import { getJson, type KubeObject, objectIn } from '../api/api.ts';
 import { kindById, kinds } from '../api/catalog.ts';
-import { age } from '../model/age.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { statusOf } from '../model/status.ts';
 import { titleOf } from '../model/titles.ts';
@@ -117,7 +117,7 @@ function ObjectHead({ kind, object }: { kind: Kind; object: KubeObject }) {
         <p class="object-facts">
           {status && <Pill tone={status.tone} text={status.text} />}
           <span class="muted" title={creationTimestamp}>
-            {age(nowMs - Date.parse(creationTimestamp))}
+            {humanDuration(nowMs - Date.parse(creationTimestamp))}
           </span>
         </p>
       </div>

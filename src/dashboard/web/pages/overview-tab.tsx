@@ -1,9 +1,9 @@
 // An object in the parts that every kind has, and the richer parts of a few kinds.
 
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { KubeObject } from '../api/api.ts';
 import { kindOfObject } from '../api/catalog.ts';
-import { age } from '../model/age.ts';
 import { type Kind, kindId } from '../model/kinds.ts';
 import { toneOf } from '../model/tone.ts';
 import { links } from '../router.ts';
@@ -119,7 +119,7 @@ function Conditions({ object }: { object: KubeObject }) {
                   {textIn(condition['reason'])}
                   {textIn(condition['message']) && <p class="muted">{textIn(condition['message'])}</p>}
                 </td>
-                <td class="muted">{Number.isNaN(time) ? '' : age(nowMs - time)}</td>
+                <td class="muted">{Number.isNaN(time) ? '' : humanDuration(nowMs - time)}</td>
               </tr>
             );
           })}

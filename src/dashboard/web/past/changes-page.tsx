@@ -2,10 +2,10 @@
 
 import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { getInsight } from '../api/api.ts';
 import { kinds } from '../api/catalog.ts';
 import { Failure } from '../api/failure.ts';
-import { age } from '../model/age.ts';
 import { countOf, mergedMarks } from '../model/changes.ts';
 import { type History, historyIn, placeOf, placeQuery } from '../model/history.ts';
 import { type Kind, kindId } from '../model/kinds.ts';
@@ -210,7 +210,7 @@ function RangeSlider({ beginMs, endMs, fromMs, toMs, chosen, children }: RangePr
         {thumb(t('pastTo'), shown.toMs, (ms) => ({ ...shown, toMs: Math.max(ms, shown.fromMs) }))}
       </div>
       <p class="past-line">
-        <span class="muted">{t('pastSince', { time: timeText(beginMs), age: age(endMs - beginMs) })}</span>
+        <span class="muted">{t('pastSince', { time: timeText(beginMs), age: humanDuration(endMs - beginMs) })}</span>
         <strong class="past-when present" role="status">
           {t('pastRange', { from: timeText(shown.fromMs), to: timeText(shown.toMs) })}
         </strong>

@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { age } from '../model/age.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { type History, type Moment, stepBack, stepForward } from '../model/history.ts';
 import { links, route } from '../router.ts';
 import { isCoracle } from '../session.ts';
@@ -134,7 +134,7 @@ function Scrubber({ history }: { history: History }) {
       </div>
       <p class="past-line">
         <span class="muted">
-          {t('pastSince', { time: timeText(since.timeMs), age: age(now.timeMs - since.timeMs) })}
+          {t('pastSince', { time: timeText(since.timeMs), age: humanDuration(now.timeMs - since.timeMs) })}
         </span>
         <a href={links.changes()}>{t('whatChanged')}</a>
         <strong class={moment.value || dragged.value ? 'past-when' : 'past-when present'} role="status">
@@ -155,4 +155,4 @@ export const timeText = (ms: number): string =>
   new Intl.DateTimeFormat(language.value, { timeStyle: 'medium' }).format(new Date(ms));
 
 const whenText = (ms: number, nowMs: number): string =>
-  ms >= nowMs - presentMs ? t('pastPresent') : t('pastWhen', { time: timeText(ms), age: age(nowMs - ms) });
+  ms >= nowMs - presentMs ? t('pastPresent') : t('pastWhen', { time: timeText(ms), age: humanDuration(nowMs - ms) });

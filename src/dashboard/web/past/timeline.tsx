@@ -3,9 +3,9 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { KubeObject } from '../api/api.ts';
 import { kindOfObject } from '../api/catalog.ts';
-import { age } from '../model/age.ts';
 import type { FieldChange } from '../model/diff.ts';
 import { placeOf } from '../model/history.ts';
 import { apiPath, type Kind, kindId } from '../model/kinds.ts';
@@ -77,7 +77,7 @@ export function Timeline({ kind, namespace, name, object, versions, decision }: 
       </ol>
       <p class="muted small">
         {past
-          ? t('timelinePast', { time: timeText(past.sinceMs), age: age(now() - past.sinceMs) })
+          ? t('timelinePast', { time: timeText(past.sinceMs), age: humanDuration(now() - past.sinceMs) })
           : t('timelineSince')}
       </p>
     </Part>
@@ -107,7 +107,7 @@ function MomentItem(props: ItemProps) {
       <div class="moment-head">
         <Head {...props} />
         <span class="muted" title={new Date(one.timeMs).toISOString()}>
-          {isLater ? timeText(one.timeMs) : age(nowMs - one.timeMs)}
+          {isLater ? timeText(one.timeMs) : humanDuration(nowMs - one.timeMs)}
         </span>
         {one.kind === 'change' && <ShowMoment revision={one.revision} timeMs={one.timeMs} />}
       </div>

@@ -1,11 +1,11 @@
 // Cells of tables: texts, ages, and words of a status with their colour.
 
-import { age } from '../model/age.ts';
+import { humanDuration } from '../../../machinery/time/duration.ts';
 import { type Column, isAge, type Row } from '../model/rows.ts';
 import { type Tone, toneOf, toneOfCount } from '../model/tone.ts';
 
 export function cellText(column: Column & { readonly index: number }, row: Row, nowMs: number): string {
-  if (isAge(column) && row.created > 0) return age(nowMs - row.created);
+  if (isAge(column) && row.created > 0) return humanDuration(nowMs - row.created);
   const cell = row.cells[column.index];
   return cell === null || cell === undefined ? '' : String(cell);
 }

@@ -13,6 +13,7 @@ import {
   type Value,
 } from '../../../machinery/cel/cel.ts';
 import type { StructDeclaration } from '../../../machinery/cel/declarations.ts';
+import { declareStruct } from '../../../machinery/cel/structs.ts';
 import {
   boolType,
   formatType,
@@ -20,18 +21,12 @@ import {
   mapType,
   sameType,
   stringType,
-  structType,
   type Type,
 } from '../../../machinery/cel/types.ts';
 import type { ReviewSpec } from './review-spec.ts';
 
 const structs = new Map<string, StructDeclaration>();
-
-function declare(name: string, fields: Readonly<Record<string, Type>>): Type {
-  const types = new Map(Object.entries(fields));
-  structs.set(`kubernetes.${name}`, { field: (field) => types.get(field) });
-  return structType(`kubernetes.${name}`);
-}
+const declare = (name: string, fields: Readonly<Record<string, Type>>) => declareStruct(structs, name, fields);
 
 const strings = listType(stringType);
 const requirement = declare('SelectorRequirement', { key: stringType, operator: stringType, values: strings });

@@ -1,3 +1,4 @@
+import { ignoreNotFound } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 
@@ -8,3 +9,6 @@ export interface NodeRequest extends AdmissionAttributes {
   /** The 403 with this reason. */
   refuse(why: string): Error;
 }
+
+/** The object, undefined without one. */
+export const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);

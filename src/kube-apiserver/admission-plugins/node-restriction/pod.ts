@@ -1,6 +1,7 @@
-import { configMapsOf, ignoreNotFound, type Node, notFound, type Pod, secretsOf } from '../../../api/api.ts';
+import { configMapsOf, type Node, notFound, type Pod, secretsOf } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import type { NodeRequest } from './node-request.ts';
+import { absentOr } from './node-request.ts';
 
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
@@ -29,8 +30,6 @@ async function onlyOwn({ node, client, namespace, name, kind, oldObject, refuse 
   if (!pod) throw notFound(kind, name);
   if (pod.spec?.nodeName !== node) throw refuse(`${action} with spec.nodeName set to itself`);
 }
-
-const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);
 
 async function admitMirror(request: NodeRequest): Promise<void> {
   const { node, object, refuse } = request;

@@ -1,6 +1,7 @@
-import { ignoreNotFound, notFound, type Pod, type TokenRequest, type Volume } from '../../../api/api.ts';
+import { notFound, type Pod, type TokenRequest, type Volume } from '../../../api/api.ts';
 import { decide } from '../../access/authorization.ts';
 import type { NodeRequest } from './node-request.ts';
+import { absentOr } from './node-request.ts';
 
 /** A node's token must be bound to one of its pods, for an audience that the pod uses. */
 export async function admitToken(request: NodeRequest): Promise<void> {
@@ -99,5 +100,3 @@ async function driverOf({ client, namespace }: NodeRequest, pod: Pod, volume: Vo
 }
 
 const missing = (kind: string, name: string) => new Error(`${kind} ${JSON.stringify(name)} not found`);
-
-const absentOr = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(ignoreNotFound);

@@ -3,8 +3,8 @@
 
 import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
 import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
-import { parseFieldSelector } from '../../../machinery/selectors/field-selector.ts';
 import { type Attributes, decide } from '../../access/authorization.ts';
+import { fieldRequirements } from '../../access/selector-requirements.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
 import type { UserInfo } from '../../user.ts';
 
@@ -61,7 +61,7 @@ const serviceAccountUser = ({ namespace, name }: { namespace: string; name: stri
 function attributesOf(question: AccessQuestion, user: UserInfo): Attributes {
   const { verb, path = '', group = '', resource = '', subresource = '', namespace = '', name = '' } = question;
   const isResource = question.path === undefined;
-  const requirements = requirementsOf(question.fieldSelector);
+  const requirements = fieldRequirements(question.fieldSelector);
   return {
     isResource,
     path,
@@ -76,14 +76,4 @@ function attributesOf(question: AccessQuestion, user: UserInfo): Attributes {
     user,
     ...(requirements && { fieldSelector: requirements }),
   };
-}
-
-/** A selector that cannot be read is left out. */
-function requirementsOf(text: string | undefined): Attributes['fieldSelector'] {
-  if (!text) return undefined;
-  try {
-    return parseFieldSelector(text).requirements;
-  } catch {
-    return undefined;
-  }
 }

@@ -2,9 +2,9 @@
 
 import {
   claimRequest,
-  conditionOf,
   type Draft,
   hostPathProvisioner,
+  isNodeReady,
   type Node,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -83,8 +83,7 @@ function freestNode(
     allowedTopologies.some(({ matchLabelExpressions = [] }) =>
       matchLabelExpressions.every(({ key, values }) => values.includes(metadata.labels?.[key] ?? '')),
     );
-  const isUsable = (node: Node) =>
-    !faultOf(node) && !node.spec?.unschedulable && conditionOf(node, 'Ready')?.status === 'True' && isAllowed(node);
+  const isUsable = (node: Node) => !faultOf(node) && !node.spec?.unschedulable && isNodeReady(node) && isAllowed(node);
   const load = Map.groupBy(volumes.filter(isOurs), hostnameOf);
   const count = ({ metadata }: Node) => load.get(metadata.labels?.[hostnameLabel])?.length ?? 0;
   return nodes.filter(isUsable).sort((a, b) => count(a) - count(b) || (a.metadata.name < b.metadata.name ? -1 : 1))[0];
