@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { Schema } from '../schema.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';
-import { PatchError } from './patch-error.ts';
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 
 const text: Schema = { type: 'string' };
