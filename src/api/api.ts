@@ -31,17 +31,17 @@ export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.t
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
 export * from './pod.ts';
 export * from './pod-references.ts';
+export type { QuotaRules, Scope, Usage } from './quota-rules.ts';
 export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export {
+  claimQuota,
   claimUsage,
-  holdsScope,
+  countedAs,
   isInScope,
-  isTerminating,
+  podQuota,
   podUsage,
-  type Scope,
   scopesOf,
   serviceUsage,
-  type Usage,
   UsageSum,
   usageOfObject,
 } from './resource-usage.ts';

@@ -6,6 +6,7 @@ import type { CertificateRequest } from '../machinery/certificates/certificate-r
 import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { CustomResourceDefinition, ObjectMeta } from './generated/types.ts';
+import type { QuotaRules } from './quota-rules.ts';
 
 /** The fields of every object: enough for code that works on any kind by its name, owners and conditions. */
 export interface KubeObject {
@@ -59,6 +60,18 @@ export interface StrategyContext {
   readonly user: { readonly name: string };
   /** Why a certificate request's signature is not that of its key; undefined when it is. */
   verifyRequest?(request: CertificateRequest): string | undefined;
+}
+
+/** A field of options, as a query gives it; `path` is the rest of the request's path. */
+export type OptionField = ConnectionField | 'number';
+export type ConnectionField = 'flag' | 'text' | 'texts' | 'ports' | 'path';
+
+/** The options of a subresource that connects a client with a program, or answers with a text. */
+export interface SubresourceOptions<Field extends OptionField = OptionField> {
+  /** Their type, such as PodExecOptions. */
+  readonly type: string;
+  /** In the order in which Kubernetes writes them. */
+  readonly fields: Readonly<Record<string, Field>>;
 }
 
 /** The options of a deletion that decide over dependents. */
@@ -174,6 +187,12 @@ export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   readonly watchedBy?: 'spec.nodeName';
   /** Selectable fields whose value is literally in the object's bytes: objects without it are skipped undecoded. */
   readonly literalFields?: readonly string[];
+  /** Subresources that connect a client with a program. */
+  readonly connections?: Readonly<Record<string, SubresourceOptions<ConnectionField>>>;
+  /** Subresources that answer with a text. */
+  readonly texts?: Readonly<Record<string, SubresourceOptions>>;
+  /** How quotas count an object, beside `count/RESOURCE`. */
+  readonly quota?: QuotaRules<T>;
   /** True for kinds that a CustomResourceDefinition made. */
   readonly custom?: boolean;
   /** That definition. */
@@ -206,6 +225,9 @@ export interface KindBehaviour<T extends KubeObject = ApiObject>
       | 'selectsByMap'
       | 'watchedBy'
       | 'literalFields'
+      | 'connections'
+      | 'texts'
+      | 'quota'
     >
   > {
   /** Cells by column name; `now` is in milliseconds. Name and Age have no function. */

@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import type { PersistentVolumeClaim, Pod, Service } from './generated/types.ts';
-import { claimUsage, holdsScope, podUsage, serviceUsage, UsageSum } from './resource-usage.ts';
+import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from './generated/types.ts';
+import type { KubeObject } from './kind.ts';
+import type { QuotaRules } from './quota-rules.ts';
+import {
+  claimQuota,
+  claimUsage,
+  isInScope,
+  podQuota,
+  podUsage,
+  serviceQuota,
+  serviceUsage,
+  UsageSum,
+} from './resource-usage.ts';
 
 const nowMs = Date.UTC(2026, 0, 1);
-const pods = { group: '', resource: 'pods' };
-const claims = { group: '', resource: 'persistentvolumeclaims' };
 const box = (more: object = {}) => ({ name: 'box', image: 'i', ...more });
 const pod = (spec: object = {}, status: object = {}, metadata: object = {}) =>
   ({ metadata, spec: { containers: [box()], ...spec }, status }) as unknown as Pod;
@@ -78,41 +87,50 @@ describe('a scope', () => {
     currentVolumeAttributesClassName: 'old',
     modifyVolumeStatus: { targetVolumeAttributesClassName: 'new' },
   };
-  test.each<[string, string[], typeof pods, Pod | PersistentVolumeClaim, boolean]>([
-    ['Terminating Exists', [], pods, pod({ activeDeadlineSeconds: 0 }), true],
-    ['Terminating Exists', [], pods, pod(), false],
-    ['NotTerminating Exists', [], pods, pod(), true],
-    ['BestEffort Exists', [], pods, pod(), true],
-    ['BestEffort Exists', [], pods, pod(sized('1')), false],
-    ['BestEffort Exists', [], pods, pod({ resources: { requests: { cpu: '1' } } }), false],
-    ['NotBestEffort Exists', [], pods, pod(sized('1')), true],
-    ['PriorityClass Exists', [], pods, ofPriority('high'), true],
-    ['PriorityClass Exists', [], pods, ofPriority(), false],
-    ['PriorityClass DoesNotExist', [], pods, ofPriority(), true],
-    ['PriorityClass DoesNotExist', [], pods, ofPriority('high'), false],
-    ['PriorityClass In', ['high', 'low'], pods, ofPriority('low'), true],
-    ['PriorityClass In', ['high'], pods, ofPriority('low'), false],
-    ['PriorityClass In', ['high'], pods, ofPriority(), false],
-    ['PriorityClass NotIn', ['high'], pods, ofPriority('low'), true],
-    ['PriorityClass NotIn', ['high'], pods, ofPriority('high'), false],
-    ['PriorityClass NotIn', ['high'], pods, ofPriority(), true],
-    ['VolumeAttributesClass Exists', [], pods, pod(), false],
-    ['VolumeAttributesClass Exists', [], claims, ofClass('gold'), true],
-    ['VolumeAttributesClass Exists', [], claims, ofClass(), false],
-    ['VolumeAttributesClass DoesNotExist', [], claims, ofClass(), true],
-    ['VolumeAttributesClass In', ['gold'], claims, ofClass('gold'), true],
-    ['VolumeAttributesClass In', ['gold'], claims, ofClass('silver'), false],
-    ['VolumeAttributesClass In', ['old'], claims, ofClass('new', changing), true],
-    ['VolumeAttributesClass In', ['new'], claims, ofClass('old', changing), true],
-    ['VolumeAttributesClass NotIn', ['gold'], claims, ofClass(), true],
-    ['VolumeAttributesClass NotIn', ['old'], claims, ofClass('new', changing), true],
-    ['VolumeAttributesClass NotIn', ['gold'], claims, ofClass('gold'), false],
-    ['BestEffort Exists', [], claims, ofClass('gold'), false],
-    ['PriorityClass NotIn', ['high'], { group: '', resource: 'services' }, pod(), false],
+  test.each<[string, string[], 'pods' | 'claims', Pod | PersistentVolumeClaim, boolean]>([
+    ['Terminating Exists', [], 'pods', pod({ activeDeadlineSeconds: 0 }), true],
+    ['Terminating Exists', [], 'pods', pod(), false],
+    ['NotTerminating Exists', [], 'pods', pod(), true],
+    ['BestEffort Exists', [], 'pods', pod(), true],
+    ['BestEffort Exists', [], 'pods', pod(sized('1')), false],
+    ['BestEffort Exists', [], 'pods', pod({ resources: { requests: { cpu: '1' } } }), false],
+    ['NotBestEffort Exists', [], 'pods', pod(sized('1')), true],
+    ['PriorityClass Exists', [], 'pods', ofPriority('high'), true],
+    ['PriorityClass Exists', [], 'pods', ofPriority(), false],
+    ['PriorityClass DoesNotExist', [], 'pods', ofPriority(), true],
+    ['PriorityClass DoesNotExist', [], 'pods', ofPriority('high'), false],
+    ['PriorityClass In', ['high', 'low'], 'pods', ofPriority('low'), true],
+    ['PriorityClass In', ['high'], 'pods', ofPriority('low'), false],
+    ['PriorityClass In', ['high'], 'pods', ofPriority(), false],
+    ['PriorityClass NotIn', ['high'], 'pods', ofPriority('low'), true],
+    ['PriorityClass NotIn', ['high'], 'pods', ofPriority('high'), false],
+    ['PriorityClass NotIn', ['high'], 'pods', ofPriority(), true],
+    ['VolumeAttributesClass Exists', [], 'pods', pod(), false],
+    ['VolumeAttributesClass Exists', [], 'claims', ofClass('gold'), true],
+    ['VolumeAttributesClass Exists', [], 'claims', ofClass(), false],
+    ['VolumeAttributesClass DoesNotExist', [], 'claims', ofClass(), true],
+    ['VolumeAttributesClass In', ['gold'], 'claims', ofClass('gold'), true],
+    ['VolumeAttributesClass In', ['gold'], 'claims', ofClass('silver'), false],
+    ['VolumeAttributesClass In', ['old'], 'claims', ofClass('new', changing), true],
+    ['VolumeAttributesClass In', ['new'], 'claims', ofClass('old', changing), true],
+    ['VolumeAttributesClass NotIn', ['gold'], 'claims', ofClass(), true],
+    ['VolumeAttributesClass NotIn', ['old'], 'claims', ofClass('new', changing), true],
+    ['VolumeAttributesClass NotIn', ['gold'], 'claims', ofClass('gold'), false],
+    ['BestEffort Exists', [], 'claims', ofClass('gold'), false],
   ])('%s %j of %j', (selector, values, resource, object, expected) => {
     const [scopeName, operator] = selector.split(' ');
-    expect(holdsScope({ scopeName, operator, values }, resource, object)).toBe(expected);
+    const rules = (resource === 'pods' ? podQuota : claimQuota) as QuotaRules<KubeObject>;
+    expect(rules.holdsScope?.({ scopeName, operator, values }, object)).toBe(expected);
   });
+
+  test('holds no object of a kind without scopes', () =>
+    expect(
+      isInScope(
+        { spec: { scopes: ['NotTerminating'] } } as ResourceQuota,
+        serviceQuota as QuotaRules<KubeObject>,
+        pod(),
+      ),
+    ).toBe(false));
 });
 
 test('a sum has all names, and the format of the first amount that is not zero', () => {

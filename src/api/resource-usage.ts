@@ -1,6 +1,7 @@
 // The resource usage of a namespace's objects, in the terms of ResourceQuota.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
+import { must } from '../machinery/must.ts';
 import { compareQuantities, formatQuantity, parseQuantity, type Quantity } from '../machinery/quantity.ts';
 import type {
   Container,
@@ -10,17 +11,11 @@ import type {
   ResourceQuota,
   Service,
 } from './generated/types.ts';
-import type { ApiObject } from './kind.ts';
+import type { ApiObject, Kind, KubeObject } from './kind.ts';
 import { isPodTerminal, podResources, qosClass, type ResourceList } from './pod.ts';
+import type { QuotaRules, Scope, Usage } from './quota-rules.ts';
 
-export type Usage = Record<string, string>;
 type Amounts = Readonly<Record<string, string | number>>;
-
-/** The group and plural name of a kind. */
-interface Resource {
-  readonly group: string;
-  readonly resource: string;
-}
 
 const most = (a: Usage, b: Amounts): Usage => {
   const result = { ...a };
@@ -102,17 +97,19 @@ export function claimUsage({ spec, metadata, status }: PersistentVolumeClaim): U
   return usage;
 }
 
-/** Core kinds that also count by plain name. */
-const countedByName = new Set(['configmaps', 'secrets', 'resourcequotas', 'replicationcontrollers']);
-
 /** The usage of one object of any namespaced kind. */
-export function usageOfObject({ group, resource }: Resource, object: ApiObject, nowMs: number): Usage {
-  if (group === '' && resource === 'pods') return podUsage(object as Pod, nowMs);
-  if (group === '' && resource === 'services') return serviceUsage(object as Service);
-  if (group === '' && resource === 'persistentvolumeclaims') return claimUsage(object as PersistentVolumeClaim);
-  const counted: Usage = { [`count/${group ? `${resource}.${group}` : resource}`]: '1' };
-  return group === '' && countedByName.has(resource) ? { ...counted, [resource]: '1' } : counted;
-}
+export const usageOfObject = (kind: Kind, object: ApiObject, nowMs: number): Usage =>
+  kind.quota?.usage(object, nowMs) ?? { [countedAs(kind)]: '1' };
+
+/** The resource of a quota that limits the number of objects of any kind. */
+export const countedAs = ({ group, resource }: Pick<Kind, 'group' | 'resource'>): string =>
+  `count/${group ? `${resource}.${group}` : resource}`;
+
+/** For core kinds that count also by their plain name. */
+export const countedByName = (resource: string): QuotaRules<KubeObject> => ({
+  usage: () => ({ [countedAs({ group: '', resource })]: '1', [resource]: '1' }),
+  uses: (name) => name === resource,
+});
 
 /** The usage of thousands of objects, of which each may use resources that no other one does. */
 export class UsageSum {
@@ -138,27 +135,21 @@ export class UsageSum {
   }
 }
 
-export interface Scope {
-  readonly scopeName: string;
-  readonly operator?: string;
-  readonly values?: readonly string[];
-}
-
 export const scopesOf = ({ spec }: ResourceQuota): readonly Scope[] => [
   ...(spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists' })),
   ...(spec.scopeSelector?.matchExpressions ?? []),
 ];
 
 /** Whether the quota counts the object. https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes */
-export const isInScope = (quota: ResourceQuota, resource: Resource, object: ApiObject): boolean =>
-  scopesOf(quota).every((scope) => holdsScope(scope, resource, object));
+export const isInScope = <T extends KubeObject>(
+  quota: ResourceQuota,
+  rules: Pick<QuotaRules<T>, 'holdsScope'> | undefined,
+  object: T,
+): boolean => scopesOf(quota).every((scope) => rules?.holdsScope?.(scope, object) ?? false);
 
-/** Objects other than pods and claims have no scope. */
-export function holdsScope(scope: Scope, { group, resource }: Resource, object: ApiObject): boolean {
-  if (group !== '') return false;
-  if (resource === 'pods') return holdsForPod(scope, object as Pod);
-  if (resource !== 'persistentvolumeclaims' || scope.scopeName !== 'VolumeAttributesClass') return false;
-  const names = attributesClassesOf(object as PersistentVolumeClaim);
+function holdsForClaim(scope: Scope, claim: PersistentVolumeClaim): boolean {
+  if (scope.scopeName !== 'VolumeAttributesClass') return false;
+  const names = attributesClassesOf(claim);
   return names.length > 0 ? names.some((name) => selects(scope, name)) : selects(scope, '');
 }
 
@@ -189,7 +180,7 @@ function selects({ operator = 'Exists', values = [] }: Scope, name: string): boo
 }
 
 /** Whether the pod ends by a deadline. */
-export const isTerminating = ({ spec }: Pod): boolean => (spec.activeDeadlineSeconds ?? -1) >= 0;
+const isTerminating = ({ spec }: Pod): boolean => (spec.activeDeadlineSeconds ?? -1) >= 0;
 
 const isBestEffort = ({ spec, status }: Pod): boolean => (status?.qosClass || qosClass(spec)) === 'BestEffort';
 
@@ -208,4 +199,55 @@ function crossesNamespaces({ spec }: Pod): boolean {
       ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => term.podAffinityTerm),
     ].some((term) => (term.namespaces ?? []).length > 0 || term.namespaceSelector !== undefined),
   );
+}
+
+const computeResources = new Set(
+  ['cpu', 'memory', 'ephemeral-storage'].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]),
+);
+
+export const podQuota: QuotaRules<Pod> = {
+  usage: podUsage,
+  uses: (resource) =>
+    resource === 'pods' ||
+    computeResources.has(resource) ||
+    /^(requests\.)?hugepages-/.test(resource) ||
+    /^requests\.[^/]+\//.test(resource),
+  holdsScope: holdsForPod,
+  updates: ['', 'resize'],
+  matters: (next, old) => isTerminating(next) !== isTerminating(old),
+  unspecified,
+};
+
+export const serviceQuota: QuotaRules<Service> = {
+  usage: serviceUsage,
+  uses: (resource) => resource === 'services' || resource.startsWith('services.'),
+  updates: [''],
+};
+
+export const claimQuota: QuotaRules<PersistentVolumeClaim> = {
+  usage: claimUsage,
+  uses: (resource) =>
+    resource === 'persistentvolumeclaims' || resource === 'requests.storage' || resource.includes('.storageclass.'),
+  holdsScope: holdsForClaim,
+  updates: ['', 'status'],
+};
+
+/** Where cpu or memory is limited, the pod or each container must set it. "" when they do. */
+function unspecified({ spec }: Pod, restricted: readonly string[]): string {
+  const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
+  const { requests, limits } = spec.resources ?? {};
+  if ([requests, limits].some((list) => Object.keys(list ?? {}).length > 0)) return '';
+  const says = (resources: Container['resources'] | undefined, resource: string) => {
+    const [, which = 'requests', name] = must(/^(?:(requests|limits)\.)?(.+)$/.exec(resource), 'match');
+    return resources?.[which as 'requests' | 'limits']?.[name] !== undefined;
+  };
+  return restricted
+    .filter((resource) => /^((requests|limits)\.)?(cpu|memory)$/.test(resource))
+    .map((resource) => ({
+      resource,
+      names: containers.filter(({ resources }) => !says(resources, resource)).map(({ name }) => name),
+    }))
+    .filter(({ names }) => names.length)
+    .map(({ resource, names }) => `${resource} for: ${names.sort().join(',')}`)
+    .join('; ');
 }

@@ -3,9 +3,11 @@
 
 import type { KubeObject, Pod, ResourceQuota } from '../api/api.ts';
 import {
+  claimQuota,
   claimUsage,
   isInScope,
   isNotFound,
+  podQuota,
   podUsage,
   resources,
   scopesOf,
@@ -93,11 +95,11 @@ async function usageOf(quota: ResourceQuota, tools: Tools): Promise<{ usage: Usa
   const { namespace = '' } = quota.metadata;
   const sum = new UsageSum();
   for (const pod of lister('pods').list(namespace)) {
-    if (isInScope(quota, resources.pods, pod)) sum.add(usageOfPod(pod, clock.now()));
+    if (isInScope(quota, podQuota, pod)) sum.add(usageOfPod(pod, clock.now()));
     if (isTurnOver(clock)) await ownTurn();
   }
   for (const claim of lister('persistentvolumeclaims').list(namespace)) {
-    if (isInScope(quota, resources.persistentvolumeclaims, claim)) sum.add(claimUsage(claim));
+    if (isInScope(quota, claimQuota, claim)) sum.add(claimUsage(claim));
     if (isTurnOver(clock)) await ownTurn();
   }
   if (scopesOf(quota).length > 0) return { usage: sum.total(), complete: true };

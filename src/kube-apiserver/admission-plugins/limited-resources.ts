@@ -1,15 +1,7 @@
 // Consumption that is refused without a quota that covers it.
 // https://kubernetes.io/docs/concepts/policy/resource-quotas/#limit-priority-class-consumption-by-default
 
-import {
-  forbidden,
-  holdsScope,
-  type Kind,
-  type ResourceQuota,
-  type Scope,
-  scopesOf,
-  type Usage,
-} from '../../api/api.ts';
+import { forbidden, type Kind, type ResourceQuota, type Scope, scopesOf, type Usage } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import { compareQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionAttributes } from '../admission.ts';
@@ -49,12 +41,12 @@ export function checkCovered({ attributes, limited, delta, covered, quotas }: Co
   const matched = new Set(
     quotas
       .flatMap(scopesOf)
-      .filter((scope) => holdsScope(scope, kind, scoped))
+      .filter((scope) => kind.quota?.holdsScope?.(scope, scoped))
       .map(({ scopeName }) => scopeName),
   );
   const missing = limited
     .flatMap(({ matchScopes }) => matchScopes ?? [])
-    .filter((scope) => holdsScope(scope, kind, scoped) && !matched.has(scope.scopeName));
+    .filter((scope) => kind.quota?.holdsScope?.(scope, scoped) && !matched.has(scope.scopeName));
   if (missing.length) throw plainError(`insufficient quota to match these scopes: [${missing.map(shown).join(' ')}]`);
 }
 

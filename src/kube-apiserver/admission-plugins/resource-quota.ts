@@ -1,10 +1,8 @@
 import {
-  type Container,
+  countedAs,
   forbidden,
   isInScope,
-  isTerminating,
   type Kind,
-  type Pod,
   type ResourceQuota,
   type Usage,
   usageOfObject,
@@ -73,20 +71,12 @@ async function chargeInTurn(
   }
 }
 
-/** Updates that may raise the usage, or change the scope. */
-const countedUpdates: Readonly<Record<string, readonly string[]>> = {
-  pods: ['', 'resize'],
-  services: [''],
-  persistentvolumeclaims: ['', 'status'],
-};
-
 function isCharged({ kind, operation, subresource, namespace, object, oldObject }: AdmissionAttributes): boolean {
   if (!namespace || !kind.namespaced || !object) return false;
   if (operation === 'CREATE') return !subresource;
-  if (operation !== 'UPDATE' || kind.group !== '' || !countedUpdates[kind.resource]?.includes(subresource))
-    return false;
-  if (kind.resource !== 'pods' || subresource) return true;
-  return isTerminating(object as Pod) !== isTerminating(oldObject as Pod);
+  const { quota } = kind;
+  if (operation !== 'UPDATE' || !quota?.updates?.includes(subresource)) return false;
+  return subresource !== '' || !quota.matters || quota.matters(object, must(oldObject, 'oldObject'));
 }
 
 function writesFor(
@@ -103,7 +93,9 @@ function writesFor(
     const restricted = restrictedBy(item.object as ResourceQuota, attributes);
     return restricted ? [{ item, restricted }] : [];
   });
-  const charged = pertinent.some(({ item }) => !oldObject || !isInScope(item.object as ResourceQuota, kind, oldObject));
+  const charged = pertinent.some(
+    ({ item }) => !oldObject || !isInScope(item.object as ResourceQuota, kind.quota, oldObject),
+  );
   if (limited.length && (charged || Object.keys(delta).length > 0)) {
     const covered = new Set(pertinent.flatMap(({ restricted }) => restricted));
     const quotas = items.map(({ object: quota }) => quota as ResourceQuota);
@@ -112,7 +104,7 @@ function writesFor(
   return pertinent.flatMap(({ item, restricted }) => {
     const previous = item.object as ResourceQuota;
     // An update may bring an object into the scope of a quota.
-    const isNew = !oldObject || !isInScope(previous, kind, oldObject);
+    const isNew = !oldObject || !isInScope(previous, kind.quota, oldObject);
     const used = chargeOne(attributes, previous, restricted, isNew ? usage : delta);
     if (!used) return [];
     const quota = { ...previous, status: { ...previous.status, used: { ...previous.status?.used, ...used } } };
@@ -133,13 +125,13 @@ function increase(next: Usage, old: Usage): Usage {
 /** The resources of such an object that the quota limits; undefined without any. Throws a 403. */
 function restrictedBy(quota: ResourceQuota, attributes: AdmissionAttributes): string[] | undefined {
   const { kind, object, operation, name } = attributes;
-  if (!isInScope(quota, kind, must(object, 'object'))) return undefined;
+  if (!isInScope(quota, kind.quota, must(object, 'object'))) return undefined;
   const restricted = Object.keys(quota.status?.hard ?? {})
-    .filter((resource) => counts(kind, resource))
+    .filter((resource) => resource === countedAs(kind) || kind.quota?.uses(resource))
     .sort();
   if (!restricted.length) return undefined;
   const quotaName = quota.metadata.name ?? '';
-  const missing = operation === 'CREATE' && kind.resource === 'pods' && unspecified(object as Pod, restricted);
+  const missing = operation === 'CREATE' && kind.quota?.unspecified?.(must(object, 'object'), restricted);
   if (missing) throw forbidden(kind, name, `failed quota: ${quotaName}: must specify ${missing}`);
   const used = (quota.status?.used ?? {}) as Usage;
   if (restricted.some((resource) => used[resource] === undefined))
@@ -169,47 +161,4 @@ function chargeOne(
     name,
     `exceeded quota: ${quotaName}, requested: ${list(delta)}, used: ${list(used)}, limited: ${list(hard)}`,
   );
-}
-
-const computeResources = new Set(
-  ['cpu', 'memory', 'ephemeral-storage'].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]),
-);
-
-/** Whether objects of a kind can use this resource of a quota. */
-function counts({ group, resource: plural }: Kind, resource: string): boolean {
-  if (resource === `count/${group ? `${plural}.${group}` : plural}`) return true;
-  if (group !== '') return false;
-  if (plural === 'pods')
-    return (
-      resource === 'pods' ||
-      computeResources.has(resource) ||
-      /^(requests\.)?hugepages-/.test(resource) ||
-      /^requests\.[^/]+\//.test(resource)
-    );
-  if (plural === 'persistentvolumeclaims')
-    return (
-      resource === 'persistentvolumeclaims' || resource === 'requests.storage' || resource.includes('.storageclass.')
-    );
-  if (plural === 'services') return resource === 'services' || resource.startsWith('services.');
-  return resource === plural;
-}
-
-/** Where cpu or memory is limited, the pod or each container must set it. "" when they do. */
-function unspecified({ spec }: Pod, restricted: readonly string[]): string {
-  const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
-  const { requests, limits } = spec.resources ?? {};
-  if ([requests, limits].some((list) => Object.keys(list ?? {}).length > 0)) return '';
-  const says = (resources: Container['resources'] | undefined, resource: string) => {
-    const [, which = 'requests', name] = must(/^(?:(requests|limits)\.)?(.+)$/.exec(resource), 'match');
-    return resources?.[which as 'requests' | 'limits']?.[name] !== undefined;
-  };
-  return restricted
-    .filter((resource) => /^((requests|limits)\.)?(cpu|memory)$/.test(resource))
-    .map((resource) => ({
-      resource,
-      names: containers.filter(({ resources }) => !says(resources, resource)).map(({ name }) => name),
-    }))
-    .filter(({ names }) => names.length)
-    .map(({ resource, names }) => `${resource} for: ${names.sort().join(',')}`)
-    .join('; ');
 }

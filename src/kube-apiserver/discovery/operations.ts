@@ -1,7 +1,7 @@
 // The operations of the API as OpenAPI lists them, in v2 and v3: they follow from discovery.
 
-import type { Kind, SubresourceInfo } from '../../api/api.ts';
-import { type Parameter, parametersOf, pathParameters } from './parameters.ts';
+import type { Kind, SubresourceInfo, SubresourceOptions } from '../../api/api.ts';
+import { optionParameters, type Parameter, parametersOf, pathParameters } from './parameters.ts';
 
 type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
 
@@ -265,42 +265,34 @@ export function operationsOf(kind: Kind, typeName: Place['typeName']): PathItem[
 }
 
 const connectMethods: readonly Method[] = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
-const connectOptions: Readonly<Record<string, string>> = {
-  'pods/attach': 'PodAttachOptions',
-  'pods/exec': 'PodExecOptions',
-  'pods/portforward': 'PodPortForwardOptions',
-  'pods/proxy': 'PodProxyOptions',
-  'nodes/proxy': 'NodeProxyOptions',
-  'services/proxy': 'ServiceProxyOptions',
-};
-
 function subresource(place: Place, { name, verbs, kind: type }: SubresourceInfo): [string, Operation[]][] {
   const { kind } = place;
   const noun = `${kind.kind}${identifier(name, true)}`;
-  const options = connectOptions[`${kind.resource}/${name}`];
-  if (options && !kind.custom) return connects({ ...place, noun }, name, options);
+  const connection = kind.connections?.[name];
+  if (connection) return connects({ ...place, noun }, name, connection);
   const own = {
     ...place,
     noun,
     part: `${name} of `,
     type: type.version ? type : { ...type, group: kind.group, version: kind.version },
   };
-  if (kind.resource === 'pods' && name === 'log') return [['{name}/log', [log(own)]]];
+  const options = kind.texts?.[name];
+  if (options) return [[`{name}/${name}`, [readText(own, options)]]];
   const order = ['get', 'update', 'patch', 'create', 'delete'].filter((verb) => verbs.includes(verb));
   return [[`{name}/${name}`, order.map((verb) => operation(own, forms[verb]))]];
 }
 
-function log(place: Place): Operation {
+function readText(place: Place, options: SubresourceOptions): Operation {
   const read = operation({ ...place, type: gvkOf(place.kind) }, forms.get);
   return {
     ...read,
     produces: ['text/plain', ...objectTypes],
-    parameters: parametersOf('PodLogOptions', false),
+    parameters: optionParameters(options),
     answers: { 200: 'string' },
   };
 }
 
-function connects(place: Place, name: string, options: string): [string, Operation[]][] {
+function connects(place: Place, name: string, options: SubresourceOptions): [string, Operation[]][] {
   const { kind, noun, scope } = place;
   const [group, version] = [identifier(shortGroup(kind.group), true), identifier(kind.version, true)];
   const isProxy = name === 'proxy';
@@ -311,10 +303,10 @@ function connects(place: Place, name: string, options: string): [string, Operati
     tags: tagsOf(kind),
     consumes: ['*/*'],
     produces: ['*/*'],
-    parameters: parametersOf(options as 'PodLogOptions', false),
+    parameters: optionParameters(options),
     answers: { 200: 'string' },
     action: 'connect',
-    gvk: { group: '', kind: options, version: 'v1' },
+    gvk: { group: '', kind: options.type, version: 'v1' },
   });
   const methods: readonly Method[] = isProxy ? connectMethods : ['get', 'post'];
   const plain: [string, Operation[]] = [`{name}/${name}`, methods.map((method) => one(method, ''))];

@@ -1,5 +1,7 @@
 // The parameters of operations. Their texts are part of the documentation, under the name of the options.
 
+import type { OptionField, SubresourceOptions } from '../../api/api.ts';
+
 export interface Parameter {
   readonly name: string;
   readonly in: 'query' | 'path';
@@ -31,35 +33,7 @@ const deletion: Types = {
   orphanDependents: 'boolean',
   propagationPolicy: 'string',
 };
-const connection: Readonly<Record<string, Types>> = {
-  PodExecOptions: {
-    command: 'string',
-    container: 'string',
-    stderr: 'boolean',
-    stdin: 'boolean',
-    stdout: 'boolean',
-    tty: 'boolean',
-  },
-  PodAttachOptions: { container: 'string', stderr: 'boolean', stdin: 'boolean', stdout: 'boolean', tty: 'boolean' },
-  PodPortForwardOptions: { ports: 'integer' },
-  PodProxyOptions: { path: 'string' },
-  NodeProxyOptions: { path: 'string' },
-  ServiceProxyOptions: { path: 'string' },
-  PodLogOptions: {
-    container: 'string',
-    follow: 'boolean',
-    insecureSkipTLSVerifyBackend: 'boolean',
-    limitBytes: 'integer',
-    pretty: 'string',
-    previous: 'boolean',
-    sinceSeconds: 'integer',
-    stream: 'string',
-    tailLines: 'integer',
-    timestamps: 'boolean',
-  },
-};
-
-type Options = 'list' | 'write' | 'patch' | 'delete' | 'deletecollection' | 'none' | 'PodLogOptions';
+type Options = 'list' | 'write' | 'patch' | 'delete' | 'deletecollection' | 'none';
 
 const query = (types: Types, options: string): Parameter[] =>
   Object.entries(types).map(([name, type]) => ({ name, in: 'query', type, options }));
@@ -86,10 +60,28 @@ export function parametersOf(options: Options, custom: boolean): Parameter[] {
         a.name < b.name ? -1 : 1,
       );
     }
-    default:
-      return query(connection[options], options);
   }
 }
+
+const typeOf: Readonly<Record<OptionField, Parameter['type']>> = {
+  flag: 'boolean',
+  text: 'string',
+  texts: 'string',
+  number: 'integer',
+  ports: 'integer',
+  path: 'string',
+};
+
+/** The parameters of a connection, or of a subresource that answers with a text. */
+export const optionParameters = ({ type, fields }: SubresourceOptions): Parameter[] =>
+  query(
+    Object.fromEntries(
+      Object.keys(fields)
+        .sort()
+        .map((name) => [name, typeOf[fields[name]]]),
+    ),
+    type,
+  );
 
 /** Parameters in the path. */
 export function pathParameters(path: string, kind: string): Parameter[] {

@@ -3,11 +3,13 @@ import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, sameValue, tooLong } from '../../fields.ts';
 import type { ConfigMap } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { countedByName } from '../../resource-usage.ts';
 import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;
 
 export const configMap: KindBehaviour<ConfigMap> = {
+  quota: countedByName('configmaps'),
   cells: { Data: (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length },
   strategy: { allowCreateOnUpdate: false, metadataOnUpdate: ['change', 'whole'], validate, validateUpdate },
 };

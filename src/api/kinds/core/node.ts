@@ -12,6 +12,7 @@ import { none } from '../cells.ts';
 const rolePrefix = 'node-role.kubernetes.io/';
 
 export const node: KindBehaviour<Node> = {
+  connections: { proxy: { type: 'NodeProxyOptions', fields: { path: 'path' } } },
   storagePrefix: 'minions', // its name of old
   cells: {
     Status: (n) => {

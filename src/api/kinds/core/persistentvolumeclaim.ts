@@ -16,6 +16,7 @@ import {
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
 import { internal, sameInternal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { claimQuota } from '../../resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
 import { isNativeResource } from '../../validation/resource-names.ts';
@@ -28,6 +29,7 @@ const bound = (c: PersistentVolumeClaim) => Boolean(c.spec?.volumeName);
 export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
   answersDeleted: true,
   emptyFields: 'validated',
+  quota: claimQuota,
   cells: {
     Status: (c) => (c.metadata.deletionTimestamp ? 'Terminating' : (c.status?.phase ?? '')),
     Volume: (c) => c.spec?.volumeName ?? '',

@@ -4,6 +4,7 @@ import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import type { LabelSelector, Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { isSchedulingGated, qosClass } from '../../pod.ts';
+import { podQuota } from '../../resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { formatTime } from '../../time.ts';
 import { dropDisabledFields } from '../../validation/pod/disabled.ts';
@@ -15,6 +16,8 @@ import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { podCells } from './pod-cells.ts';
 
+const streams = { stdin: 'flag', stdout: 'flag', stderr: 'flag', tty: 'flag', container: 'text' } as const;
+
 export const pod: KindBehaviour<Pod> = {
   watchedBy: 'spec.nodeName',
   literalFields: ['spec.nodeName'],
@@ -22,6 +25,30 @@ export const pod: KindBehaviour<Pod> = {
   emptyFields: 'validated',
   hasGeneration: true,
   cells: podCells,
+  quota: podQuota,
+  connections: {
+    exec: { type: 'PodExecOptions', fields: { ...streams, command: 'texts' } },
+    attach: { type: 'PodAttachOptions', fields: streams },
+    portforward: { type: 'PodPortForwardOptions', fields: { ports: 'ports' } },
+    proxy: { type: 'PodProxyOptions', fields: { path: 'path' } },
+  },
+  texts: {
+    log: {
+      type: 'PodLogOptions',
+      fields: {
+        container: 'text',
+        follow: 'flag',
+        insecureSkipTLSVerifyBackend: 'flag',
+        limitBytes: 'number',
+        pretty: 'text',
+        previous: 'flag',
+        sinceSeconds: 'number',
+        stream: 'text',
+        tailLines: 'number',
+        timestamps: 'flag',
+      },
+    },
+  },
   selectableFields: {
     'metadata.name': (p) => p.metadata.name,
     'metadata.namespace': (p) => p.metadata.namespace ?? '',

@@ -5,6 +5,7 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, required } from '../../fields.ts';
 import type { ReplicationController } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { countedByName } from '../../resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
@@ -19,6 +20,7 @@ import { labelsText, templateCells } from '../cells.ts';
 
 export const replicationController: KindBehaviour<ReplicationController> = {
   storagePrefix: 'controllers',
+  quota: countedByName('replicationcontrollers'),
   selectsByMap: true,
   hasGeneration: true,
   emptyFields: 'validated',

@@ -3,6 +3,7 @@ import { immutableField, invalidValue, invalidValues, required, sameValue } from
 import type { ResourceQuota } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { countedByName } from '../../resource-usage.ts';
 import { isQuotaResource, resourceNameFaults, validateAmount } from '../../validation/resource-names.ts';
 
 const text = (quota: ResourceQuota, limits: boolean) =>
@@ -18,6 +19,7 @@ const podCompute = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cp
 
 export const resourceQuota: KindBehaviour<ResourceQuota> = {
   answersDeleted: true,
+  quota: countedByName('resourcequotas'),
   cells: { Request: (q) => text(q, false), Limit: (q) => text(q, true) },
   strategy: {
     validate: (q) => validateSpec(q.spec ?? {}),

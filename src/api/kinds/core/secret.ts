@@ -5,6 +5,7 @@ import { forbiddenField, immutableField, invalidValues, required, sameValue, too
 import type { Secret } from '../../generated/types.ts';
 import { goTypeOf } from '../../go-values.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { countedByName } from '../../resource-usage.ts';
 import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;
@@ -18,6 +19,7 @@ const requiredKeys: Readonly<Record<string, readonly string[]>> = {
 };
 
 export const secret: KindBehaviour<Secret> = {
+  quota: countedByName('secrets'),
   cells: { Type: (s) => s.type ?? '', Data: (s) => Object.keys(s.data ?? {}).length },
   selectableFields: { type: (s) => s.type ?? '' },
   strategy: {

@@ -1,6 +1,7 @@
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { serviceQuota } from '../../resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { nameRule } from '../../validation/metadata.ts';
 import { cidrWarnings, ipWarnings } from '../../validation/network.ts';
@@ -16,6 +17,8 @@ const stickySeconds = 3 * 60 * 60;
 
 export const service: KindBehaviour<Service> = {
   storagePrefix: 'services/specs',
+  quota: serviceQuota,
+  connections: { proxy: { type: 'ServiceProxyOptions', fields: { path: 'path' } } },
   answersDeleted: true,
   allocates: true,
   cells: {
