@@ -100,7 +100,7 @@ describe('the program', () => {
 
   test('loads little before a command is chosen, as such code is compiled at each start', () => {
     const loaded = loadedBy('cli/main.ts');
-    expect(loaded).toContain('cluster/settings.ts');
+    expect(loaded).toContain('cluster/settings/settings.ts');
     expect(loaded.filter((file) => /^(\w[\w-]*)\/\1\.ts$/.test(file))).toEqual([]);
     expect(loaded.length).toBeLessThan(50);
   });
@@ -146,8 +146,8 @@ const forbidden: readonly [RegExp, string][] = [
 const mayTouchSystem = (file: string) =>
   ['machinery', 'cli'].includes(roomOf(file)) ||
   [
-    'cluster/certificate-authority.ts',
-    'cluster/encryption.ts',
+    'cluster/certificates/certificate-authority.ts',
+    'cluster/configuration/encryption.ts',
     'cluster/joining/control-plane-keys.ts',
     'dashboard/secrets.ts',
     'dashboard/web/system.ts',

@@ -1,7 +1,8 @@
 // The room's front door.
 
 export type { Decision } from '../kube-scheduler/kube-scheduler.ts';
-export { discardCertificates, listCertificates } from './certificate-files.ts';
+export { releaseRanges } from './addresses/network-ranges.ts';
+export { discardCertificates, listCertificates } from './certificates/certificate-files.ts';
 export * from './config.ts';
 export type { Environment } from './context.ts';
 export { askControl } from './control.ts';
@@ -25,7 +26,6 @@ export {
 } from './joining/tokens.ts';
 export type { ServerRequest } from './joining/types.ts';
 export { mergeKubeconfig } from './kubeconfig.ts';
-export { releaseRanges } from './network-ranges.ts';
 export type { NodeHandle } from './node-part.ts';
 export { endFormerNodes } from './node-process/launch.ts';
 export type { ToNodeProcess } from './node-process/messages.ts';

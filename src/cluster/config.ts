@@ -4,15 +4,22 @@ import { createHash } from 'node:crypto';
 import os from 'node:os';
 import { cidrsOverlap, parseCidrs, parseIp, parseIpRange, rangeContains, rangesOverlap } from '../machinery/ip.ts';
 import { must } from '../machinery/must.ts';
+import { familiesOf, familyNames, isLocalOnly, nodeAddresses, primaryAddress } from './addresses/node-addresses.ts';
 import type { ServerRequest } from './joining/types.ts';
-import { familiesOf, familyNames, isLocalOnly, nodeAddresses, primaryAddress } from './node-addresses.ts';
-import { list } from './setting-values.ts';
-import { componentNames, SettingError, type Settings, settings } from './settings.ts';
-import { checkStore } from './store-settings.ts';
+import { list } from './settings/setting-values.ts';
+import { componentNames, SettingError, type Settings, settings } from './settings/settings.ts';
+import { checkStore } from './settings/store-settings.ts';
 
 export { isCaHash, isCertificateKey } from './joining/join-values.ts';
-export { type ComponentName, componentNames, type Setting, SettingError, type Settings, settings } from './settings.ts';
-export { checkEtcdFiles, type EtcdFiles, storeSettings } from './store-settings.ts';
+export {
+  type ComponentName,
+  componentNames,
+  type Setting,
+  SettingError,
+  type Settings,
+  settings,
+} from './settings/settings.ts';
+export { checkEtcdFiles, type EtcdFiles, storeSettings } from './settings/store-settings.ts';
 
 export interface ClusterConfig extends Omit<Settings, 'port' | 'nodes' | 'nodeIP'> {
   readonly name: string;

@@ -9,8 +9,8 @@ import type { Clock } from '../machinery/time/clock.ts';
 import type { RunConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Server } from './joining/types.ts';
-import type { Lab } from './lab.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { Lab } from './lab/lab.ts';
+import type { Sandbox } from './lab/sandbox.ts';
 
 export interface Environment {
   readonly clock: Clock;

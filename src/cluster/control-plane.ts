@@ -5,9 +5,8 @@ import type { RunningComponent } from '../client/client.ts';
 import { startCloudControllerManager } from '../cloud-controller-manager/cloud-controller-manager.ts';
 import { startKubeControllerManager } from '../kube-controller-manager/kube-controller-manager.ts';
 import { type RunningScheduler, startKubeScheduler } from '../kube-scheduler/kube-scheduler.ts';
-import { autoscalerConfig } from './autoscaler-settings.ts';
-import { certificateSigner } from './certificate-signer.ts';
-import { makeAuthority } from './certificates.ts';
+import { certificateSigner } from './certificates/certificate-signer.ts';
+import { makeAuthority } from './certificates/certificates.ts';
 import type { PartContext } from './context.ts';
 import { identities } from './identities.ts';
 import { type ApiServerPart, startApiServerPart } from './parts/api-server.ts';
@@ -16,8 +15,9 @@ import { type EtcdPart, startEtcdPart } from './parts/etcd.ts';
 import { electionOf, type Led, startLed } from './parts/led.ts';
 import { type MetricsServerPart, startMetricsServerPart } from './parts/metrics-server.ts';
 import { type StorePart, startStorePart } from './parts/store.ts';
-import { readSchedulerSettings } from './scheduler-settings.ts';
-import { list } from './setting-values.ts';
+import { autoscalerConfig } from './settings/autoscaler-settings.ts';
+import { readSchedulerSettings } from './settings/scheduler-settings.ts';
+import { list } from './settings/setting-values.ts';
 
 /** The result of each part's start, by name. */
 export interface ControlPlane {

@@ -5,7 +5,7 @@ import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fieldsIn } from '../machinery/parsed.ts';
-import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './process-identity.ts';
+import { identityOf, isRunning, type ProcessIdentity, readIdentity } from './process/process-identity.ts';
 import { writeWhole } from './write-whole.ts';
 
 /** Raised when the meaning of its content changes. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { completeConfig, defaultRanges, runConfigOf } from './config.ts';
 import { shownOptions } from './flagz.ts';
-import { settings } from './settings.ts';
+import { settings } from './settings/settings.ts';
 
 test('all options of a cluster are shown with their values', () => {
   const config = completeConfig({

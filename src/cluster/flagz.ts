@@ -1,5 +1,5 @@
 import type { RunConfig } from './config.ts';
-import { settings } from './settings.ts';
+import { settings } from './settings/settings.ts';
 
 /** The options of a running cluster with their values, as /flagz shows them. Without a value: ''. */
 export function shownOptions({ nodeNames, ...config }: RunConfig): Readonly<Record<string, string>> {

@@ -3,7 +3,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import type { KeyPair } from './certificates.ts';
+import type { KeyPair } from './certificates/certificates.ts';
 import { writeWhole } from './write-whole.ts';
 
 export interface KubeconfigInputs {

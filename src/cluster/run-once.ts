@@ -12,7 +12,7 @@ import type { EtcdMember } from './etcd-member/etcd-member.ts';
 import { allowJoining, publishServer } from './joining/allow-joining.ts';
 import { type ControlPlaneStatus, controlPlaneStatus } from './joining/control-plane-status.ts';
 import type { PartStatus } from './part-sequence.ts';
-import { collectWhenIdle } from './spare-memory.ts';
+import { collectWhenIdle } from './process/spare-memory.ts';
 import { type Cluster, type ClusterProcess, startCluster } from './start.ts';
 import { version } from './version.ts';
 

@@ -5,9 +5,9 @@ import { Metrics } from '../machinery/metrics.ts';
 import { type ClusterConfig, serverConfig } from './config.ts';
 import type { Environment } from './context.ts';
 import { type CopiedStore, copyToMember } from './joining/migrate-running.ts';
-import { Lab } from './lab.ts';
+import { Lab } from './lab/lab.ts';
+import { Sandbox } from './lab/sandbox.ts';
 import { type RunHooks, type RunningCluster, runOnce } from './run-once.ts';
-import { Sandbox } from './sandbox.ts';
 
 export type { ClusterStatus, RunningCluster } from './run-once.ts';
 

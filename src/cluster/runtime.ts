@@ -15,7 +15,7 @@ import { clearKubelet } from '../kubelet/kubelet.ts';
 import { must } from '../machinery/must.ts';
 import { type ClusterConfig, machineName, type RunConfig } from './config.ts';
 import type { Environment, PartContext } from './context.ts';
-import { list } from './setting-values.ts';
+import { list } from './settings/setting-values.ts';
 
 /** State of the native runtime: its sockets need a short path. */
 const runtimeRoot = (nodeDirectory: string) => path.join(nodeDirectory, 'rt');

@@ -5,7 +5,7 @@ import { createPrivateKey, webcrypto } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { x509 } from '../../src/cluster/certificate-authority.ts';
+import { x509 } from '../../src/cluster/certificates/certificate-authority.ts';
 import { eventually, Machine, whyNot } from './machine.ts';
 
 const reason = whyNot();

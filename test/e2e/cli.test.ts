@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { issue } from '../../src/cluster/certificates.ts';
+import { issue } from '../../src/cluster/certificates/certificates.ts';
 import { longTest } from '../long/long.ts';
 import { checkout, Machine, whyNot } from './machine.ts';
 

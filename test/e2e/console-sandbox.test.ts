@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isRunning, readIdentity } from '../../src/cluster/process-identity.ts';
+import { isRunning, readIdentity } from '../../src/cluster/process/process-identity.ts';
 import { ConsoleCluster, type Visitor, visit, whyNoBrowser } from './console-browser.ts';
 
 const reason = whyNoBrowser();

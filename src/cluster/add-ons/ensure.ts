@@ -6,8 +6,8 @@ import { ignoreNotFound, isAlreadyExists, type Service } from '../../api/api.ts'
 import type { Client } from '../../client/client.ts';
 import type { RunConfig } from '../config.ts';
 import type { PartContext } from '../context.ts';
-import { dnsServiceSpec } from '../dns-service.ts';
-import type { SystemObject } from '../extra-objects.ts';
+import { dnsServiceSpec } from '../objects/dns-service.ts';
+import type { SystemObject } from '../objects/extra-objects.ts';
 import { addOnLabel, type DnsPorts, dnsDeployment, proxyDaemonSet } from './objects.ts';
 import { type AddOnName, addOnImages } from './program.ts';
 

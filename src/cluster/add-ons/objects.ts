@@ -1,7 +1,7 @@
 // The objects of the add-ons, as kubeadm makes them: DaemonSet kube-proxy, and Deployment and Service of cluster DNS.
 // https://kubernetes.io/docs/reference/setup-tools/kubeadm/implementation-details/#addons
 
-import type { SystemObject } from '../extra-objects.ts';
+import type { SystemObject } from '../objects/extra-objects.ts';
 import { type AddOnName, addOnImages } from './program.ts';
 
 /** On the objects that the cluster makes: those alone are removed with the add-on. */

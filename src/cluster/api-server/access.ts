@@ -7,8 +7,8 @@ import {
   parseAuthenticationConfiguration,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import type { Logger } from '../../machinery/logger.ts';
-import { type AccessFiles, type AccessFilesContext, readAccessFiles } from '../access-files.ts';
-import { readAdmissionFiles } from '../admission-files.ts';
+import { type AccessFiles, type AccessFilesContext, readAccessFiles } from '../configuration/access-files.ts';
+import { readAdmissionFiles } from '../configuration/admission-files.ts';
 import { readRemoteServer } from '../remote-server.ts';
 import { absolute, readNamed, readTokenKeys } from './files.ts';
 import type { FlagValues } from './flags.ts';

@@ -5,13 +5,13 @@ import { builtinKinds, KindRegistry, kubernetesVersion } from '../../api/api.ts'
 import type { Listener, ServerConfig } from '../../kube-apiserver/kube-apiserver.ts';
 import { urlHost } from '../../machinery/ip.ts';
 import { formatDuration } from '../../machinery/time/duration.ts';
-import { firstAddresses } from '../addresses.ts';
-import { openAuditor } from '../auditing.ts';
+import { firstAddresses } from '../addresses/addresses.ts';
+import { nodeAddresses } from '../addresses/node-addresses.ts';
+import { openAuditor } from '../configuration/auditing.ts';
+import { LiveFiles } from '../configuration/live-files.ts';
+import { readTracing } from '../configuration/tracing.ts';
 import type { Environment } from '../context.ts';
-import { LiveFiles } from '../live-files.ts';
-import { nodeAddresses } from '../node-addresses.ts';
 import { type ServedApi, serveApi } from '../parts/serve-api.ts';
-import { readTracing } from '../tracing.ts';
 import { readAccess } from './access.ts';
 import { flagFaults } from './check-flags.ts';
 import { servedKinds } from './features.ts';

@@ -2,7 +2,7 @@
 
 import facts from '../../../facts/feature-gates.json' with { type: 'json' };
 import { builtinKinds, type Kind } from '../../api/api.ts';
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 import { bool, type Flag, pairs } from './flag.ts';
 
 const gates = facts.featureGates as Readonly<Record<string, { readonly stage: string; readonly default: boolean }>>;

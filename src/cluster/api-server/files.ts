@@ -4,8 +4,8 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { issue, type KeyPair, makeAuthority } from '../certificates.ts';
-import type { LiveFile, LiveFiles } from '../live-files.ts';
+import { issue, type KeyPair, makeAuthority } from '../certificates/certificates.ts';
+import type { LiveFile, LiveFiles } from '../configuration/live-files.ts';
 import { writeWhole } from '../write-whole.ts';
 
 /** The text of the file that a flag names; undefined when it names none. Rejects with flag, file and cause. */

@@ -1,7 +1,7 @@
 // A flag of kube-apiserver: how its value is read, and which values are honoured. Each is declared once, in flags.ts.
 
 import { parseDuration } from '../../machinery/time/duration.ts';
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 
 export interface Flag<T> {
   /** Placeholder of the value in --help. */

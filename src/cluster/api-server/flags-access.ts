@@ -1,6 +1,6 @@
 // The flags of kube-apiserver for authentication, authorization, admission and audit.
 
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 import { bool, duration, type Flag, ignored, integer, list, only, refused, text, texts } from './flag.ts';
 
 export const authenticationFlags = {

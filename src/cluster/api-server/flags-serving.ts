@@ -1,7 +1,7 @@
 // The flags of kube-apiserver for its port, its certificates, its store, and the servers that it calls.
 
 import { formatCidr, parseCidrs, parseIp } from '../../machinery/ip.ts';
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 import { bool, duration, type Flag, ignored, integer, list, only, refused, text, texts } from './flag.ts';
 
 const address = (help: string, usual: string): Flag<string> => ({

@@ -1,6 +1,6 @@
 // Reads a command line as kube-apiserver does: --name=value, --name value, --name of a switch, -v.
 
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 import type { Flag, ValuesOf } from './flag.ts';
 
 type Flags = Readonly<Record<string, Flag<unknown>>>;

@@ -8,8 +8,8 @@ import type {
   ServerConfig,
   TlsOptions,
 } from '../../kube-apiserver/kube-apiserver.ts';
-import type { KeyPair } from '../certificates.ts';
-import type { LiveFile, LiveFiles } from '../live-files.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
+import type { LiveFile, LiveFiles } from '../configuration/live-files.ts';
 import { ensureServingPair, openAuthorities, openKeyPair } from './files.ts';
 import type { FlagValues } from './flags.ts';
 import { parseNamedCertificate } from './flags-serving.ts';

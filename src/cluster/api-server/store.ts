@@ -2,10 +2,10 @@
 
 import { readingProtobuf } from '../../kube-apiserver/kube-apiserver.ts';
 import { openStore, prefixedStore, type Store, StoreUnusable } from '../../store/store.ts';
+import { encryptedBy } from '../configuration/encryption.ts';
+import type { LiveFiles } from '../configuration/live-files.ts';
 import type { Environment } from '../context.ts';
-import { encryptedBy } from '../encryption.ts';
 import { findStandIn } from '../etcd-stand-in/find-stand-in.ts';
-import type { LiveFiles } from '../live-files.ts';
 import { readAuthorities, readKeyPair } from './files.ts';
 import type { FlagValues } from './flags.ts';
 

@@ -1,7 +1,7 @@
 // Names of cipher suites: Go has those of IANA, OpenSSL its own.
 
 import { getCiphers } from 'node:tls';
-import { SettingError } from '../settings.ts';
+import { SettingError } from '../settings/settings.ts';
 
 /** TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is ECDHE-RSA-AES128-GCM-SHA256. */
 function openSslName(name: string): string {

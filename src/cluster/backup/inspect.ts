@@ -10,7 +10,7 @@ import {
   type Unpacked,
   unpack,
 } from '../../store/store.ts';
-import { resourceFinder } from '../encryption.ts';
+import { resourceFinder } from '../configuration/encryption.ts';
 import { version } from '../version.ts';
 
 export interface ResourceCount {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { silentLogger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { openEtcdCluster } from '../../store/store.ts';
-import { issue, type KeyPair } from '../certificates.ts';
+import { issue, type KeyPair } from '../certificates/certificates.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { EtcdMemberError, endFormerMember, openCopiedMember, readMember } from '../etcd-member/etcd-member.ts';
 import { readClusterUid } from './content.ts';

@@ -3,8 +3,8 @@
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { openStore, type Store } from '../../store/store.ts';
+import { readEtcdTls } from '../configuration/etcd-tls.ts';
 import { claim, type DataDirectory, hasStore } from '../data-directory.ts';
-import { readEtcdTls } from '../etcd-tls.ts';
 import { version } from '../version.ts';
 import { BackupError } from './folder.ts';
 import type { SavedSettings } from './saved-settings.ts';

@@ -2,9 +2,9 @@
 
 import path from 'node:path';
 import type { BackupHeader, EtcdTls } from '../../store/store.ts';
+import { readEtcdTls } from '../configuration/etcd-tls.ts';
 import type { DataDirectory } from '../data-directory.ts';
-import { readEtcdTls } from '../etcd-tls.ts';
-import { type EtcdFiles, storeSettings } from '../store-settings.ts';
+import { type EtcdFiles, storeSettings } from '../settings/store-settings.ts';
 import { BackupError } from './folder.ts';
 import type { Flags } from './saved-settings.ts';
 

@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { type EtcdTls, openEtcdForRestore, type Store } from '../../store/store.ts';
-import type { KeyPair } from '../certificates.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 import type { Environment } from '../context.ts';
 import { etcdArguments } from './arguments.ts';
 import { EtcdProcess } from './etcd-process.ts';

@@ -9,8 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { longTest } from '../../../test/long/long.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { openStore } from '../../store/store.ts';
-import { makeAuthority } from '../certificates.ts';
-import { isRunning, readIdentity } from '../process-identity.ts';
+import { makeAuthority } from '../certificates/certificates.ts';
+import { isRunning, readIdentity } from '../process/process-identity.ts';
 import { type EtcdMember, type EtcdMemberOptions, endFormerMember, startEtcdMember } from './etcd-member.ts';
 import { memberLayout } from './layout.ts';
 import { environment, eventually, isEtcdInstalled, type TestMachines, testMachines } from './test-members.ts';

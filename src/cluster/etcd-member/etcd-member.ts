@@ -5,7 +5,7 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { type EtcdCluster, type EtcdTls, openEtcdCluster } from '../../store/store.ts';
-import type { KeyPair } from '../certificates.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 import type { Environment } from '../context.ts';
 import { etcdArguments } from './arguments.ts';
 import { removeMember } from './changes.ts';

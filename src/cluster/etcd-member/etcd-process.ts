@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { identityOf, isRunning, readIdentity } from '../process-identity.ts';
+import { identityOf, isRunning, readIdentity } from '../process/process-identity.ts';
 import { writeWhole } from '../write-whole.ts';
 import { lastWords } from './last-words.ts';
 

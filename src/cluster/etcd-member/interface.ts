@@ -1,7 +1,7 @@
 // An etcd member of this machine, as the rest of the cluster sees it.
 
 import type { EtcdTls } from '../../store/store.ts';
-import type { KeyPair } from '../certificates.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 
 export interface EtcdMemberOptions {
   /** The member's own: data, certificates, log. Made when absent. */

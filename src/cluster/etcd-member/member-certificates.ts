@@ -2,7 +2,7 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type CertificateRequest, ensureCertificate, type KeyPair } from '../certificates.ts';
+import { type CertificateRequest, ensureCertificate, type KeyPair } from '../certificates/certificates.ts';
 import { writeWhole } from '../write-whole.ts';
 
 /** Makes absent and expiring certificates. Returns that of the API server, the client. */

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { silentLogger } from '../../machinery/logger.ts';
 import { systemRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
-import { type KeyPair, makeAuthority } from '../certificates.ts';
+import { type KeyPair, makeAuthority } from '../certificates/certificates.ts';
 import { type EtcdMember, type EtcdMemberOptions, startEtcdMember } from './etcd-member.ts';
 
 export const isEtcdInstalled = (() => {

@@ -12,13 +12,13 @@ import {
   type HttpsTransport,
   httpsTransport,
 } from '../../client/client.ts';
-import { rotateCertificates } from '../certificate-rotation.ts';
-import type { KeyPair } from '../certificates.ts';
+import { forgetRanges, readRanges, thisMachine, withOwnRanges } from '../addresses/network-ranges.ts';
+import { rotateCertificates } from '../certificates/certificate-rotation.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 import { settings as allSettings, type ClusterConfig, type RunConfig, runConfigOf } from '../config.ts';
 import type { Environment } from '../context.ts';
 import { claim, type DataDirectory, DataDirectoryError, dataDirectory, openDataDirectory } from '../data-directory.ts';
 import { identities } from '../identities.ts';
-import { forgetRanges, readRanges, thisMachine, withOwnRanges } from '../network-ranges.ts';
 import { launchNodes } from '../node-process/launch.ts';
 import type { NodeProcessConfig } from '../node-process/messages.ts';
 import { NodeProcess, type NodeProcessStatus } from '../node-process/node-process.ts';

@@ -1,5 +1,5 @@
+import { isLocalOnly } from '../addresses/node-addresses.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
-import { isLocalOnly } from '../node-addresses.ts';
 import type { Cluster } from '../start.ts';
 import { caHashes } from './ca-hash.ts';
 import { ensureCertificateKey, publishKeys } from './control-plane-keys.ts';

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import { issue, type KeyPair, makeAuthority } from '../certificates.ts';
+import { issue, type KeyPair, makeAuthority } from '../certificates/certificates.ts';
 import { type Balancer, hostAndPort, startBalancer } from './balancer.ts';
 
 let pair: KeyPair;

@@ -7,7 +7,7 @@ import { nodeRequestRights } from '../../kube-controller-manager/kube-controller
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { parseCidrs } from '../../machinery/ip.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
-import type { SystemObject } from '../extra-objects.ts';
+import type { SystemObject } from '../objects/extra-objects.ts';
 import { version } from '../version.ts';
 import { keysName } from './control-plane-keys.ts';
 import { serverGroup, workerGroup } from './tokens.ts';

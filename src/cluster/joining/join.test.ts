@@ -12,7 +12,7 @@ import { type Client, type Kubeconfig, loadKubeconfig } from '../../client/clien
 import { detachedSignature, signatureKey } from '../../kube-controller-manager/kube-controller-manager.ts';
 import { systemClock, type VirtualClock } from '../../machinery/time/clock.ts';
 import { startCluster, type TestCluster } from '../../testing/testing.ts';
-import { issue, makeAuthority } from '../certificates.ts';
+import { issue, makeAuthority } from '../certificates/certificates.ts';
 import { type DataDirectory, dataDirectory } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
 import { discoverCluster } from './discovery.ts';

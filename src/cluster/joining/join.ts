@@ -4,7 +4,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { ignoreNotFound, isApiError, isConditionTrue } from '../../api/api.ts';
 import { type Client, createClient, type HttpsTransport, httpsTransport } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { KeyPair } from '../certificates.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { version } from '../version.ts';
 import { hostAndPort } from './balancer.ts';

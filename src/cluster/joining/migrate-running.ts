@@ -3,7 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { ensureAuthority } from '../certificates.ts';
+import { ensureAuthority } from '../certificates/certificates.ts';
 import type { Environment } from '../context.ts';
 import { startEtcdMember } from '../etcd-member/etcd-member.ts';
 import type { Cluster } from '../start.ts';

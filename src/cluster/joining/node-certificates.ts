@@ -9,7 +9,7 @@ import type { JsonName } from '@peculiar/x509';
 import { type CertificateSigningRequest, conditionOf, isConditionTrue } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { type KeyPair, x509 } from '../certificate-authority.ts';
+import { type KeyPair, x509 } from '../certificates/certificate-authority.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeWhole } from '../write-whole.ts';
 import { JoinError } from './join-error.ts';

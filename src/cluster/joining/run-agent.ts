@@ -3,8 +3,8 @@
 import { kubernetesVersion } from '../../api/api.ts';
 import type { Environment } from '../context.ts';
 import { serveControl } from '../control.ts';
+import { collectWhenIdle } from '../process/spare-memory.ts';
 import type { ClusterStatus } from '../run.ts';
-import { collectWhenIdle } from '../spare-memory.ts';
 import type { StartHooks } from '../start.ts';
 import { version } from '../version.ts';
 import { type AgentConfig, type RunningAgent, startAgent } from './agent.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
-import { ensureAuthority } from '../certificates.ts';
+import { ensureAuthority } from '../certificates/certificates.ts';
 import { type DataDirectory, dataDirectory, noteStore } from '../data-directory.ts';
 import { caHashes } from './ca-hash.ts';
 import { needsMigration } from './migrate.ts';

@@ -3,11 +3,11 @@
 import { readFile, rm } from 'node:fs/promises';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { ensureAuthority } from '../certificates.ts';
+import { forgetRanges, readRanges } from '../addresses/network-ranges.ts';
+import { isLocalOnly } from '../addresses/node-addresses.ts';
+import { ensureAuthority } from '../certificates/certificates.ts';
 import { type ClusterConfig, defaultRanges, type Ranges } from '../config.ts';
 import { type DataDirectory, DataDirectoryError } from '../data-directory.ts';
-import { forgetRanges, readRanges } from '../network-ranges.ts';
-import { isLocalOnly } from '../node-addresses.ts';
 import { version } from '../version.ts';
 import { writeWhole } from '../write-whole.ts';
 import { hostAndPort } from './balancer.ts';

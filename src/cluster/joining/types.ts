@@ -1,7 +1,7 @@
 // The inputs of machines that join.
 
 import type { BootstrapToken } from '../../api/api.ts';
-import type { KeyPair } from '../certificate-authority.ts';
+import type { KeyPair } from '../certificates/certificate-authority.ts';
 
 export interface JoinRequest {
   /** URL of an API server. */

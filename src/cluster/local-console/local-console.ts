@@ -9,7 +9,7 @@ import { createDashboard, type Dashboard, type Page } from '../../dashboard/dash
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { assetsDirectory } from '../assets-directory.ts';
-import { issue, makeAuthority } from '../certificates.ts';
+import { issue, makeAuthority } from '../certificates/certificates.ts';
 import { version } from '../version.ts';
 import { Upstream } from './upstream.ts';
 

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { type DataDirectory, dataDirectory } from '../data-directory.ts';
-import { identityOf, isRunning } from '../process-identity.ts';
+import { identityOf, isRunning } from '../process/process-identity.ts';
 import { endFormerNodes, launchNodes } from './launch.ts';
 
 let directory: DataDirectory;

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../../machinery/time/clock.ts';
 import type { DataDirectory } from '../data-directory.ts';
-import { identityOf, isRunning, readIdentity } from '../process-identity.ts';
+import { identityOf, isRunning, readIdentity } from '../process/process-identity.ts';
 import { writeWhole } from '../write-whole.ts';
 import type { NodeProgram } from './node-process.ts';
 

@@ -1,6 +1,6 @@
 // The messages between a cluster's main process and the process of its nodes: all that the two share.
 
-import type { KeyPair } from '../certificates.ts';
+import type { KeyPair } from '../certificates/certificates.ts';
 import type { RunConfig } from '../config.ts';
 import type { PartStatus } from '../part-sequence.ts';
 

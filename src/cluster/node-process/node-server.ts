@@ -7,7 +7,7 @@ import { type Identity, identities } from '../identities.ts';
 import type { NodePartContext } from '../node-part.ts';
 import { nodeParts } from '../node-parts.ts';
 import { PartSequence } from '../part-sequence.ts';
-import { collectWhenIdle } from '../spare-memory.ts';
+import { collectWhenIdle } from '../process/spare-memory.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 
 export interface NodeServerHooks {

@@ -11,13 +11,10 @@ import type {
   UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import { urlHost } from '../../machinery/ip.ts';
-import { readAccessFiles } from '../access-files.ts';
 import { ensureAddOns } from '../add-ons/ensure.ts';
-import { firstAddresses } from '../addresses.ts';
-import { readAdmissionFiles } from '../admission-files.ts';
-import { openAuditor } from '../auditing.ts';
-import { ensureDefaultStorageClass } from '../bootstrap.ts';
-import { rotateCertificates } from '../certificate-rotation.ts';
+import { firstAddresses } from '../addresses/addresses.ts';
+import { listenHost } from '../addresses/node-addresses.ts';
+import { rotateCertificates } from '../certificates/certificate-rotation.ts';
 import {
   type CertificateRequest,
   ensureCertificates,
@@ -27,16 +24,19 @@ import {
   type KeyPair,
   kubeletClientName,
   makeSigningKey,
-} from '../certificates.ts';
-import type { Health } from '../component-status.ts';
+} from '../certificates/certificates.ts';
 import { type RunConfig, settings } from '../config.ts';
+import { readAccessFiles } from '../configuration/access-files.ts';
+import { readAdmissionFiles } from '../configuration/admission-files.ts';
+import { openAuditor } from '../configuration/auditing.ts';
+import { LiveFiles } from '../configuration/live-files.ts';
+import { readTracing } from '../configuration/tracing.ts';
 import type { PartContext } from '../context.ts';
 import { shownOptions } from '../flagz.ts';
 import { type Identity, identities } from '../identities.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
-import { LiveFiles } from '../live-files.ts';
-import { listenHost } from '../node-addresses.ts';
-import { readTracing } from '../tracing.ts';
+import { ensureDefaultStorageClass } from '../objects/bootstrap.ts';
+import type { Health } from '../objects/component-status.ts';
 import { serveApi } from './serve-api.ts';
 import type { StorePart } from './store.ts';
 

@@ -2,9 +2,9 @@
 
 import type { RunningComponent } from '../../client/client.ts';
 import { type RunningMetricsServer, startMetricsServer } from '../../metrics-server/metrics-server.ts';
-import { ensureMetricsRoles } from '../bootstrap.ts';
 import { componentContext, type PartContext } from '../context.ts';
 import { identities } from '../identities.ts';
+import { ensureMetricsRoles } from '../objects/bootstrap.ts';
 import type { ApiServerPart } from './api-server.ts';
 
 export interface MetricsServerPart extends RunningComponent {

@@ -3,12 +3,12 @@
 import type { RunningComponent } from '../../client/client.ts';
 import { packetFilter } from '../../container-runtime/container-runtime.ts';
 import { removeNetworkPolicies, startNetworkPolicy } from '../../network-policy/network-policy.ts';
-import { firstAddresses } from '../addresses.ts';
+import { firstAddresses } from '../addresses/addresses.ts';
 import { type ClusterConfig, machineName } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
 import type { NodePartContext } from '../node-part.ts';
-import { list } from '../setting-values.ts';
+import { list } from '../settings/setting-values.ts';
 
 export function startNetworkPolicyPart(parts: NodePartContext): Promise<RunningComponent> {
   const { config } = parts;

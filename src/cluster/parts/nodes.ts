@@ -8,13 +8,13 @@ import { cutClient, type RunningComponent } from '../../client/client.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import { type KubeletConfig, machineHugePages, type RunningKubelet, startKubelet } from '../../kubelet/kubelet.ts';
 import { type AddOnRuntime, withAddOns } from '../add-ons/add-ons.ts';
-import { firstAddresses } from '../addresses.ts';
+import { firstAddresses } from '../addresses/addresses.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import { identities } from '../identities.ts';
-import { chosenConfig } from '../kubelet-config.ts';
 import type { NodeHandle, NodePartContext } from '../node-part.ts';
 import { addOnState, clearServices, kubeletRoot, openRuntime } from '../runtime.ts';
+import { chosenConfig } from '../settings/kubelet-config.ts';
 
 export interface NodesPart extends RunningComponent {
   readonly nodes: ReadonlyMap<string, NodeHandle>;

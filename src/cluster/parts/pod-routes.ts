@@ -5,15 +5,15 @@ import type { Node } from '../../api/api.ts';
 import { createInformer, type RunningComponent } from '../../client/client.ts';
 import { PodRoutes, type RemoteNode, removePodRoutes } from '../../container-runtime/container-runtime.ts';
 import { parseIp } from '../../machinery/ip.ts';
+import { readRanges } from '../addresses/network-ranges.ts';
 import type { RunConfig } from '../config.ts';
 import { componentContext } from '../context.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { identities } from '../identities.ts';
 import { caHashes } from '../joining/ca-hash.ts';
 import { readMembership } from '../joining/membership.ts';
-import { readRanges } from '../network-ranges.ts';
 import { clusterAuthority, type NodePartContext } from '../node-part.ts';
-import { list } from '../setting-values.ts';
+import { list } from '../settings/setting-values.ts';
 
 /** Changes come in groups. */
 const collectMs = 100;

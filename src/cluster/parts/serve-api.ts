@@ -13,15 +13,15 @@ import {
   type UserInfo,
 } from '../../kube-apiserver/kube-apiserver.ts';
 import { runCompaction, type Store } from '../../store/store.ts';
-import { ensureBootstrapObjects } from '../bootstrap.ts';
-import { ComponentStatuses, type Health } from '../component-status.ts';
 import type { Environment } from '../context.ts';
-import { DefaultServiceRange } from '../default-service-range.ts';
-import type { BootstrapInputs } from '../extra-objects.ts';
 import { identities } from '../identities.ts';
-import { keepIdentityLease } from '../identity-lease.ts';
-import { keepObjects } from '../kept-objects.ts';
-import { keepEndpoints } from '../server-endpoints.ts';
+import { ensureBootstrapObjects } from '../objects/bootstrap.ts';
+import { ComponentStatuses, type Health } from '../objects/component-status.ts';
+import { DefaultServiceRange } from '../objects/default-service-range.ts';
+import type { BootstrapInputs } from '../objects/extra-objects.ts';
+import { keepIdentityLease } from '../objects/identity-lease.ts';
+import { keepObjects } from '../objects/kept-objects.ts';
+import { keepEndpoints } from '../objects/server-endpoints.ts';
 
 export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
   readonly store: Store;

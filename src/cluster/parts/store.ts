@@ -1,11 +1,11 @@
 import type { RunningComponent } from '../../client/client.ts';
 import { readingProtobuf } from '../../kube-apiserver/kube-apiserver.ts';
 import { openStore, type PausableStore, pausableStore, type Store, type StoreOptions } from '../../store/store.ts';
+import { withEncryption } from '../configuration/encryption.ts';
+import { readEtcdTls } from '../configuration/etcd-tls.ts';
 import type { PartContext } from '../context.ts';
 import { hasStore, noteStore } from '../data-directory.ts';
-import { withEncryption } from '../encryption.ts';
 import type { EtcdMember } from '../etcd-member/etcd-member.ts';
-import { readEtcdTls } from '../etcd-tls.ts';
 
 export interface StorePart extends RunningComponent {
   readonly store: Store;

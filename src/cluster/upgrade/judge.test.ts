@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { CertificateFile } from '../certificate-files.ts';
+import type { CertificateFile } from '../certificates/certificate-files.ts';
 import { judgeUpgrade, type UpgradeFacts } from './judge.ts';
 import type { StoredFacts } from './stored.ts';
 import { deprecatedIn } from './upgrade.ts';

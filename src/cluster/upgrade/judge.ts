@@ -2,7 +2,7 @@
 // https://kubernetes.io/releases/version-skew-policy/
 
 import { formatTime } from '../../api/api.ts';
-import type { CertificateFile } from '../certificate-files.ts';
+import type { CertificateFile } from '../certificates/certificate-files.ts';
 import type { StoredFacts } from './stored.ts';
 
 export interface Finding {

@@ -3,7 +3,7 @@
 import { KindRegistry } from '../../api/api.ts';
 import { fieldsIn, listIn, textIn } from '../../machinery/parsed.ts';
 import { type BackupPart, type Entry, textOf } from '../../store/store.ts';
-import { resourceFinder } from '../encryption.ts';
+import { resourceFinder } from '../configuration/encryption.ts';
 
 export interface StoredNode {
   readonly name: string;

@@ -3,8 +3,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClient } from '../../client/client.ts';
-import { makeAuthority } from '../../cluster/certificates.ts';
-import { certificateRequest } from '../../cluster/test-certificate-request.ts';
+import { makeAuthority } from '../../cluster/certificates/certificates.ts';
+import { certificateRequest } from '../../cluster/certificates/test-certificate-request.ts';
 import { decodePem, encodePem } from '../../machinery/certificates/pem.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';

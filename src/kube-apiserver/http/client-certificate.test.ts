@@ -1,6 +1,6 @@
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { x509 } from '../../cluster/certificate-authority.ts';
+import { x509 } from '../../cluster/certificates/certificate-authority.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { anonymous, clientCertificates } from '../access/authentication.ts';

@@ -4,9 +4,9 @@ import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CertificateSigningRequest } from '../../api/api.ts';
 import { type Client, createClient, type RunningComponent } from '../../client/client.ts';
-import { certificateSigner } from '../../cluster/certificate-signer.ts';
-import { type KeyPair, makeAuthority } from '../../cluster/certificates.ts';
-import { certificateRequest, type RequestOptions } from '../../cluster/test-certificate-request.ts';
+import { certificateSigner } from '../../cluster/certificates/certificate-signer.ts';
+import { type KeyPair, makeAuthority } from '../../cluster/certificates/certificates.ts';
+import { certificateRequest, type RequestOptions } from '../../cluster/certificates/test-certificate-request.ts';
 import {
   type ApiServer,
   type Attributes,

@@ -1,0 +1,63 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { RunConfig } from '../config.ts';
+import { chosenConfig } from './kubelet-config.ts';
+
+describe('credential providers', () => {
+  let directory: string;
+  const place = (name: string) => path.join(directory, name);
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'coracle-kubelet-config-'));
+    mkdirSync(place('configs'));
+    mkdirSync(place('programs'));
+    for (const name of ['one', 'two']) {
+      writeFileSync(place(`programs/${name}`), '#!/bin/sh\n');
+      chmodSync(place(`programs/${name}`), 0o755);
+    }
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const write = (file: string, name: string) =>
+    writeFileSync(
+      place(file),
+      JSON.stringify({
+        ...{ apiVersion: 'kubelet.config.k8s.io/v1', kind: 'CredentialProviderConfig' },
+        providers: [
+          {
+            ...{ name, matchImages: ['a.test'], defaultCacheDuration: '1m' },
+            apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
+          },
+        ],
+      }),
+    );
+  const chosen = (config: string | undefined, programs: string | undefined) =>
+    chosenConfig({
+      nodeNames: ['n'],
+      ...(config && { imageCredentialProviderConfig: place(config) }),
+      ...(programs && { imageCredentialProviderBinDir: place(programs) }),
+    } as unknown as RunConfig);
+  const names = async (config: string) =>
+    (await chosen(config, 'programs')).credentialProviders?.providers.map(({ name }) => name);
+
+  test('come from a file, or from all of a directory in order', async () => {
+    write('configs/20.json', 'one');
+    write('configs/10.yaml', 'two');
+    writeFileSync(place('configs/notes.txt'), 'none');
+    expect(await names('configs/20.json')).toEqual(['one']);
+    expect(await names('configs')).toEqual(['two', 'one']);
+    expect((await chosen(undefined, undefined)).credentialProviders).toBeUndefined();
+  });
+
+  test('that cannot be used are refused with the reason', async () => {
+    await expect(names('configs')).rejects.toThrow(/configs cannot be read: it has no .json, .yaml or .yml files/);
+    await expect(names('none')).rejects.toThrow(/none cannot be read: ENOENT/);
+    write('configs/a.json', 'one');
+    write('configs/b.json', 'one');
+    await expect(names('configs')).rejects.toThrow('duplicate provider name "one" found in configuration file(s)');
+    write('configs/b.json', 'three');
+    await expect(names('configs')).rejects.toThrow(/cannot be used: ENOENT.*three/);
+    await expect(chosen('configs', undefined)).rejects.toThrow('need each other');
+  });
+});
