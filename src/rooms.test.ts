@@ -44,7 +44,7 @@ const lightDoors = [
     (name) => `cluster/${name}.ts`,
   ),
   'cluster/upgrade/upgrade.ts',
-  ...['bootstrap-token', 'validation/metadata', 'validation/pod/tolerations'].map((name) => `api/${name}.ts`),
+  ...['objects/bootstrap-token', 'validation/metadata', 'validation/pod/tolerations'].map((name) => `api/${name}.ts`),
 ];
 
 const roomOf = (file: string) => file.split('/')[0];
@@ -218,4 +218,17 @@ test(`files stay within ${mostLines} lines`, () => {
     .map((file) => ({ file, lines: read(file).split('\n').length }))
     .filter(({ lines }) => lines > mostLines);
   expect(long.map(({ file, lines }) => `${file}: ${lines} lines`)).toEqual([]);
+});
+
+const mostFiles = 25;
+/** Each file in them is one entry of one list. */
+const lists = ['kube-apiserver/admission-plugins', 'cli', 'dashboard/web/model'];
+
+test(`folders have at most ${mostFiles} files`, () => {
+  const folders = Map.groupBy(
+    files.filter((file) => !isTest(file)),
+    (file) => path.dirname(file),
+  );
+  const full = [...folders].filter(([folder, { length }]) => length > mostFiles && !lists.includes(folder));
+  expect(full.map(([folder, { length }]) => `${folder}: ${length} files: group those of one subject`)).toEqual([]);
 });

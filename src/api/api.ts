@@ -4,35 +4,34 @@ export type * from '../machinery/schema.ts';
 
 export { JsonSyntaxError, parseJson } from '../machinery/text/json.ts';
 export { parseYaml, YamlError } from '../machinery/text/yaml.ts';
-export { age } from './age.ts';
 export * from './body.ts';
-export * from './bootstrap-token.ts';
 export * from './cel/admission-expressions.ts';
 export { type DeviceMatcher, DeviceSelectorError, deviceMatcher } from './cel/device-matching.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
-export * from './conditions.ts';
-export * from './csi-volumes.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { convertingSchemas } from './custom/schema.ts';
 export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
-export * from './devices.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';
 export type * from './generated/types.ts';
 export { resources } from './generated/types.ts';
-export * from './host-path-volumes.ts';
-export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './host-ports.ts';
 export type * from './kind.ts';
 export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';
-export * from './load-balancers.ts';
-export * from './node.ts';
-export { matchesNode, matchesNodeSelector, matchesTerm } from './node-selector.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
-export * from './pod.ts';
-export * from './pod-references.ts';
-export type { QuotaRules, Scope, Usage } from './quota-rules.ts';
-export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
+export { age } from './objects/age.ts';
+export * from './objects/bootstrap-token.ts';
+export * from './objects/conditions.ts';
+export * from './objects/csi-volumes.ts';
+export * from './objects/devices.ts';
+export * from './objects/host-path-volumes.ts';
+export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './objects/host-ports.ts';
+export * from './objects/load-balancers.ts';
+export * from './objects/node.ts';
+export { matchesNode, matchesNodeSelector, matchesTerm } from './objects/node-selector.ts';
+export * from './objects/pod.ts';
+export * from './objects/pod-references.ts';
+export type { QuotaRules, Scope, Usage } from './objects/quota-rules.ts';
 export {
   claimQuota,
   claimUsage,
@@ -44,12 +43,14 @@ export {
   serviceUsage,
   UsageSum,
   usageOfObject,
-} from './resource-usage.ts';
-export { type RestartAction, restartsIn, ruleAction } from './restart-policy.ts';
+} from './objects/resource-usage.ts';
+export { type RestartAction, restartsIn, ruleAction } from './objects/restart-policy.ts';
+export { tolerates, toleratesDeviceTaint } from './objects/tolerations.ts';
+export * from './objects/volume-claims.ts';
+export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export { specOf } from './spec-of.ts';
 export * from './time.ts';
-export { tolerates, toleratesDeviceTaint } from './tolerations.ts';
 export { approvalOf } from './validation/crd/approval.ts';
 export { validateAnnotations, validateLabels } from './validation/metadata.ts';
 export { validateAffinity } from './validation/pod/affinity.ts';
@@ -57,7 +58,6 @@ export { validateTolerations } from './validation/pod/tolerations.ts';
 export { isExtendedResource } from './validation/resource-names.ts';
 export { validateClusterIps } from './validation/service-addresses.ts';
 export { comparePriority } from './version-priority.ts';
-export * from './volume-claims.ts';
 
 import type { ObjectMeta } from './generated/types.ts';
 

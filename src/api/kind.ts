@@ -6,7 +6,7 @@ import type { CertificateRequest } from '../machinery/certificates/certificate-r
 import type { Schema } from '../machinery/schema.ts';
 import type { FieldError } from './errors.ts';
 import type { CustomResourceDefinition, ObjectMeta } from './generated/types.ts';
-import type { QuotaRules } from './quota-rules.ts';
+import type { QuotaRules } from './objects/quota-rules.ts';
 
 /** The fields of every object: enough for code that works on any kind by its name, owners and conditions. */
 export interface KubeObject {

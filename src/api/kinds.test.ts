@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Schema } from '../machinery/schema.ts';
 import { decodeBody } from './body.ts';
 import type { ApiObject, Kind, KubeObject } from './kind.ts';
-import { qosClass } from './pod.ts';
+import { qosClass } from './objects/pod.ts';
 import { builtinKinds, KindRegistry } from './registry.ts';
 
 const registry = new KindRegistry();

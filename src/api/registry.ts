@@ -1,9 +1,9 @@
 // The served kinds: discovery's entry of each, joined with its schema and its behaviour.
 
-import { age } from './age.ts';
 import { resourcesText } from './generated/resources.ts';
 import type { ApiObject, Column, Kind, KindBehaviour, ResourceInfo } from './kind.ts';
 import { behaviours } from './kinds/kinds.ts';
+import { age } from './objects/age.ts';
 import { schemaOfKind } from './schemas.ts';
 import { completeStrategy } from './strategy.ts';
 

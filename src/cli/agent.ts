@@ -1,10 +1,10 @@
 import { type AgentConfig, completeNodeConfig, SettingError } from '../cluster/cluster.ts';
 import { type DataDirectory, runningProcess } from '../cluster/data-directory.ts';
-import { startInBackground } from './background.ts';
-import { type JoinOptions, joinRequestOf } from './join-options.ts';
-import { CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
+import { type JoinOptions, joinRequestOf } from './options/join-options.ts';
+import { CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options/options.ts';
+import { settingsOf } from './options/up-options.ts';
+import { startInBackground } from './running/background.ts';
 import { checkMachine, ensurePrograms } from './up.ts';
-import { settingsOf } from './up-options.ts';
 
 export interface AgentOptions extends ClusterOptions, JoinOptions {
   readonly foreground?: boolean;
@@ -18,7 +18,7 @@ export async function agent(options: AgentOptions): Promise<void> {
   checkMachine(config.node);
   const running = await runningProcess(directory);
   if (!running?.address) await ensurePrograms(config.node, options.output === 'json');
-  if (options.foreground) return (await import('./run-agent.ts')).runInForeground(config);
+  if (options.foreground) return (await import('./running/run-agent.ts')).runInForeground(config);
   const beginMs = performance.now();
   const json = options.output === 'json';
   const info = running?.address ? running : await startInBackground('run-agent', config, directory, json);

@@ -20,8 +20,8 @@ import {
   type PlaceFlags,
   placeOptions,
   type SecretFlags,
-} from './backup-options.ts';
-import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+} from './options/backup-options.ts';
+import { bold, CliError, type ClusterOptions, directoryOf, print } from './options/options.ts';
 
 interface CreateOptions extends ClusterOptions, PlaceFlags {
   readonly recipient: readonly string[];

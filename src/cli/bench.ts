@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { CliError } from './options.ts';
-import { checkout } from './tools.ts';
+import { checkout } from './machine/tools.ts';
+import { CliError } from './options/options.ts';
 
 /** Runs the benchmarks, with the Node that Coracle runs on; ends with their exit code. */
 export function bench(args: readonly string[]): void {

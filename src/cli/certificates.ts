@@ -2,7 +2,7 @@ import { discardCertificates, listCertificates, readMembership } from '../cluste
 import { askControl } from '../cluster/control.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
 import { humanDuration } from '../machinery/time/duration.ts';
-import { CliError, type ClusterOptions, directoryOf, green, print, red } from './options.ts';
+import { CliError, type ClusterOptions, directoryOf, green, print, red } from './options/options.ts';
 
 type Output = { readonly output: 'text' | 'json' };
 

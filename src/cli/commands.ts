@@ -2,10 +2,10 @@
 
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { withEncryption, withPlace, withSecrets } from './backup-options.ts';
-import { duration } from './join-options.ts';
-import { portNumber, withCluster, withOutput } from './options.ts';
-import { withAgentOptions, withServerOptions, withUpOptions } from './up-options.ts';
+import { withEncryption, withPlace, withSecrets } from './options/backup-options.ts';
+import { duration } from './options/join-options.ts';
+import { portNumber, withCluster, withOutput } from './options/options.ts';
+import { withAgentOptions, withServerOptions, withUpOptions } from './options/up-options.ts';
 
 export function addCommands(program: Command): void {
   addUp(program);
@@ -91,7 +91,7 @@ function addUp(program: Command): void {
   program
     .command('run-cluster', { hidden: true })
     .requiredOption('--data-dir <dir>')
-    .action(async () => (await import('./run-cluster.ts')).runCluster());
+    .action(async () => (await import('./running/run-cluster.ts')).runCluster());
 }
 
 function addServer(program: Command): void {
@@ -109,7 +109,7 @@ function addAgent(program: Command): void {
   program
     .command('run-agent', { hidden: true })
     .requiredOption('--data-dir <dir>')
-    .action(async () => (await import('./run-agent.ts')).runAgent());
+    .action(async () => (await import('./running/run-agent.ts')).runAgent());
 }
 
 function addToken(program: Command): void {

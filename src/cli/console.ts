@@ -5,7 +5,7 @@ import type { ConsoleLink } from '../cluster/cluster.ts';
 import { askControl } from '../cluster/control.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { bold, CliError, type ClusterOptions, dim, directoryOf, print } from './options.ts';
+import { bold, CliError, type ClusterOptions, dim, directoryOf, print } from './options/options.ts';
 
 interface ConsoleOptions extends ClusterOptions {
   readonly open?: boolean;

@@ -20,7 +20,7 @@ import {
 import { silentLogger } from '../machinery/logger.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+import { CliError, type ClusterOptions, directoryOf, print } from './options/options.ts';
 
 const stopTimeoutMs = 40_000;
 const leaveTimeoutMs = 60_000;

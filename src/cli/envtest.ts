@@ -3,10 +3,10 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { apiServerHelp } from '../cluster/api-server/api-server.ts';
-import { isExecutable } from './executable.ts';
-import { CliError, print } from './options.ts';
-import { checkout, toolsDirectory } from './tools.ts';
-import { parentVariable } from './until-ended.ts';
+import { isExecutable } from './machine/executable.ts';
+import { checkout, toolsDirectory } from './machine/tools.ts';
+import { CliError, print } from './options/options.ts';
+import { parentVariable } from './running/until-ended.ts';
 
 export interface EnvtestOptions {
   readonly printAssets?: boolean;

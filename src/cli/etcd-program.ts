@@ -1,7 +1,7 @@
 // Started in place of the program etcd by test environments. It is small, because it starts before everything else.
 
 import { EtcdUsageError, readEtcdFlags, serveEtcdStandIn } from '../cluster/etcd-stand-in/etcd-stand-in.ts';
-import { endWith } from './until-ended.ts';
+import { endWith } from './running/until-ended.ts';
 
 try {
   const running = await serveEtcdStandIn(readEtcdFlags(process.argv.slice(2)));

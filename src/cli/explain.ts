@@ -1,7 +1,7 @@
 import type { Decision } from '../cluster/cluster.ts';
 import { askControl } from '../cluster/control.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
-import { bold, CliError, type ClusterOptions, dim, directoryOf, print } from './options.ts';
+import { bold, CliError, type ClusterOptions, dim, directoryOf, print } from './options/options.ts';
 
 export async function explain(
   kind: string,

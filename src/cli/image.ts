@@ -11,7 +11,7 @@ import {
 import { must } from '../machinery/must.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+import { CliError, type ClusterOptions, directoryOf, print } from './options/options.ts';
 
 const environment = { clock: systemClock, random: systemRandom };
 const imagesOf = (options: ClusterOptions) =>

@@ -11,7 +11,7 @@ import { Metrics } from '../machinery/metrics.ts';
 import { systemRandom } from '../machinery/random.ts';
 import { systemClock } from '../machinery/time/clock.ts';
 import { createLogger, ignoreOutputErrors } from './logger.ts';
-import { endWith } from './until-ended.ts';
+import { endWith } from './running/until-ended.ts';
 
 /** From this value of -v on, everything is logged. */
 const detailed = 4;

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { isExecutable } from './executable.ts';
-import { CliError, type ClusterOptions, directoryOf } from './options.ts';
-import { toolsDirectory } from './tools.ts';
+import { isExecutable } from './machine/executable.ts';
+import { toolsDirectory } from './machine/tools.ts';
+import { CliError, type ClusterOptions, directoryOf } from './options/options.ts';
 
 /** Runs kubectl with the arguments and this cluster's kubeconfig; exits with its exit code. */
 export async function kubectl(args: readonly string[], options: ClusterOptions): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { version } from '../cluster/version.ts';
 import { addCommands } from './commands.ts';
-import { CliError, red } from './options.ts';
+import { CliError, red } from './options/options.ts';
 import { printable } from './printable.ts';
 
 // Cached compilation from an earlier run saves a sixth of the start time; without a writable cache it is skipped.

@@ -9,8 +9,8 @@ import {
   removeNode,
 } from '../cluster/cluster.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { asAdministrator } from './as-administrator.ts';
-import { CliError, type ClusterOptions, print } from './options.ts';
+import { CliError, type ClusterOptions, print } from './options/options.ts';
+import { asAdministrator } from './running/as-administrator.ts';
 
 const memberTimeoutMs = 60_000;
 

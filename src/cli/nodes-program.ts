@@ -4,4 +4,4 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
-(await import('./run-nodes.ts')).runNodes();
+(await import('./running/run-nodes.ts')).runNodes();

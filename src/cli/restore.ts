@@ -13,8 +13,14 @@ import {
 import { checkEtcdFiles, type EtcdFiles, SettingError } from '../cluster/config.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { backupFailure, decryptionOf, type PlaceFlags, placeOptions, type SecretFlags } from './backup-options.ts';
-import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+import {
+  backupFailure,
+  decryptionOf,
+  type PlaceFlags,
+  placeOptions,
+  type SecretFlags,
+} from './options/backup-options.ts';
+import { bold, CliError, type ClusterOptions, directoryOf, print } from './options/options.ts';
 
 interface RestoreOptions extends ClusterOptions, PlaceFlags, SecretFlags, EtcdFiles {
   readonly yes?: boolean;

@@ -1,6 +1,6 @@
 import { isCertificateKey, type ServerRequest } from '../cluster/cluster.ts';
-import { type JoinOptions, joinRequestOf, readSecretFile } from './join-options.ts';
-import { CliError } from './options.ts';
+import { type JoinOptions, joinRequestOf, readSecretFile } from './options/join-options.ts';
+import { CliError } from './options/options.ts';
 import { joinCommands } from './token.ts';
 import { type UpOptions, up } from './up.ts';
 

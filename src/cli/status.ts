@@ -1,7 +1,7 @@
 import type { ClusterStatus } from '../cluster/cluster.ts';
 import { askControl } from '../cluster/control.ts';
 import { runningProcess } from '../cluster/data-directory.ts';
-import { bold, CliError, type ClusterOptions, directoryOf, green, print, red, seconds } from './options.ts';
+import { bold, CliError, type ClusterOptions, directoryOf, green, print, red, seconds } from './options/options.ts';
 
 export async function status(options: ClusterOptions & { output: 'text' | 'json' }): Promise<void> {
   const directory = directoryOf(options);

@@ -2,7 +2,7 @@ import { askControl } from '../cluster/control.ts';
 import { type DataDirectory, runningProcess } from '../cluster/data-directory.ts';
 import type { ClusterStatus } from '../cluster/run.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { bold, CliError, type ClusterOptions, directoryOf, print } from './options.ts';
+import { bold, CliError, type ClusterOptions, directoryOf, print } from './options/options.ts';
 
 /** Of a large store. */
 const copyTimeoutMs = 3_600_000;

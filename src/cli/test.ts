@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { bold, CliError, print, seconds } from './options.ts';
-import { setUpTestTools } from './test-tools.ts';
-import { checkout, toolsDirectory } from './tools.ts';
+import { setUpTestTools } from './machine/test-tools.ts';
+import { checkout, toolsDirectory } from './machine/tools.ts';
+import { bold, CliError, print, seconds } from './options/options.ts';
 
 interface Step {
   readonly name: string;

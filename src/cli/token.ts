@@ -21,8 +21,8 @@ import {
 import { askControl } from '../cluster/control.ts';
 import type { DataDirectory } from '../cluster/data-directory.ts';
 import { humanDuration } from '../machinery/time/duration.ts';
-import { asAdministrator } from './as-administrator.ts';
-import { CliError, type ClusterOptions, print } from './options.ts';
+import { CliError, type ClusterOptions, print } from './options/options.ts';
+import { asAdministrator } from './running/as-administrator.ts';
 
 type Output = { readonly output: 'text' | 'json' };
 

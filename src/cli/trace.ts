@@ -1,8 +1,8 @@
 import type { Event } from '../api/api.ts';
 import { type PortTrace, traceService } from '../kube-proxy/kube-proxy.ts';
 import { parseIp } from '../machinery/ip.ts';
-import { asAdministrator } from './as-administrator.ts';
-import { bold, CliError, type ClusterOptions, dim, print } from './options.ts';
+import { bold, CliError, type ClusterOptions, dim, print } from './options/options.ts';
+import { asAdministrator } from './running/as-administrator.ts';
 import { traceBalancers } from './trace-balancers.ts';
 
 interface TraceOptions extends ClusterOptions {

@@ -4,9 +4,9 @@ import type { ConsoleLink, ServerRequest } from '../cluster/cluster.ts';
 import { type ClusterConfig, completeConfig, SettingError } from '../cluster/config.ts';
 import { askControl } from '../cluster/control.ts';
 import { type DataDirectory, type RunInfo, runningProcess } from '../cluster/data-directory.ts';
-import { startInBackground } from './background.ts';
-import { bold, CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options.ts';
-import { settingsOf } from './up-options.ts';
+import { bold, CliError, type ClusterOptions, dim, directoryOf, print, seconds } from './options/options.ts';
+import { settingsOf } from './options/up-options.ts';
+import { startInBackground } from './running/background.ts';
 
 /** Of these, `settingsOf` takes those that configure the cluster. */
 export interface UpOptions extends ClusterOptions {
@@ -24,7 +24,7 @@ export async function up(options: UpOptions, server?: ServerRequest): Promise<vo
   const running = await runningProcess(directory);
   if (config.components.includes('kubelet') && !running?.address)
     await ensurePrograms(config, options.output === 'json');
-  if (options.foreground) return (await import('./run-cluster.ts')).runInForeground(config);
+  if (options.foreground) return (await import('./running/run-cluster.ts')).runInForeground(config);
   const beginMs = performance.now();
   const info = running?.address
     ? running
@@ -54,8 +54,8 @@ export async function ensurePrograms(
   { runtime, ociRuntime }: Pick<ClusterConfig, 'runtime' | 'ociRuntime'>,
   quiet: boolean,
 ): Promise<void> {
-  if (runtime === 'native') await (await import('./oci-runtime.ts')).ensureOciRuntime(ociRuntime, quiet);
-  if (runtime !== 'simulated') await (await import('./network-programs.ts')).ensureNetworkPrograms(quiet);
+  if (runtime === 'native') await (await import('./machine/oci-runtime.ts')).ensureOciRuntime(ociRuntime, quiet);
+  if (runtime !== 'simulated') await (await import('./machine/network-programs.ts')).ensureNetworkPrograms(quiet);
 }
 
 /** Throws CliError when this machine cannot run real containers, with the way out. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { checkUpgrade, type Finding } from '../cluster/upgrade/upgrade.ts';
 import { systemClock } from '../machinery/time/clock.ts';
-import { CliError, type ClusterOptions, directoryOf, green, print, red } from './options.ts';
+import { CliError, type ClusterOptions, directoryOf, green, print, red } from './options/options.ts';
 
 interface UpgradeOptions extends ClusterOptions {
   readonly check?: boolean;

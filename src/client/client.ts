@@ -1,7 +1,10 @@
 // The front door: the client, informers, the controllers' loop, leader election and events.
 
 export { type ComponentContext, errorText, type RunningComponent, type StartComponent } from './component.ts';
-export { type Call, Connection } from './connection.ts';
+export { type Call, Connection } from './connection/connection.ts';
+export { type HttpsOptions, type HttpsTransport, httpsTransport } from './connection/https.ts';
+export { inClusterConfig, type Kubeconfig, type KubeconfigOptions, loadKubeconfig } from './connection/kubeconfig.ts';
+export { callRemote, type RemoteCall, type RemoteServer } from './connection/remote-call.ts';
 export {
   type Controller,
   type ControllerContext,
@@ -17,9 +20,15 @@ export {
   type Watch,
 } from './controller.ts';
 export { cutClient, Link } from './cut-client.ts';
-export { createEventRecorder, type EventRecorder, type EventSource, microTimestamp, timestamp } from './events.ts';
+export {
+  createEventRecorder,
+  type EventRecorder,
+  type EventSource,
+  microTimestamp,
+  timestamp,
+} from './events/events.ts';
+export { createEventReporter, type EventReporter, type Report } from './events/reported-events.ts';
 export { fencedClient, mayStillWrite } from './fenced.ts';
-export { type HttpsOptions, type HttpsTransport, httpsTransport } from './https.ts';
 export {
   type ChangeHandler,
   createInformer,
@@ -30,10 +39,7 @@ export {
 } from './informer.ts';
 export { InformerFactory } from './informer-factory.ts';
 export type * from './interface.ts';
-export { inClusterConfig, type Kubeconfig, type KubeconfigOptions, loadKubeconfig } from './kubeconfig.ts';
 export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
-export { callRemote, type RemoteCall, type RemoteServer } from './remote-call.ts';
-export { createEventReporter, type EventReporter, type Report } from './reported-events.ts';
+export { settleEach } from './queue/settle-each.ts';
+export { WorkQueue, type WorkQueueOptions } from './queue/work-queue.ts';
 export { createClient, pathOf } from './rest.ts';
-export { settleEach } from './settle-each.ts';
-export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

@@ -4,15 +4,15 @@ import type { KubeObject, OwnerReference } from '../api/api.ts';
 import { isConflict, resources } from '../api/api.ts';
 import { pause } from '../machinery/time/turn.ts';
 import { type ComponentContext, errorText } from './component.ts';
-import { createEventRecorder, type EventRecorder } from './events.ts';
+import { createEventRecorder, type EventRecorder } from './events/events.ts';
 import { type Informer, keyOf, type Lister } from './informer.ts';
 import type { InformerFactory } from './informer-factory.ts';
-import { Intake } from './intake.ts';
 import type { Client, ObjectOf, ResourceName, ResourceRef } from './interface.ts';
+import { Intake } from './queue/intake.ts';
+import { settleEach } from './queue/settle-each.ts';
+import { WorkQueue } from './queue/work-queue.ts';
+import { workQueueMetrics } from './queue/work-queue-metrics.ts';
 import { refOf } from './rest.ts';
-import { settleEach } from './settle-each.ts';
-import { WorkQueue } from './work-queue.ts';
-import { workQueueMetrics } from './work-queue-metrics.ts';
 
 const defaultWorkers = 5;
 /** A reconcile that takes longer is logged with its key: one object must not hold up all others. */

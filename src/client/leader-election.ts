@@ -4,7 +4,7 @@
 
 import { isAlreadyExists, isConflict, isNotFound, type KubeObject, type Lease } from '../api/api.ts';
 import type { ComponentContext } from './component.ts';
-import { createEventRecorder, microTimestamp } from './events.ts';
+import { createEventRecorder, microTimestamp } from './events/events.ts';
 
 export interface LeaderElectionOptions {
   /** Name of the Lease, such as kube-controller-manager. */

@@ -5,9 +5,9 @@ import type { Environment } from './environment.ts';
 import { type AdmissionPhase, admissionMetrics } from './metrics/admission-metrics.ts';
 import { refusedBy } from './refusals.ts';
 import type { Reinvocation } from './reinvocation.ts';
+import type { UserInfo } from './request/user.ts';
+import type { Waits } from './request/waits.ts';
 import { inSpan, noAttributes } from './tracing/tracing.ts';
-import type { UserInfo } from './user.ts';
-import type { Waits } from './waits.ts';
 import type { ObjectWrite } from './watch-cache/watch-cache.ts';
 
 export interface AdmissionAttributes {

@@ -3,7 +3,7 @@
 
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { nextTurn } from '../machinery/time/turn.ts';
-import type { Stage } from './request.ts';
+import type { Stage } from './request/request.ts';
 
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
 const heavyBytes = 64 << 10;

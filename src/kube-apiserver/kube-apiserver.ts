@@ -26,12 +26,12 @@ import { collectMetrics } from './metrics/collected.ts';
 import { storageSeries } from './metrics/storage-metrics.ts';
 import type { Refusal } from './refusals.ts';
 import { cacheOfResource } from './registry/target.ts';
+import type { UserInfo } from './request/user.ts';
 import type { Server } from './server.ts';
 import type { Site } from './site.ts';
 import { HealthChecks, storeChecks } from './stages/health.ts';
 import { userOfToken } from './stages/identify.ts';
 import type { Tracing } from './tracing/tracing.ts';
-import type { UserInfo } from './user.ts';
 import { type History, type HistoryPlace, historyOf } from './watch-cache/history.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
@@ -61,13 +61,13 @@ export type { FrontProxy, KubeletClient, RequestHeaderNames, ServerConfig } from
 export type { Listener, ListenOptions } from './http/http-server.ts';
 export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';
 export { readingProtobuf } from './protobuf/stored.ts';
+export type { UserInfo } from './request/user.ts';
 export type { Server } from './server.ts';
 export type { Site, SiteForward, SitePage, SiteRequest } from './site.ts';
 export type { HealthCheck } from './stages/health.ts';
 export { parseTracingConfiguration } from './tracing/configuration.ts';
 export { openTracing } from './tracing/open.ts';
 export type { Tracing } from './tracing/tracing.ts';
-export type { UserInfo } from './user.ts';
 export type { History, HistoryPlace } from './watch-cache/history.ts';
 
 export interface ApiServerOptions {

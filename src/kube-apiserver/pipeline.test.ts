@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { run } from './pipeline.ts';
-import { type Reply, textReply } from './reply.ts';
-import type { ApiRequest, Stage } from './request.ts';
+import { type Reply, textReply } from './request/reply.ts';
+import type { ApiRequest, Stage } from './request/request.ts';
 
 const request = {} as ApiRequest;
 const answer: Stage = async () => textReply(200, 'ok');

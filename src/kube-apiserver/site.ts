@@ -1,7 +1,7 @@
 // Pages beside the API, on the same port: the console. Its requests for the API enter the pipeline as the user of a
 // session, which the site identifies.
 
-import type { UserInfo } from './user.ts';
+import type { UserInfo } from './request/user.ts';
 
 export interface SiteRequest {
   readonly method: string;

@@ -8,7 +8,7 @@ import {
   type Expression,
   ProgramFault,
 } from '../../machinery/cel/cel.ts';
-import type { SizedType } from '../../machinery/cel/sizes.ts';
+import type { SizedType } from '../../machinery/cel/cost/sizes.ts';
 import { anyType, boolType, formatType, isDyn, mapType, stringType, structType } from '../../machinery/cel/types.ts';
 import { byteLength } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';

@@ -3,7 +3,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
 
 import type { StructDeclaration } from '../../machinery/cel/declarations.ts';
-import { escapeName } from '../../machinery/cel/names.ts';
+import { escapeName } from '../../machinery/cel/parse/names.ts';
 import { sizedType } from '../../machinery/cel/schema-types.ts';
 import { dynType, listType, mapType, stringType, structType, type Type } from '../../machinery/cel/types.ts';
 import type { Schema } from '../../machinery/schema.ts';

@@ -1,9 +1,9 @@
 // Columns of custom resources: the name, and the values at the definition's JSON paths.
 
 import { must } from '../../machinery/must.ts';
-import { age } from '../age.ts';
 import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
 import type { ApiObject, Column, Kind } from '../kind.ts';
+import { age } from '../objects/age.ts';
 import { builtinKinds } from '../registry.ts';
 import { parseTime } from '../time.ts';
 import { readJsonPath, Visits } from './json-path.ts';

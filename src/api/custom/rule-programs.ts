@@ -8,8 +8,8 @@ import {
   type Expression,
   ProgramFault,
 } from '../../machinery/cel/cel.ts';
+import type { SizedType } from '../../machinery/cel/cost/sizes.ts';
 import { mostRequestBytes, named } from '../../machinery/cel/schema-types.ts';
-import type { SizedType } from '../../machinery/cel/sizes.ts';
 import { optionalType, type Type } from '../../machinery/cel/types.ts';
 import type { CelRule, Schema } from '../../machinery/schema.ts';
 import type { JSONSchemaProps } from '../generated/types.ts';

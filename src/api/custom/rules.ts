@@ -11,9 +11,9 @@ import {
   Optional,
   type Value,
 } from '../../machinery/cel/cel.ts';
-import { escapeName } from '../../machinery/cel/names.ts';
+import type { SizedType } from '../../machinery/cel/cost/sizes.ts';
+import { escapeName } from '../../machinery/cel/parse/names.ts';
 import { sizedType } from '../../machinery/cel/schema-types.ts';
-import type { SizedType } from '../../machinery/cel/sizes.ts';
 import { type Fields, fieldsIn } from '../../machinery/parsed.ts';
 import type { CelRule, Schema } from '../../machinery/schema.ts';
 import { costWithinEffort, spendCost, spendEffort, TooMuchEffort } from '../../machinery/time/effort.ts';

@@ -3,7 +3,7 @@
 
 import { canonicalQuantity } from '../../machinery/quantity.ts';
 import type { Pod } from '../generated/types.ts';
-import { podLimits, podRequests, type ResourceList } from '../pod.ts';
+import { podLimits, podRequests, type ResourceList } from '../objects/pod.ts';
 import { specOf } from '../spec-of.ts';
 
 interface Resources {

@@ -1,9 +1,9 @@
 // Cells that the tables of several kinds share.
 
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
-import { age } from '../age.ts';
 import type { LabelSelector, PodSpec, PodTemplateSpec } from '../generated/types.ts';
 import type { KubeObject } from '../kind.ts';
+import { age } from '../objects/age.ts';
 
 export { age };
 

@@ -3,10 +3,10 @@
 import { isUtf8 } from 'node:buffer';
 import { unauthorized } from '../../api/api.ts';
 import type { AuditTrail } from '../audit/trail.ts';
-import type { Connection, Headers } from '../connection.ts';
 import type { Environment } from '../environment.ts';
 import { accessMetrics } from '../metrics/access-metrics.ts';
-import type { UserInfo } from '../user.ts';
+import type { Connection, Headers } from '../request/connection.ts';
+import type { UserInfo } from '../request/user.ts';
 
 /** The parts of a request that may identify its sender. */
 export interface Credentials extends Headers, TokenUse {

@@ -3,9 +3,9 @@
 import { forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
 import type { LabelSelector } from '../../machinery/selectors/label-selector.ts';
-import type { RequestInfo } from '../request-info.ts';
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 import { failure } from '../status.ts';
-import type { UserInfo } from '../user.ts';
 
 /** A SubjectAccessReview checks these too. */
 export interface Attributes extends RequestInfo {

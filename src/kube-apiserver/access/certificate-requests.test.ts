@@ -10,8 +10,8 @@ import { silentLogger } from '../../machinery/logger.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import type { UserInfo } from '../request/user.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
-import type { UserInfo } from '../user.ts';
 import { type Access, createAccess } from './access.ts';
 
 const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { notFound } from '../../api/api.ts';
 import { parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
+import type { UserInfo } from '../request/user.ts';
 import { pod } from '../testing/test-server.ts';
-import type { UserInfo } from '../user.ts';
 import type { Attributes } from './authorization.ts';
 import { nodeAuthorizer } from './node.ts';
 

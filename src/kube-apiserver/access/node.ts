@@ -13,7 +13,7 @@ import {
   secretsOfVolume,
 } from '../../api/api.ts';
 import type { Client, Informer } from '../../client/client.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Attributes, Authorizer, Decision } from './authorization.ts';
 import { allows } from './rbac.ts';
 

@@ -10,7 +10,7 @@ import type {
   RoleRef,
 } from '../../api/api.ts';
 import type { Informer } from '../../client/client.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Attributes, Authorizer, Decision } from './authorization.ts';
 
 /** The objects that the authorizer reads; all are in memory. */

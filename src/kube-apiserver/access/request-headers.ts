@@ -3,8 +3,8 @@
 
 import { unauthorized } from '../../api/api.ts';
 import { unescaped } from '../../machinery/text/percent.ts';
-import { headerValues } from '../connection.ts';
 import type { RequestHeaderNames } from '../environment.ts';
+import { headerValues } from '../request/connection.ts';
 import type { Authenticator } from './authentication.ts';
 
 /** The header names, published in the ConfigMap extension-apiserver-authentication. */

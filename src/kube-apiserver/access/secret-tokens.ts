@@ -5,7 +5,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { formatDate, ignoreNotFound, type Secret } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { refusedToken, type TokenUse } from './authentication.ts';
 import type { SecretTokenClaims } from './tokens.ts';
 

@@ -8,7 +8,7 @@ import type { Metrics } from '../../machinery/metrics.ts';
 import { must } from '../../machinery/must.ts';
 import type { Random } from '../../machinery/random.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { type Authenticator, refusedToken, type TokenUse, tokenAuthenticator } from './authentication.ts';
 import { secretTokenIssuer, secretTokenMetrics, secretTokenPayload, userOfSecret } from './secret-tokens.ts';
 import type { SecretTokenClaims, TokenClaims, TokenIssuer } from './tokens.ts';

@@ -1,7 +1,7 @@
 // Bearer tokens from a file. https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
 
 import { createHash } from 'node:crypto';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { type Authenticator, tokenAuthenticator } from './authentication.ts';
 import { AccessConfigurationError } from './configuration-file.ts';
 

@@ -4,7 +4,7 @@
 import type { RemoteServer } from '../../client/client.ts';
 import type { Shape } from '../../machinery/fields/configuration-shape.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from './authentication.ts';
 import { RecentAnswers } from './recent-answers.ts';
 import { reviewRemotely } from './remote.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { notFound } from '../../api/api.ts';
 import type { Attributes } from '../access/authorization.ts';
 import type { AdmissionAttributes } from '../admission.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { resourceClaimRights } from './resource-claim-rights.ts';
 
 const client = {

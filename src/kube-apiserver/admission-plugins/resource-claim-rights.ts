@@ -16,7 +16,7 @@ import { deepEqual } from '../../machinery/collections/equal.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import { type Attributes, decide, refusal } from '../access/authorization.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 
 const adminLabel = 'resource.kubernetes.io/admin-access';
 

@@ -11,8 +11,8 @@ import { must } from '../../machinery/must.ts';
 import { addQuantities, compareQuantities, subtractQuantities } from '../../machinery/quantity.ts';
 import type { AdmissionAttributes, AdmissionPlugin, Charge } from '../admission.ts';
 import { inOrder } from '../registry/codec.ts';
-import { toStored } from '../registry/commit.ts';
 import { cacheOf } from '../registry/target.ts';
+import { toStored } from '../registry/write/commit.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { checkCovered, isOf, type LimitedResource } from './limited-resources.ts';
 

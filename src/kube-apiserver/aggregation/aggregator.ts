@@ -3,8 +3,8 @@
 
 import { type APIService, type ApiObject, conditionOf } from '../../api/api.ts';
 import type { Timer } from '../../machinery/time/clock.ts';
-import { modify } from '../registry/modify.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
+import { modify } from '../registry/write/modify.ts';
 import type { Server } from '../server.ts';
 import { type Follower, Following } from '../watch-cache/following.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';

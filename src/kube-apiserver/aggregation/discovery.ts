@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import type { APIGroup } from '../../api/api.ts';
 import { comparePriority } from '../../api/api.ts';
 import type { Fields } from '../../machinery/parsed.ts';
-import { type Reply, textReply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import { type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 import type { AggregatedApi, Aggregation, OpenApiV2 } from './aggregation.ts';
 import { forwardDocument } from './proxy.ts';
 

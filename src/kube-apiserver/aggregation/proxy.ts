@@ -2,8 +2,8 @@
 
 import { Readable } from 'node:stream';
 import { ApiError } from '../../api/api.ts';
-import { type RawReply, type Reply, textReply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import { type RawReply, type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 import { joinHostPort } from '../subresources/dial-fault.ts';
 import { forwardHttp, queryOf } from '../subresources/forward.ts';
 import { forwardUpgrade } from '../subresources/forward-upgrade.ts';

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { trusting } from '../../machinery/certificates/trusting.ts';
 import { Pieces } from '../../machinery/collections/pieces.ts';
 import type { Environment } from '../environment.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { AggregatedApi } from './aggregation.ts';
 import { resolveEndpoint } from './endpoint.ts';
 

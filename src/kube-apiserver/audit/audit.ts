@@ -3,11 +3,11 @@
 
 import { parse } from 'yaml';
 import type { Status } from '../../api/api.ts';
-import { completing } from '../completion.ts';
 import { listObject } from '../http/encode.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
-import { isLongRunning } from '../request-info.ts';
+import { completing } from '../request/completion.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import { isLongRunning } from '../request/request-info.ts';
 import { type AuditedRequest, AuditRecord, type ResponseStatus } from './record.ts';
 
 export const audit: Stage = async (request, next) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mustBeClear, mutatedText } from '../../machinery/test-mutated.ts';
 import fc from '../../machinery/test-property.ts';
-import { requestInfo } from '../request-info.ts';
+import { requestInfo } from '../request/request-info.ts';
 import { AuditPolicyError, configFor, parseAuditPolicy } from './policy.ts';
 
 const policyOf = (rules: string, more = '') =>

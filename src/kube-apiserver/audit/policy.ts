@@ -4,8 +4,8 @@
 import { parse } from 'yaml';
 import { type Shape, shapeFaults, withoutNulls } from '../../machinery/fields/configuration-shape.ts';
 import { isFields } from '../../machinery/parsed.ts';
-import type { RequestInfo } from '../request-info.ts';
-import type { UserInfo } from '../user.ts';
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 
 type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';
 export type AuditStage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic';

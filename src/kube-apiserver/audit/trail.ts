@@ -1,4 +1,4 @@
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 
 /** The parts of an audit record that stages and operations add to. */
 export interface AuditTrail {

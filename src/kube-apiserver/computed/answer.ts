@@ -1,10 +1,10 @@
 import type { KubeObject, ObjectMeta } from '../../api/api.ts';
-import type { ListOptions } from '../registry/list-options.ts';
 import type { Operation } from '../registry/operation.ts';
+import type { ListOptions } from '../registry/read/list-options.ts';
+import { selectionOf } from '../registry/read/selection.ts';
 import type { Action } from '../registry/registry.ts';
-import { selectionOf } from '../registry/selection.ts';
 import { keyOf } from '../registry/target.ts';
-import { objectReply, type Reply } from '../reply.ts';
+import { objectReply, type Reply } from '../request/reply.ts';
 import { methodRefused } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
 import type { Reader } from './computed-resources.ts';

@@ -3,8 +3,8 @@
 import { stringify } from 'yaml';
 import { kubernetesVersion } from '../../api/api.ts';
 import { acceptedClauses } from '../http/media-type.ts';
-import { type Reply, textReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import { type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { failure } from '../status.ts';
 
 type Page = Readonly<Record<string, unknown>>;

@@ -2,8 +2,8 @@
 
 import type { Session } from 'node:inspector/promises';
 import { badRequest, tooManyRequests } from '../../api/api.ts';
-import { type RawReply, type Reply, textReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import { type RawReply, type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 
 interface Profile {
   readonly help: string;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { KindRegistry } from '../../api/api.ts';
 import { Metrics } from '../../machinery/metrics.ts';
-import type { RawReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { RawReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { discoveryReply } from './discovery.ts';
 
 const kinds = new KindRegistry();

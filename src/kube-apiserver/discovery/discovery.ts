@@ -6,8 +6,8 @@ import { must } from '../../machinery/must.ts';
 import { type Accepted, discoveryForm } from '../http/media-type.ts';
 import { discoveryMetrics } from '../metrics/discovery-metrics.ts';
 import { encodeObject, protobufMediaType, protobufSchema } from '../protobuf/protobuf.ts';
-import type { RawReply, Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { RawReply, Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { discoveryListSchema } from './discovery-schema.ts';
 import { openapiReply } from './openapi.ts';
 

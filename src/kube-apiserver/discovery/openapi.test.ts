@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { builtinKinds, customKinds, KindRegistry } from '../../api/api.ts';
-import type { RawReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { RawReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { generalOperations } from './general-operations.ts';
 import { openapiReply } from './openapi.ts';
 import { typeName } from './openapi-parts.ts';

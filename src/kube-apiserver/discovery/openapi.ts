@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { type Documentation, documentation, type Kind, type KindRegistry, kubernetesVersion } from '../../api/api.ts';
 import { firstAccepted, notAcceptableAs } from '../http/media-type.ts';
-import { type Reply, textReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import { type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { preparePublished } from './custom-schema.ts';
 import { generalOperations } from './general-operations.ts';
 import { encodeMessage } from './gnostic.ts';

@@ -8,8 +8,8 @@ import type {
   ResourcePolicyRule,
   Subject,
 } from '../../api/api.ts';
-import type { RequestInfo } from '../request-info.ts';
-import type { UserInfo } from '../user.ts';
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 
 /** The order in which schemas are tried: lower precedence first, then by name. */
 export const byPrecedence = (a: FlowSchema, b: FlowSchema): number =>

@@ -6,7 +6,7 @@ import { type Client, type ComponentContext, createInformer, type Informer, time
 import type { Metrics } from '../../machinery/metrics.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ServerConfig } from '../environment.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { type Flow, PriorityLevels } from './levels.ts';
 import { FairnessMetrics } from './metrics.ts';
 import type { Outcome } from './queue-set.ts';

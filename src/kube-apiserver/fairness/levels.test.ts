@@ -3,7 +3,7 @@ import bootstrap from '../../../facts/bootstrap.json' with { type: 'json' };
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/api.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
-import { requestInfo } from '../request-info.ts';
+import { requestInfo } from '../request/request-info.ts';
 import { PriorityLevels } from './levels.ts';
 import { Utilization } from './utilization.ts';
 

@@ -4,8 +4,8 @@
 
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/api.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { RequestInfo } from '../request-info.ts';
-import type { UserInfo } from '../user.ts';
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 import { allocate } from './allocation.ts';
 import { byPrecedence, distinguisherOf, matchesSchema } from './classify.ts';
 import { Demand } from './demand.ts';

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#seats-occupied-by-a-request
 
 import type { Environment } from '../environment.ts';
-import type { RequestInfo } from '../request-info.ts';
+import type { RequestInfo } from '../request/request-info.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { Width } from './queue-set.ts';
 

@@ -6,7 +6,7 @@ import { badRequest, timeout, tooLarge, tooManyRequests } from '../../api/api.ts
 import { Pieces } from '../../machinery/collections/pieces.ts';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { ServerConfig } from '../environment.ts';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest } from '../request/request.ts';
 
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Limits = Pick<ServerConfig, 'maxBodyBytes' | 'requestTimeoutMs'>;

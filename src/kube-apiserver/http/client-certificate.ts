@@ -3,7 +3,7 @@
 
 import type { PeerCertificate } from 'node:tls';
 import { certificateSubject, endOfCertificate } from '../../machinery/certificates/certificate-request.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../request/connection.ts';
 
 const commonName = '2.5.4.3';
 const organization = '2.5.4.10';

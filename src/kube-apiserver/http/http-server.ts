@@ -11,12 +11,12 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Connection } from '../connection.ts';
 import { connectionMetrics } from '../metrics/connection-metrics.ts';
 import { run } from '../pipeline.ts';
-import { textReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import type { Connection } from '../request/connection.ts';
+import { textReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
 import type { Server } from '../server.ts';
 import { owns } from '../site.ts';
 import { Beginnings, Pipelines } from './begin.ts';

@@ -3,7 +3,7 @@
 
 import type { Kind } from '../../api/api.ts';
 import { apiVersionOf } from '../registry/codec.ts';
-import type { ListReply } from '../reply.ts';
+import type { ListReply } from '../request/reply.ts';
 import type { Item } from '../watch-cache/item.ts';
 
 const comma = 0x2c;

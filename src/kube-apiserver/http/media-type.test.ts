@@ -1,7 +1,7 @@
 // Cases after negotiate_test.go of Kubernetes' apiserver, and its parser's order of clauses.
 
 import { describe, expect, test } from 'vitest';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { acceptedBy } from './encode.ts';
 import { type Accepted, acceptedClauses, discoveryForm, firstAccepted, negotiate } from './media-type.ts';
 

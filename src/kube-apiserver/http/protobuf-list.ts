@@ -4,7 +4,7 @@
 
 import { ownTurn } from '../../machinery/time/turn.ts';
 import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
-import type { ListReply } from '../reply.ts';
+import type { ListReply } from '../request/reply.ts';
 import type { LazyList } from './text-body.ts';
 
 /** Bytes encoded in one turn of the event loop, and sent in one piece. */

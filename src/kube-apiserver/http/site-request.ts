@@ -2,11 +2,11 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
-import type { Connection } from '../connection.ts';
 import { run } from '../pipeline.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import type { Connection } from '../request/connection.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
 import type { Site, SiteForward, SitePage } from '../site.ts';
 import { answerErrors } from '../stages/errors.ts';
 import { failure } from '../status.ts';

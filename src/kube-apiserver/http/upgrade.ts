@@ -2,8 +2,8 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 
 export function respondToUpgrade(request: ApiRequest, socket: Duplex, reply: Reply): void {
   if (reply.type === 'hijacked') return;

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { answerPings } from '../../machinery/time/pongs.ts';
 import { served } from '../registry/codec.ts';
-import type { RawReply, Reply, WatchReply } from '../reply.ts';
+import type { RawReply, Reply, WatchReply } from '../request/reply.ts';
 
 const header = 'sec-websocket-protocol';
 /** A client that lets this much pile up is cut off. */

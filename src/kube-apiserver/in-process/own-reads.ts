@@ -5,9 +5,9 @@
 import type { TransportRequest, TransportResponse } from '../../client/client.ts';
 import { apiVersionOf } from '../registry/codec.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
-import { requestInfo } from '../request-info.ts';
+import { requestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Server } from '../server.ts';
-import type { UserInfo } from '../user.ts';
 
 const self = 'system:apiserver';
 const noQuery = new URLSearchParams();

@@ -8,12 +8,12 @@ import { isTurnOver, ownTurn, TurnGate } from '../../machinery/time/turn.ts';
 import { listObject } from '../http/encode.ts';
 import { run } from '../pipeline.ts';
 import { served } from '../registry/codec.ts';
-import type { ListReply, Reply, WatchReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import type { ListReply, Reply, WatchReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Server } from '../server.ts';
 import { parsed } from '../threads/parsing.ts';
-import type { UserInfo } from '../user.ts';
 import { ownRead } from './own-reads.ts';
 
 /** Of an answer from another server. */

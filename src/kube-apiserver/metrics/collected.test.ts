@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import facts from '../../../facts/metrics-apiserver.json' with { type: 'json' };
-import { WorkQueue } from '../../client/work-queue.ts';
-import { workQueueMetrics } from '../../client/work-queue-metrics.ts';
+import { WorkQueue } from '../../client/queue/work-queue.ts';
+import { workQueueMetrics } from '../../client/queue/work-queue-metrics.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';

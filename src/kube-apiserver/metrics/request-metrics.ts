@@ -12,8 +12,8 @@ import {
   type Metrics,
   perRegistry,
 } from '../../machinery/metrics.ts';
-import type { ApiRequest } from '../request.ts';
-import { isConnection, type RequestInfo } from '../request-info.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { isConnection, type RequestInfo } from '../request/request-info.ts';
 import type { Server } from '../server.ts';
 
 const sliSeconds = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];

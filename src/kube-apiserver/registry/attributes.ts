@@ -2,9 +2,9 @@
 
 import type { ApiObject } from '../../api/api.ts';
 import type { AdmissionAttributes } from '../admission.ts';
-import type { DeleteOptions } from './delete-options.ts';
 import type { Operation } from './operation.ts';
-import type { WriteOptions } from './write-options.ts';
+import type { DeleteOptions } from './write/delete-options.ts';
+import type { WriteOptions } from './write/write-options.ts';
 
 export function attributesOf(
   operation: Operation,

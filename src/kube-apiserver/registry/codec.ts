@@ -14,14 +14,14 @@ import {
 import { fieldsOf, isFields } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
-import type { Body } from '../body.ts';
 import type { Environment } from '../environment.ts';
 import { breathe } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
+import type { Body } from '../request/body.ts';
 import { parsed } from '../threads/parsing.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { Operation } from './operation.ts';
-import type { WriteOptions } from './write-options.ts';
+import type { WriteOptions } from './write/write-options.ts';
 
 const text = new TextDecoder();
 

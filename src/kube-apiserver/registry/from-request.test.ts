@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Kind, KindRegistry } from '../../api/api.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
 import { actionOf, operationOf } from './from-request.ts';
 
 const kinds = new KindRegistry();

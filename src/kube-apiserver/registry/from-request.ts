@@ -1,15 +1,15 @@
 // The only place where a request becomes an operation, and its query and body the options and the content of a verb.
 
 import type { Kind } from '../../api/api.ts';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { methodRefused } from '../status.ts';
-import type { WriteContent } from './create.ts';
-import { deleteOptions } from './delete-options.ts';
-import { listOptions } from './list-options.ts';
 import type { Operation } from './operation.ts';
-import { patchTypeOf } from './patch.ts';
+import { listOptions } from './read/list-options.ts';
 import type { Action } from './registry.ts';
-import { checkPatchOptions, writeOptions } from './write-options.ts';
+import type { WriteContent } from './write/create.ts';
+import { deleteOptions } from './write/delete-options.ts';
+import { patchTypeOf } from './write/patch.ts';
+import { checkPatchOptions, writeOptions } from './write/write-options.ts';
 
 export const operationOf = (request: ApiRequest, kind: Kind): Operation => ({
   server: request.server,

@@ -4,10 +4,10 @@
 import type { Kind } from '../../api/api.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Work } from '../heavy.ts';
-import type { ApiVerb } from '../request-info.ts';
+import type { ApiVerb } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { Waits } from '../request/waits.ts';
 import type { Server } from '../server.ts';
-import type { UserInfo } from '../user.ts';
-import type { Waits } from '../waits.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 
 export interface Operation {

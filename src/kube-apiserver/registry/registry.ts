@@ -1,19 +1,19 @@
 // The verbs of a resource, one file each, with their arguments.
 
-import type { Reply } from '../reply.ts';
+import type { Reply } from '../request/reply.ts';
 import { inSpan } from '../tracing/tracing.ts';
-import { applyPatch } from './apply.ts';
-import { create, type WriteContent } from './create.ts';
-import { remove } from './delete.ts';
-import { deleteCollection } from './delete-collection.ts';
-import type { DeleteOptions } from './delete-options.ts';
-import { type GetOptions, get } from './get.ts';
-import { list } from './list.ts';
-import type { ListOptions } from './list-options.ts';
 import type { Target } from './operation.ts';
-import { type PatchContent, patch } from './patch.ts';
-import { update } from './update.ts';
-import { watch } from './watch.ts';
+import { type GetOptions, get } from './read/get.ts';
+import { list } from './read/list.ts';
+import type { ListOptions } from './read/list-options.ts';
+import { watch } from './read/watch.ts';
+import { applyPatch } from './write/apply.ts';
+import { create, type WriteContent } from './write/create.ts';
+import { remove } from './write/delete.ts';
+import { deleteCollection } from './write/delete-collection.ts';
+import type { DeleteOptions } from './write/delete-options.ts';
+import { type PatchContent, patch } from './write/patch.ts';
+import { update } from './write/update.ts';
 
 /** A verb with its options and its content. */
 export type Action =

@@ -7,7 +7,7 @@ import { fieldRequirements, labelRequirements } from '../access/selector-require
 import { type AuthorizationResult, accessMetrics } from '../metrics/access-metrics.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
 import { refusedBy } from '../refusals.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 import type { Server } from '../server.ts';
 import { inSpan, noAttributes } from '../tracing/tracing.ts';
 

@@ -1,10 +1,10 @@
 import { badRequest, timeout } from '../../api/api.ts';
 import { parseGoDuration } from '../../machinery/time/duration.ts';
-import { Deadlines } from '../deadlines.ts';
 import { requestMetrics, seriesOf } from '../metrics/request-metrics.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
-import { isLongRunning } from '../request-info.ts';
+import { Deadlines } from '../request/deadlines.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import { isLongRunning } from '../request/request-info.ts';
 import type { Server } from '../server.ts';
 
 /**

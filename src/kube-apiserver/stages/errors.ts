@@ -2,7 +2,7 @@ import { ApiError, badRequest, DecodeError, internalError } from '../../api/api.
 import { QuantityError } from '../../machinery/quantity.ts';
 import { tooDeep } from '../../machinery/text/depth.ts';
 import { Compacted, FutureRevision, StoreUnusable } from '../../store/store.ts';
-import type { Stage } from '../request.ts';
+import type { Stage } from '../request/request.ts';
 import { failure, futureVersion, unavailable } from '../status.ts';
 
 /** Converts every error to a Status. Unexpected errors are logged and become a 500. */

@@ -2,7 +2,7 @@
 
 import { Metrics } from '../../machinery/metrics.ts';
 import type { KeyService, KeyServices, Store, StoreProblem } from '../../store/store.ts';
-import { type Reply, textReply } from '../reply.ts';
+import { type Reply, textReply } from '../request/reply.ts';
 import { rankOf } from './health-names.ts';
 
 export interface HealthCheck {

@@ -1,9 +1,9 @@
 import { unauthorized } from '../../api/api.ts';
 import { type AuthenticationResult, accessMetrics, reportedUser } from '../metrics/access-metrics.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Server } from '../server.ts';
-import type { UserInfo } from '../user.ts';
 
 /** An in-process request has its user. */
 export const identify: Stage = async (request, next) => {

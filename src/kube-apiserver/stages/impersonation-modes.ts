@@ -3,7 +3,7 @@
 
 import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../../machinery/text/names.ts';
 import { type Attributes, type Authorizer, decide, refusal } from '../access/authorization.ts';
-import type { UserInfo } from '../user.ts';
+import type { UserInfo } from '../request/user.ts';
 
 /** The user in the headers, before additions. */
 export interface WantedUser {

@@ -4,8 +4,8 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Attributes } from '../access/authorization.ts';
 import type { Listener } from '../kube-apiserver.ts';
+import type { UserInfo } from '../request/user.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
-import type { UserInfo } from '../user.ts';
 
 let server: TestServer;
 let listener: Listener;

@@ -4,7 +4,7 @@
 import { badRequest } from '../../api/api.ts';
 import { unescaped } from '../../machinery/text/percent.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 import { attributesOf } from './authorize.ts';
 import { impersonatedUser, type WantedUser } from './impersonation-modes.ts';
 

@@ -3,9 +3,9 @@ import { KindRegistry } from '../../api/api.ts';
 import { Metrics } from '../../machinery/metrics.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { Fairness } from '../fairness/fairness.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
 import { limit } from './limit.ts';
 
 const reply: Reply = { type: 'raw', code: 200, contentType: '', body: '' };

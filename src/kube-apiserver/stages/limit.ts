@@ -4,9 +4,9 @@
 import { FairQueue } from '../fair-queue.ts';
 import type { Outcome } from '../fairness/queue-set.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
-import { type Reply, textReply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
-import { isLongRunning } from '../request-info.ts';
+import { type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import { isLongRunning } from '../request/request-info.ts';
 
 export const limit: Stage = async (request, next) => {
   if (!request.connection) return isOwnWrite(request) ? ownTurn(request, next) : next();

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KindRegistry } from '../../api/api.ts';
 import { Metrics } from '../../machinery/metrics.ts';
-import { textReply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
-import { requestInfo } from '../request-info.ts';
+import { textReply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
+import { requestInfo } from '../request/request-info.ts';
+import type { Waits } from '../request/waits.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
-import type { Waits } from '../waits.ts';
 import { measure } from './measure.ts';
 
 let server: TestServer;

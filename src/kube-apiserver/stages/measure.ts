@@ -1,8 +1,8 @@
-import { completing } from '../completion.ts';
 import { fieldValidationOf, requestMetrics, seriesOf } from '../metrics/request-metrics.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
-import { isLongRunning } from '../request-info.ts';
+import { completing } from '../request/completion.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import { isLongRunning } from '../request/request-info.ts';
 import type { Server } from '../server.ts';
 
 const reads = new Set(['GET', 'HEAD']);

@@ -2,7 +2,7 @@
 
 import { ApiError } from '../../api/api.ts';
 import { refuserOf } from '../refusals.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 
 const writes = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 /** Conflicts and missing objects are part of every controller's work. */

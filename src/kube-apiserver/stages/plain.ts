@@ -6,8 +6,8 @@ import { flagz, statusz } from '../debug/pages.ts';
 import { profileReply } from '../debug/profiles.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
 import { dumpPriorityLevels, dumpQueues, dumpRequests } from '../fairness/dump.ts';
-import { objectReply, type Reply, textReply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
+import { objectReply, type Reply, textReply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
 import type { Server } from '../server.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
 

@@ -1,5 +1,5 @@
 import { observeBody } from '../metrics/request-metrics.ts';
-import type { Stage } from '../request.ts';
+import type { Stage } from '../request/request.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 

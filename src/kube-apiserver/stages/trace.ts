@@ -1,7 +1,7 @@
-import { completing } from '../completion.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest, Stage } from '../request.ts';
-import type { RequestInfo } from '../request-info.ts';
+import { completing } from '../request/completion.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest, Stage } from '../request/request.ts';
+import type { RequestInfo } from '../request/request-info.ts';
 import type { SpanAttributes } from '../tracing/tracing.ts';
 
 /** Members' spans continue those of their clients. Any client may send headers, and could force sampling by them. */

@@ -10,8 +10,8 @@ import type {
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { Attributes } from '../access/authorization.ts';
+import type { UserInfo } from '../request/user.ts';
 import { failure } from '../status.ts';
-import type { UserInfo } from '../user.ts';
 
 interface Fault {
   readonly reason: 'FieldValueInvalid' | 'FieldValueRequired';

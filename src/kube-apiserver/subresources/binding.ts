@@ -4,11 +4,11 @@ import { type ApiObject, type Binding, badRequest, conflict, type Kind, type Pod
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape } from '../registry/codec.ts';
-import { modify } from '../registry/modify.ts';
 import type { Operation, Place, Target } from '../registry/operation.ts';
 import { matchNamespace, targetOf } from '../registry/target.ts';
-import type { WriteOptions } from '../registry/write-options.ts';
-import { objectReply, type Reply } from '../reply.ts';
+import { modify } from '../registry/write/modify.ts';
+import type { WriteOptions } from '../registry/write/write-options.ts';
+import { objectReply, type Reply } from '../request/reply.ts';
 import { plainError } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
 import { asDocument, documentKind } from './document.ts';

@@ -3,7 +3,7 @@
 import { type ApiObject, badRequest, type ConnectionField } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import type { Target } from '../registry/operation.ts';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest } from '../request/request.ts';
 
 /** Throws a 400 for a query that cannot be read. */
 export function connectOptions({ kind, subresource }: Target, { query, info }: ApiRequest): ApiObject {

@@ -4,13 +4,13 @@
 import { badRequest, type FieldError, forbidden, invalid, type Pod, specOf } from '../../api/api.ts';
 import { decide } from '../access/authorization.ts';
 import { admitWhole } from '../admission.ts';
-import { int64Fault } from '../query.ts';
 import { connectionAttributes } from '../registry/attributes.ts';
 import { served } from '../registry/codec.ts';
-import { newestItem } from '../registry/get.ts';
 import type { Operation, Target } from '../registry/operation.ts';
-import type { RawReply, Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import { newestItem } from '../registry/read/get.ts';
+import { int64Fault } from '../request/query.ts';
+import type { RawReply, Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { attributesOf as authorized } from '../stages/authorize.ts';
 import { connectOptions } from './connect-options.ts';
 import { forwardHttp, textOf } from './forward.ts';

@@ -1,7 +1,7 @@
 // Headers of a client that are forwarded to a backend.
 
 import { withoutTokens } from '../access/authentication.ts';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest } from '../request/request.ts';
 
 /** Hop-by-hop headers, which belong to one connection. RFC 9110, section 7.6.1. */
 const hopByHop = [

@@ -3,8 +3,8 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { plainError } from '../status.ts';
 import { DialTimeout, dialFault } from './dial-fault.ts';
 import { type Headers, inRequestLine } from './forward.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { deflateRawSync, gunzipSync, gzipSync, inflateRawSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import type { RawReply } from '../reply.ts';
+import type { RawReply } from '../request/reply.ts';
 import { HtmlLinks, withHtmlLinks } from './html-links.ts';
 import { rewriteLink } from './proxy-links.ts';
 

@@ -4,7 +4,7 @@
 import { pipeline, type Readable, Transform } from 'node:stream';
 import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'node:zlib';
 import { Tokenizer } from 'htmlparser2';
-import type { RawReply } from '../reply.ts';
+import type { RawReply } from '../request/reply.ts';
 
 /** Attributes with URLs, by tag, as in Kubernetes. */
 const linksOf: Readonly<Record<string, readonly string[]>> = {

@@ -21,7 +21,7 @@ import { admitWhole } from '../admission.ts';
 import { connectionAttributes } from '../registry/attributes.ts';
 import type { Target } from '../registry/operation.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
-import type { RawReply, Reply } from '../reply.ts';
+import type { RawReply, Reply } from '../request/reply.ts';
 import { methodRefused } from '../status.ts';
 import { connectOptions } from './connect-options.ts';
 import { joinHostPort } from './dial-fault.ts';

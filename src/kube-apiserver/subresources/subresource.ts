@@ -1,9 +1,9 @@
 import type { Kind } from '../../api/api.ts';
-import type { WriteContent } from '../registry/create.ts';
 import type { Operation, Target } from '../registry/operation.ts';
 import type { Action } from '../registry/registry.ts';
-import type { Reply } from '../reply.ts';
-import type { ApiRequest } from '../request.ts';
+import type { WriteContent } from '../registry/write/create.ts';
+import type { Reply } from '../request/reply.ts';
+import type { ApiRequest } from '../request/request.ts';
 import { methodRefused } from '../status.ts';
 
 /** A subresource that does more than write a part of its object. */

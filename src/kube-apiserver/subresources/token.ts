@@ -15,10 +15,10 @@ import {
 import { admit, admitFinally } from '../admission.ts';
 import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
-import { newestItem } from '../registry/get.ts';
 import type { Place } from '../registry/operation.ts';
+import { newestItem } from '../registry/read/get.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
-import { objectReply, type Reply } from '../reply.ts';
+import { objectReply, type Reply } from '../request/reply.ts';
 import { noSuchResource } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
 import { asDocument, documentKind } from './document.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../machinery/fields/managed-fields.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
-import type { Patched, PatchForm } from '../registry/patching.ts';
+import type { Patched, PatchForm } from '../registry/write/patching.ts';
 import { TaskThread } from './task-thread.ts';
 
 /** A write without its JSON parts and the parts that the thread has. */

@@ -17,7 +17,7 @@ import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { finish } from '../../machinery/time/steps.ts';
-import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/patching.ts';
+import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/write/patching.ts';
 import type { Answer, Task } from './large-objects.ts';
 
 /** Cached definitions. */

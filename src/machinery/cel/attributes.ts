@@ -1,6 +1,6 @@
 // Attributes: a.b[c].?d is one unit of evaluation, because it fails as one and is charged as one.
 
-import { identCost } from './cost-range.ts';
+import { identCost } from './cost/cost-range.ts';
 import { doubleText } from './numbers.ts';
 import type { Evaluate, Run } from './runtime.ts';
 import { CelList, CelMap, CelObject, fail, none, Optional, typeNameOf, Uint, type Value } from './values.ts';

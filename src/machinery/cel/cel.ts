@@ -2,10 +2,9 @@
 // https://github.com/google/cel-spec https://kubernetes.io/docs/reference/using-api/cel/
 
 import { spendEffort } from '../time/effort.ts';
-import type { Node } from './ast.ts';
-import { walk } from './ast.ts';
 import { check } from './checker.ts';
-import { estimateCost } from './cost.ts';
+import { estimateCost } from './cost/cost.ts';
+import type { SizedType } from './cost/sizes.ts';
 import { type Environment, environmentOf, LibrarySet, type Structs, type Variable } from './declarations.ts';
 import { addresses } from './libraries/addresses.ts';
 import { authorization } from './libraries/authorization.ts';
@@ -17,9 +16,10 @@ import { operators } from './libraries/operators.ts';
 import { optionals } from './libraries/optionals.ts';
 import { quantities } from './libraries/quantities.ts';
 import { stringFunctions } from './libraries/strings.ts';
-import { parse } from './parser.ts';
+import type { Node } from './parse/ast.ts';
+import { walk } from './parse/ast.ts';
+import { parse } from './parse/parser.ts';
 import { type Program, planProgram } from './program.ts';
-import type { SizedType } from './sizes.ts';
 import type { Type } from './types.ts';
 
 const base = [
@@ -116,8 +116,8 @@ export {
 } from './libraries/authorization.ts';
 export { versionOf } from './libraries/kubernetes.ts';
 export { quantityOf } from './libraries/quantities.ts';
+export { CelSyntaxError } from './parse/source.ts';
 export { ProgramFault } from './program.ts';
-export { CelSyntaxError } from './source.ts';
 export {
   CelList,
   CelMap,

@@ -1,6 +1,7 @@
 // Types of an expression's parts, and the overloads that its calls may mean. Faults have cel-go's words.
 // https://github.com/google/cel-spec/blob/master/doc/langdef.md#gradual-type-checking
 
+import type { Environment, FunctionDeclaration } from './declarations.ts';
 import {
   type Call,
   children,
@@ -10,9 +11,8 @@ import {
   type Node,
   type Select,
   type StructNode,
-} from './ast.ts';
-import type { Environment, FunctionDeclaration } from './declarations.ts';
-import { CelSyntaxError, type Fault } from './source.ts';
+} from './parse/ast.ts';
+import { CelSyntaxError, type Fault } from './parse/source.ts';
 import {
   boolType,
   dynType,

@@ -11,7 +11,7 @@ import {
   EvaluationFault,
   ProgramFault,
 } from './cel.ts';
-import { parse } from './parser.ts';
+import { parse } from './parse/parser.ts';
 import {
   boolType,
   bytesType,

@@ -1,7 +1,7 @@
 // The names that an expression may use: variables, types, and functions with their overloads.
 
-import type { AstSize, CallEstimate, Estimator } from './cost-range.ts';
-import type { SizedType } from './sizes.ts';
+import type { AstSize, CallEstimate, Estimator } from './cost/cost-range.ts';
+import type { SizedType } from './cost/sizes.ts';
 import { paramType, type Type } from './types.ts';
 import type { Value } from './values.ts';
 

@@ -1,6 +1,6 @@
 // Folds: the loops behind all(), exists(), map(), filter() and similar macros.
 
-import type { Fold, Node } from './ast.ts';
+import type { Fold, Node } from './parse/ast.ts';
 import type { Evaluate, Run } from './runtime.ts';
 import { attempt } from './steps.ts';
 import {

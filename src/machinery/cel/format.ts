@@ -2,9 +2,9 @@
 // https://pkg.go.dev/github.com/google/cel-go/ext#Strings
 
 import { compareText } from '../collections/in-order.ts';
-import type { Call, Node } from './ast.ts';
 import { doubleFromText, doubleText, fixedText } from './numbers.ts';
-import type { Fault } from './source.ts';
+import type { Call, Node } from './parse/ast.ts';
+import type { Fault } from './parse/source.ts';
 import { formatDuration, formatTimestamp } from './time.ts';
 import { dynType, isDyn, type Type } from './types.ts';
 import {

@@ -3,7 +3,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import type { Schema } from '../schema.ts';
-import { escapeName, unescapeName } from './names.ts';
+import { escapeName, unescapeName } from './parse/names.ts';
 import { durationOfSchema, timestampOfSchema } from './schema-formats.ts';
 import { formatDuration, formatTimestamp } from './time.ts';
 import {

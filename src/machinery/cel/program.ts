@@ -2,12 +2,12 @@
 // https://kubernetes.io/docs/reference/using-api/cel/#runtime-cost-budget
 
 import { compilePattern, PatternError } from '../text/pattern.ts';
-import type { Call, Fold, Node } from './ast.ts';
 import { Attribute } from './attributes.ts';
-import { listCost, mapCost, structCost } from './cost-range.ts';
+import { listCost, mapCost, structCost } from './cost/cost-range.ts';
 import type { Environment, FunctionDeclaration, Implementation } from './declarations.ts';
 import { dispatcher } from './dispatch.ts';
 import { planFold } from './fold.ts';
+import type { Call, Fold, Node } from './parse/ast.ts';
 import { type Evaluate, Run, standardCost } from './runtime.ts';
 import { attempt, logic, notStrictlyFalse, orElse, present } from './steps.ts';
 import {

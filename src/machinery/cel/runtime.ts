@@ -1,6 +1,6 @@
 // The state of a running program: variables, loop variables, and the cost so far.
 
-import { regexFactor, stringFactor } from './cost-range.ts';
+import { regexFactor, stringFactor } from './cost/cost-range.ts';
 import { CostExceeded, type EvaluationFault, fail, Optional, sizeOf, type Value } from './values.ts';
 
 export class Run {

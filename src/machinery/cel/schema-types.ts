@@ -2,9 +2,9 @@
 // https://kubernetes.io/docs/reference/using-api/cel/#type-system-integration
 
 import type { Schema } from '../schema.ts';
+import type { SizedType } from './cost/sizes.ts';
 import type { StructDeclaration } from './declarations.ts';
-import { escapeName } from './names.ts';
-import type { SizedType } from './sizes.ts';
+import { escapeName } from './parse/names.ts';
 import {
   boolType,
   bytesType,

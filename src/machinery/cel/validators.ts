@@ -1,9 +1,9 @@
 // Faults beyond types: literals that a function cannot parse, and mixed literals.
 
 import { patternFault } from '../text/pattern.ts';
-import { type Call, children, type Node } from './ast.ts';
 import { checkFormat } from './format.ts';
-import type { Fault } from './source.ts';
+import { type Call, children, type Node } from './parse/ast.ts';
+import type { Fault } from './parse/source.ts';
 import { durationFromText, inRange, timestampFromText } from './time.ts';
 import {
   boolType,

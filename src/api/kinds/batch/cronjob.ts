@@ -1,8 +1,8 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { CronJob } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { validateCronJob, validateCronJobUpdate } from '../../validation/cronjob.ts';
-import { jobWarnings } from '../../validation/job-warnings.ts';
+import { validateCronJob, validateCronJobUpdate } from '../../validation/batch/cronjob.ts';
+import { jobWarnings } from '../../validation/batch/job-warnings.ts';
 import { dropDisabledTemplateFields, nameWarnings } from '../../validation/workload.ts';
 import { age, containerImages, containerNames, none, selectorText } from '../cells.ts';
 

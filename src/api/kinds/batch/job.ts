@@ -5,9 +5,9 @@ import type { Job, JobSpec, ObjectMeta, PodTemplateSpec } from '../../generated/
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
 import { parseTime } from '../../time.ts';
-import { validateJob, validateJobUpdate } from '../../validation/job.ts';
-import { validateJobStatus } from '../../validation/job-status.ts';
-import { jobWarnings } from '../../validation/job-warnings.ts';
+import { validateJob, validateJobUpdate } from '../../validation/batch/job.ts';
+import { validateJobStatus } from '../../validation/batch/job-status.ts';
+import { jobWarnings } from '../../validation/batch/job-warnings.ts';
 import { dropDisabledTemplateFields, nameWarnings } from '../../validation/workload.ts';
 import { templateCells } from '../cells.ts';
 

@@ -3,7 +3,7 @@ import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, invalidValues, sameValue, tooLong } from '../../fields.ts';
 import type { ConfigMap } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { countedByName } from '../../resource-usage.ts';
+import { countedByName } from '../../objects/resource-usage.ts';
 import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;

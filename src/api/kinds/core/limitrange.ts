@@ -4,7 +4,7 @@ import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { LimitRange } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import type { ResourceList } from '../../pod.ts';
+import type { ResourceList } from '../../objects/pod.ts';
 import { validateContainerResourceName } from '../../validation/pod/resources.ts';
 import { isOvercommitAllowed, resourceNameFaults } from '../../validation/resource-names.ts';
 

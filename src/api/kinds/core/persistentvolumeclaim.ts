@@ -16,7 +16,7 @@ import {
 import type { PersistentVolumeClaim } from '../../generated/types.ts';
 import { internal, sameInternal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { claimQuota } from '../../resource-usage.ts';
+import { claimQuota } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
 import { isNativeResource } from '../../validation/resource-names.ts';

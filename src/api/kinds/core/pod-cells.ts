@@ -1,9 +1,9 @@
 // The cells of a pod's row, such as READY, STATUS and RESTARTS.
 
 import { must } from '../../../machinery/must.ts';
-import { conditionOf } from '../../conditions.ts';
 import type { ContainerState, Pod } from '../../generated/types.ts';
-import { isPodReady, isPodTerminal } from '../../pod.ts';
+import { conditionOf } from '../../objects/conditions.ts';
+import { isPodReady, isPodTerminal } from '../../objects/pod.ts';
 import { age, none } from '../cells.ts';
 
 interface Summary {

@@ -5,7 +5,7 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, required } from '../../fields.ts';
 import type { ReplicationController } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { countedByName } from '../../resource-usage.ts';
+import { countedByName } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';

@@ -3,7 +3,7 @@ import { immutableField, invalidValue, invalidValues, required, sameValue } from
 import type { ResourceQuota } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { countedByName } from '../../resource-usage.ts';
+import { countedByName } from '../../objects/resource-usage.ts';
 import { isQuotaResource, resourceNameFaults, validateAmount } from '../../validation/resource-names.ts';
 
 const text = (quota: ResourceQuota, limits: boolean) =>

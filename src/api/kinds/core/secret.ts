@@ -5,7 +5,7 @@ import { forbiddenField, immutableField, invalidValues, required, sameValue, too
 import type { Secret } from '../../generated/types.ts';
 import { goTypeOf } from '../../go-values.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { countedByName } from '../../resource-usage.ts';
+import { countedByName } from '../../objects/resource-usage.ts';
 import { byteCount } from './byte-count.ts';
 
 const maxBytes = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { Service } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { serviceQuota } from '../../resource-usage.ts';
+import { serviceQuota } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { nameRule } from '../../validation/metadata.ts';
 import { cidrWarnings, ipWarnings } from '../../validation/network.ts';

@@ -1,9 +1,9 @@
 // Compiles the rules of a definition, and checks their estimated cost.
 // https://kubernetes.io/docs/reference/using-api/cel/#estimated-cost-limits
 
-import { escapeName } from '../../../machinery/cel/names.ts';
+import type { SizedType } from '../../../machinery/cel/cost/sizes.ts';
+import { escapeName } from '../../../machinery/cel/parse/names.ts';
 import { sizedType } from '../../../machinery/cel/schema-types.ts';
-import type { SizedType } from '../../../machinery/cel/sizes.ts';
 import type { CelRule } from '../../../machinery/schema.ts';
 import { type CompiledRule, compileRules, mostValues } from '../../custom/rule-programs.ts';
 import { customSchema } from '../../custom/schema.ts';

@@ -6,7 +6,7 @@ import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, sameValue } from '../../fields.ts';
 import type { Container, Pod, PodSpec } from '../../generated/types.ts';
 import { sameInternal } from '../../internal.ts';
-import { isSidecar, qosClass, type ResourceList } from '../../pod.ts';
+import { isSidecar, qosClass, type ResourceList } from '../../objects/pod.ts';
 import { specOf } from '../../spec-of.ts';
 import { mirrorAnnotation } from './annotations.ts';
 import { validatePod } from './pod.ts';

@@ -6,7 +6,7 @@ import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { type FieldError, mostFaults } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { PodSpec } from '../../generated/types.ts';
-import { podLimits, podRequests, type ResourceList } from '../../pod.ts';
+import { podLimits, podRequests, type ResourceList } from '../../objects/pod.ts';
 import {
   isExtendedResource,
   isHugePageMultiple,

@@ -6,7 +6,7 @@ import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, immutableField, invalidValue, invalidValues, required } from '../../fields.ts';
 import type { Container, ContainerStatus, Pod, PodSpec } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
-import { restartsIn } from '../../restart-policy.ts';
+import { restartsIn } from '../../objects/restart-policy.ts';
 import { specOf } from '../../spec-of.ts';
 import { legacyIp } from '../network.ts';
 import { each, need, type Rule, set, struct, text } from '../rules.ts';

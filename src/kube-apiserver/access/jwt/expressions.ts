@@ -22,7 +22,7 @@ import {
   stringType,
   structType,
 } from '../../../machinery/cel/types.ts';
-import type { UserInfo } from '../../user.ts';
+import type { UserInfo } from '../../request/user.ts';
 import type { JwtIssuer } from './types.ts';
 
 const strings = listType(stringType);

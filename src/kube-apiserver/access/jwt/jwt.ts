@@ -3,7 +3,7 @@
 
 import type { JSONWebKeySet, JWTPayload } from 'jose';
 import type { Clock } from '../../../machinery/time/clock.ts';
-import type { UserInfo } from '../../user.ts';
+import type { UserInfo } from '../../request/user.ts';
 import { type Authenticator, refusedToken, tokenAuthenticator } from '../authentication.ts';
 import { ClaimPrograms, textOf, textsOf } from './expressions.ts';
 import { IssuerKeys } from './keys.ts';

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { type ApiObject, notFound } from '../../../api/api.ts';
 import type { Attributes } from '../../access/authorization.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
-import type { UserInfo } from '../../user.ts';
+import type { UserInfo } from '../../request/user.ts';
 import { nodeRestriction } from './node-restriction.ts';
 
 const mynode: UserInfo = { name: 'system:node:mynode', groups: ['system:nodes'] };

@@ -6,7 +6,7 @@ import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.
 import { type Attributes, decide } from '../../access/authorization.ts';
 import { fieldRequirements } from '../../access/selector-requirements.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
-import type { UserInfo } from '../../user.ts';
+import type { UserInfo } from '../../request/user.ts';
 
 /** Thrown through a program. It is not an evaluation fault, so programs do not catch it. */
 export class Unanswered {

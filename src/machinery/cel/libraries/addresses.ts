@@ -1,7 +1,7 @@
 // IP addresses and prefixes. https://pkg.go.dev/k8s.io/apiserver/pkg/cel/library#IP
 
 import { formatIp } from '../../ip.ts';
-import { type AstSize, add, type CostRange, fixed, scale, sizeEstimate, stringFactor } from '../cost-range.ts';
+import { type AstSize, add, type CostRange, fixed, scale, sizeEstimate, stringFactor } from '../cost/cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

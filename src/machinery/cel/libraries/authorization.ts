@@ -2,7 +2,16 @@
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
 
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../text/names.ts';
-import { add, type CostRange, fixed, listCost, scale, sizeEstimate, stringFactor, structCost } from '../cost-range.ts';
+import {
+  add,
+  type CostRange,
+  fixed,
+  listCost,
+  scale,
+  sizeEstimate,
+  stringFactor,
+  structCost,
+} from '../cost/cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

@@ -1,7 +1,7 @@
 // Conversions between types, size(), and the standard methods of strings and times.
 
 import { compilePattern, PatternError } from '../../text/pattern.ts';
-import { regexFactor, stringFactor } from '../cost-range.ts';
+import { regexFactor, stringFactor } from '../cost/cost-range.ts';
 import { type FunctionDeclaration, global, type Implementation, type Library, member, typeA } from '../declarations.ts';
 import { textOf } from '../format.ts';
 import {

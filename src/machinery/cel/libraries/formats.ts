@@ -7,7 +7,7 @@ import {
   labelValueFaults,
   qualifiedNameFaults,
 } from '../../text/names.ts';
-import { type CostRange, fixed, regexFactor, scale, sizeEstimate, stringFactor, union } from '../cost-range.ts';
+import { type CostRange, fixed, regexFactor, scale, sizeEstimate, stringFactor, union } from '../cost/cost-range.ts';
 import { type FunctionDeclaration, global, type Library, member } from '../declarations.ts';
 import { listType, optionalType, sameType, stringType, type Type } from '../types.ts';
 import { ArrayList, CelObject, none, Optional, sizeOf, type Value } from '../values.ts';

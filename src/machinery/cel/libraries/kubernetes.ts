@@ -2,7 +2,7 @@
 // patches.
 // https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-cel-libraries
 
-import { add, fixed, multiply, regexFactor, scale, sizeEstimate, stringFactor } from '../cost-range.ts';
+import { add, fixed, multiply, regexFactor, scale, sizeEstimate, stringFactor } from '../cost/cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

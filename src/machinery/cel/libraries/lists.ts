@@ -1,7 +1,7 @@
 // Functions on lists (version 3 of the extension, and those of Kubernetes) and on sets.
 // https://pkg.go.dev/github.com/google/cel-go/ext#Lists https://pkg.go.dev/k8s.io/apiserver/pkg/cel/library#Lists
 
-import { boundItems } from '../bounds.ts';
+import { boundItems } from '../cost/bounds.ts';
 import {
   type AstSize,
   add,
@@ -14,7 +14,7 @@ import {
   scale,
   sizeEstimate,
   stringFactor,
-} from '../cost-range.ts';
+} from '../cost/cost-range.ts';
 import {
   type CallCost,
   type CallEstimator,

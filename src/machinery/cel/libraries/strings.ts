@@ -1,6 +1,6 @@
 // Functions on strings, version 2. https://pkg.go.dev/github.com/google/cel-go/ext#Strings
 
-import { boundCharacters } from '../bounds.ts';
+import { boundCharacters } from '../cost/bounds.ts';
 import {
   type AstSize,
   add,
@@ -14,7 +14,7 @@ import {
   scale,
   sizeEstimate,
   stringFactor,
-} from '../cost-range.ts';
+} from '../cost/cost-range.ts';
 import { type CallEstimator, type FunctionDeclaration, global, type Library, member } from '../declarations.ts';
 import { formatValues, quotedCharacters } from '../format.ts';
 import { dynType, intType, listType, stringType } from '../types.ts';

@@ -1,0 +1,46 @@
+// Field ownership: metadata.managedFields of a write.
+
+import { type ApiObject, type Kind, storedForm } from '../../../api/api.ts';
+import { updatingManagedFields } from '../../../machinery/fields/managed-fields.ts';
+import { inSteps, isLarge } from '../../heavy.ts';
+import { trackElsewhere } from '../../threads/large-objects.ts';
+import { timestamp } from '../../timestamp.ts';
+import { apiVersionOf } from '../codec.ts';
+import type { Operation } from '../operation.ts';
+
+/** Fields that an endpoint does not write, and that therefore get no owner through it. */
+export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {
+  if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
+  if (subresource !== 'status') return [];
+  const others = Object.keys(object).filter((field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field));
+  if (kind.custom) others.push('metadata');
+  return others.map((field) => [field]);
+}
+
+/** Sets metadata.managedFields of `next`; `live` is undefined for a create. */
+export async function trackFields(
+  { kind, server, subresource, work }: Operation,
+  next: ApiObject,
+  live: ApiObject | undefined,
+  manager: string,
+): Promise<void> {
+  const write = {
+    live,
+    // Empty lists and maps have no owner.
+    next: storedForm(kind, next),
+    manager,
+    ...(subresource && { subresource }),
+    apiVersion: apiVersionOf(kind),
+    time: timestamp(server.clock.now()),
+    schema: kind.schema,
+    resetFields: resetFields(kind, subresource, next),
+  };
+  // A new object has one owner, whose fields are found in small steps.
+  const isWhole = !live && !next.metadata.managedFields?.length;
+  const managedFields =
+    isLarge(work) && !isWhole
+      ? await trackElsewhere(kind, write)
+      : await inSteps(work, updatingManagedFields({ ...write, isLarge: isLarge(work) }));
+  if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
+  else delete next.metadata.managedFields;
+}
