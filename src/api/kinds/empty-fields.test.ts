@@ -1,7 +1,7 @@
 // Empty lists and maps, which Kubernetes distinguishes from missing ones in some fields.
 
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from './fault-table.ts';
+import { type FaultRow, faultFinder } from './test-faults.ts';
 
 describe('resourceclaimtemplates', () => {
   const find = faultFinder('resource.k8s.io/v1/resourceclaimtemplates', {

@@ -1,6 +1,6 @@
 // Validation of kinds for the API server: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from './fault-table.ts';
+import { type FaultRow, faultFinder } from './test-faults.ts';
 
 describe('flowschemas', () => {
   const find = faultFinder('flowcontrol.apiserver.k8s.io/v1/flowschemas', {

@@ -1,6 +1,6 @@
 // Validation of small kinds: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from './fault-table.ts';
+import { type FaultRow, faultFinder } from './test-faults.ts';
 
 describe('roles', () => {
   const find = faultFinder('rbac.authorization.k8s.io/v1/roles', { rules: [] });

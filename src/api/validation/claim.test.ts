@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../kinds/test-faults.ts';
 
 const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2Gi' } } };
 const find = faultFinder('v1/persistentvolumeclaims', { metadata: { name: 'x' }, spec });

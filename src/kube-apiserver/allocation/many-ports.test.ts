@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { Service } from '../../api/api.ts';
-import { faultFinder } from '../../api/kinds/fault-table.ts';
+import { faultFinder } from '../../api/kinds/test-faults.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { longestTurn } from '../../machinery/time/test-turn.ts';
 import { NodePorts } from './node-ports.ts';

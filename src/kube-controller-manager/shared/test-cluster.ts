@@ -17,7 +17,7 @@ import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore } from '../../store/store.ts';
 import { type KubeControllerManagerConfig, startKubeControllerManager } from '../kube-controller-manager.ts';
-import { guarded } from './role-guard.ts';
+import { guarded } from './test-role-guard.ts';
 
 export interface TestCluster {
   readonly client: Client;

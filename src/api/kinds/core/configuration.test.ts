@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../fault-table.ts';
+import { type FaultRow, faultFinder } from '../test-faults.ts';
 
 describe('secrets', () => {
   const docker = (type: string, key: string, text?: string) => ({

@@ -1,6 +1,6 @@
 // Validation of small core kinds: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../fault-table.ts';
+import { type FaultRow, faultFinder } from '../test-faults.ts';
 
 describe('configmaps', () => {
   const find = faultFinder('v1/configmaps', { data: { a: 'b' } });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { faultFinder } from '../fault-table.ts';
+import { faultFinder } from '../test-faults.ts';
 
 const standard = 'must be a standard resource type or fully qualified';
 const namePart =

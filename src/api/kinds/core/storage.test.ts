@@ -1,6 +1,6 @@
 // Validation of volumes, claims and storage classes: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../fault-table.ts';
+import { type FaultRow, faultFinder } from '../test-faults.ts';
 
 describe('persistentvolumes', () => {
   const find = faultFinder('v1/persistentvolumes', {

@@ -1,6 +1,6 @@
 // Validation of services, policies and routes: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../fault-table.ts';
+import { type FaultRow, faultFinder } from '../test-faults.ts';
 
 describe('services', () => {
   const find = faultFinder('v1/services', { spec: { ports: [{ port: 80 }] } });

@@ -1,6 +1,6 @@
 // Validation of device claims, classes and slices: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../../kinds/test-faults.ts';
 
 describe('deviceclasses', () => {
   const find = faultFinder('resource.k8s.io/v1/deviceclasses', { spec: {} });

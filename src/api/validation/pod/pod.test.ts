@@ -1,6 +1,6 @@
 // Validation of pods: the field, the new value, and Kubernetes' faults.
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../../kinds/test-faults.ts';
 
 describe('pods', () => {
   const find = faultFinder('v1/pods', { spec: { containers: [{ name: 'c', image: 'i' }] } });

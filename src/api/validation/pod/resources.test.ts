@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../../kinds/test-faults.ts';
 
 const find = faultFinder('v1/pods', {
   spec: { containers: [{ name: 'c', image: 'i' }], resourceClaims: [{ name: 'r', resourceClaimName: 'x' }] },

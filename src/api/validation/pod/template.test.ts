@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../../kinds/test-faults.ts';
 
 const spec = { containers: [{ name: 'c', image: 'i' }] };
 const noClaims = (path: string) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FaultRow, faultFinder } from '../../kinds/fault-table.ts';
+import { type FaultRow, faultFinder } from '../../kinds/test-faults.ts';
 
 const c = { name: 'c', image: 'i', resources: { limits: { cpu: '1' } } };
 const spec = { containers: [c] };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { faultFinder } from '../../kinds/fault-table.ts';
+import { faultFinder } from '../../kinds/test-faults.ts';
 
 const find = faultFinder('v1/pods', { spec: { containers: [{ name: 'c', image: 'i' }] } });
 const v = 'spec.volumes[0]';
