@@ -8,7 +8,7 @@ import type { MountedVolume } from '../volumes/volume.ts';
 import { CsiStats } from './csi-stats.ts';
 import type { CsiTools } from './csi-tools.ts';
 import { attachmentName, type CsiVolume, type PersistentCsiVolume, uniqueName } from './csi-volume.ts';
-import { expandVolume } from './expand-volume.ts';
+import { expandCsiVolume } from './expand-volume.ts';
 import { mapVolume } from './map-volume.ts';
 import { mountVolume } from './mount-volume.ts';
 import { type Device, type Mount, turnOf } from './records.ts';
@@ -227,7 +227,7 @@ export class CsiVolumes {
   #expand(volume: PersistentCsiVolume, path: string): Promise<void> {
     const { paths } = this.#tools;
     const stagingPath = volume.isBlock ? paths.blockStaging(volume.specName) : paths.staging(volume);
-    return expandVolume(volume, { volumePath: path, stagingPath }, this.#tools);
+    return expandCsiVolume(volume, { volumePath: path, stagingPath }, this.#tools);
   }
 
   /** Publishes a mounted volume again if its driver wants that, and expands it. The pod runs on meanwhile. */

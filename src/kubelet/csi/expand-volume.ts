@@ -1,88 +1,20 @@
-// Expands a volume on the node after its controller expanded it.
-// https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
+// Expands a volume by its driver.
 
-import { formatTime, type PersistentVolumeClaim, resizeStatusOf } from '../../api/api.ts';
-import { compareQuantities, wholeValue } from '../../machinery/quantity.ts';
-import { RpcError } from '../plugins/rpc.ts';
+import { wholeValue } from '../../machinery/quantity.ts';
+import { expandVolume } from '../volumes/expand-volume.ts';
 import { type CsiTools, secretValues } from './csi-tools.ts';
 import type { PersistentCsiVolume } from './csi-volume.ts';
-import { capabilityOf, isFinal } from './volume-step.ts';
-
-const notRequiredAnnotation = 'volume.kubernetes.io/node-expansion-not-required';
-
-export interface Expansion {
-  readonly size: string;
-  /** The claim shows the new size already: only this node has to follow. */
-  readonly isRecorded: boolean;
-  /** The claim shows no progress: an older resizer works on it. */
-  readonly isLegacy: boolean;
-}
-
-const storageOf = (amounts: Readonly<Record<string, unknown>> | undefined): string =>
-  String(amounts?.['storage'] ?? '0');
-
-/** The expansion that this node has to do; undefined: none. Pure. */
-function expansionOf({ volume, claim }: Pick<PersistentCsiVolume, 'volume' | 'claim'>): Expansion | undefined {
-  const current = storageOf(claim.status?.capacity);
-  const provisioned = storageOf(volume.spec?.capacity);
-  if (claim.status?.capacity === undefined || compareQuantities(current, provisioned) >= 0) return undefined;
-  const status = resizeStatusOf(claim);
-  if (!status && !claim.status.allocatedResources) return { size: provisioned, isRecorded: false, isLegacy: true };
-  const size = storageOf(claim.status.allocatedResources);
-  const isRecorded = !status && compareQuantities(current, size) >= 0;
-  const isShared = claim.spec.accessModes?.includes('ReadWriteMany') ?? false;
-  if (isRecorded && isShared && claim.metadata.annotations?.[notRequiredAnnotation] === undefined)
-    return { size, isRecorded, isLegacy: false };
-  if (status !== 'NodeResizePending' && status !== 'NodeResizeInProgress') return undefined;
-  return { size, isRecorded: false, isLegacy: false };
-}
+import { capabilityOf } from './volume-step.ts';
 
 /** Paths of the mounted volume. */
-export interface ExpandedPaths {
+interface ExpandedPaths {
   readonly volumePath: string;
   readonly stagingPath: string;
 }
 
 /** Rejects when it must be repeated. */
-export async function expandVolume(volume: PersistentCsiVolume, at: ExpandedPaths, tools: CsiTools): Promise<void> {
-  const { pod, specName, readOnly } = volume;
-  const expansion = expansionOf(volume);
-  if (!expansion) return;
-  const note = (type: 'Normal' | 'Warning', reason: string, message: string) => {
-    tools.events.event(pod, type, reason, message);
-    tools.events.event(volume.claim, type, reason, message);
-  };
-  if (readOnly)
-    return note(
-      'Warning',
-      'FileSystemResizeFailed',
-      `MountVolume.NodeExpandVolume failed for volume "${specName}" requested read-only file system`,
-    );
-  const claim =
-    expansion.isLegacy || expansion.isRecorded
-      ? volume.claim
-      : await patchClaim(volume.claim, withStatus(volume.claim, 'NodeResizeInProgress'), tools);
-  try {
-    if (!(await callDriver(volume, expansion.size, at, tools))) return;
-  } catch (error) {
-    if (!expansion.isLegacy && isFinal(error)) await recordFailure(claim, error as RpcError, expansion, tools);
-    // A driver that cannot expand a volume in use waits for the next mount.
-    if (error instanceof RpcError && error.code === 'FailedPrecondition') return;
-    throw new Error(`${failed(error as Error)}${(error as Error).message}`, { cause: error });
-  }
-  note(
-    'Normal',
-    'FileSystemResizeSuccessful',
-    `MountVolume.NodeExpandVolume succeeded for volume "${specName}" ${tools.nodeName}`,
-  );
-  if (!expansion.isRecorded) await patchClaim(claim, finished(claim, expansion.size), tools);
-}
-
-const infeasibleCodes = ['InvalidArgument', 'OutOfRange', 'NotFound'];
-const isInfeasible = (error: Error): boolean => error instanceof RpcError && infeasibleCodes.includes(error.code);
-
-const failed = (error: Error): string =>
-  `Expander.NodeExpand failed to expand the volume ${isInfeasible(error) ? '' : ': '}`;
+export const expandCsiVolume = (volume: PersistentCsiVolume, at: ExpandedPaths, tools: CsiTools): Promise<void> =>
+  expandVolume(volume, (size) => callDriver(volume, size, at, tools), tools);
 
 /** False: the driver does not expand volumes on nodes. */
 async function callDriver(
@@ -100,52 +32,3 @@ async function callDriver(
   await operation.expand({ volumeId: volume.handle, volumePath, stagingPath, requiredBytes, capability, secrets });
   return true;
 }
-
-type ClaimStatus = NonNullable<PersistentVolumeClaim['status']>;
-type Condition = NonNullable<ClaimStatus['conditions']>[number];
-
-async function recordFailure(claim: PersistentVolumeClaim, error: RpcError, { size }: Expansion, tools: CsiTools) {
-  const conditions = [...(claim.status?.conditions ?? [])].filter(({ type }) => type !== 'NodeResizeError');
-  const condition: Condition = {
-    type: 'NodeResizeError',
-    status: 'True',
-    lastTransitionTime: formatTime(tools.clock.now()) as Condition['lastTransitionTime'],
-    message: `failed to expand pvc with ${failed(error)}${error.message}`,
-  };
-  // A smaller size was requested since: this one is given up.
-  const isGivenUp = compareQuantities(storageOf(claim.spec.resources?.requests), size) !== 0;
-  const change = { conditions: [...conditions, condition] };
-  const status = isInfeasible(error) || isGivenUp ? withStatus(claim, 'NodeResizeInfeasible') : {};
-  await patchClaim(claim, { ...change, ...status }, tools).catch((cause) =>
-    tools.logger.warn('cannot record a failed expansion', { claim: claim.metadata.name, error: String(cause) }),
-  );
-}
-
-const withStatus = (claim: PersistentVolumeClaim, status: string) => ({
-  allocatedResourceStatuses: { ...claim.status?.allocatedResourceStatuses, storage: status },
-});
-
-const resizeConditions = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
-
-function finished({ status }: PersistentVolumeClaim, size: string) {
-  const { storage: _, ...others } = status?.allocatedResourceStatuses ?? {};
-  const conditions = (status?.conditions ?? []).filter(({ type }) => !resizeConditions.has(type));
-  return {
-    capacity: { ...status?.capacity, storage: size },
-    allocatedResourceStatuses: Object.keys(others).length > 0 ? { ...others, storage: null } : null,
-    conditions: conditions.length > 0 ? conditions : null,
-  };
-}
-
-/** A change since the claim was read is a conflict: the expansion is then decided again. */
-const patchClaim = (
-  { metadata: { name, namespace, resourceVersion } }: PersistentVolumeClaim,
-  status: object,
-  { client }: CsiTools,
-): Promise<PersistentVolumeClaim> =>
-  client.patch(
-    'persistentvolumeclaims',
-    { name, ...(namespace !== undefined && { namespace }) },
-    { type: 'merge', body: { metadata: { resourceVersion }, status } },
-    { subresource: 'status' },
-  );

@@ -37,6 +37,7 @@ const sources: VolumeSources = {
   secret: async () => undefined,
   serviceAccountToken: async () => '',
   fields: { podIPs: [], hostIPs: [], nodeName: 'node', allocatable: { cpuMillis: 0, memoryBytes: 0 } } as never,
+  warn: () => {},
 };
 const inputs = {
   pod: podWith(),

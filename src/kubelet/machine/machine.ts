@@ -1,7 +1,7 @@
 // The machine of a node: files, cgroups, the kernel's figures. real-machine.ts uses this machine; simulated nodes have
 // simulated-machine.ts, which has no files.
 
-import type { ConfigMap, Pod, Secret } from '../../api/api.ts';
+import type { ConfigMap, PersistentVolume, Pod, Secret } from '../../api/api.ts';
 import type {
   ContainerStats,
   ContainerStatus,
@@ -30,7 +30,7 @@ export interface Machine {
 }
 
 /** The sources of a pod's volumes. */
-export interface VolumeSources extends Pick<VolumeContext, 'serviceAccountToken' | 'fields'> {
+export interface VolumeSources extends Pick<VolumeContext, 'serviceAccountToken' | 'fields' | 'warn'> {
   configMap(name: string): Promise<ConfigMap | undefined>;
   secret(name: string): Promise<Secret | undefined>;
 }
@@ -49,6 +49,8 @@ export interface PodFiles {
     /** The persistent volumes of its claims, by the name of the pod's volume. */
     claimed?: ReadonlyMap<string, BoundVolume>,
   ): Promise<ReadonlyMap<string, MountedVolume>>;
+  /** Uses the space that a persistent volume got. False: its source does not grow on nodes. Absent without files. */
+  growVolume?(uid: string, name: string, volume: PersistentVolume): Promise<boolean>;
   /** Removes the volumes of a pod that stays in the API. */
   releaseVolumes(uid: string): Promise<void>;
   /** Removes the volumes and the directory. */

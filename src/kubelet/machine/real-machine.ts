@@ -12,7 +12,14 @@ import { resizeRecordIn } from '../resources/resize-record.ts';
 import { TerminationMessages } from '../status/termination-messages.ts';
 import { HostPathVolumes } from '../volumes/host-path-volumes.ts';
 import { bindSubPath, createSubPath } from '../volumes/sub-paths.ts';
-import { podDirectories, prepareVolumes, releaseVolumes, setUpVolumes, tearDownVolumes } from '../volumes/volumes.ts';
+import {
+  growVolume,
+  podDirectories,
+  prepareVolumes,
+  releaseVolumes,
+  setUpVolumes,
+  tearDownVolumes,
+} from '../volumes/volumes.ts';
 import type { Machine, PodFiles } from './machine.ts';
 import { type MeterParts, realMeter } from './real-meter.ts';
 
@@ -34,6 +41,7 @@ function realFiles({ config, clock }: Pick<MeterParts, 'config' | 'clock'>): Pod
     makeDirectory: async (uid) =>
       void (await mkdir(podDirectory(rootDirectory, uid), { recursive: true, mode: 0o750 })),
     setUpVolumes: (pod, sources, claimed) => setUpVolumes(pod, directories(pod.metadata.uid), sources, claimed),
+    growVolume: (uid, name, volume) => growVolume(volume, name, directories(uid)),
     releaseVolumes: (uid) => releaseVolumes(directories(uid)),
     remove: (uid) => tearDownVolumes(directories(uid)),
     removeLogs: (pod) => rm(logDirectory(podLogsDirectory, pod), { recursive: true, force: true }),

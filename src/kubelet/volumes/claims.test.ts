@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/api.ts';
 import { boundVolumes } from './claims.ts';
-import { inline } from './local-and-nfs.ts';
+import { inline } from './persistent-source.ts';
 
 const pod = (volume: object, container: object = {}): Pod =>
   ({

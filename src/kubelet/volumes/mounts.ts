@@ -22,11 +22,24 @@ const withoutLinks = (directory: string): Promise<string> =>
     throw error;
   });
 
-/** In the order in which they were mounted. */
-async function mountPoints(): Promise<string[]> {
-  const table = await readFile('/proc/self/mountinfo', 'utf8');
-  return table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? ''));
+interface MountEntry {
+  /** Major and minor number. */
+  readonly device: string;
+  /** The part of the file system. */
+  readonly root: string;
+  readonly at: string;
 }
+
+/** In the order in which they were mounted. */
+async function mountTable(): Promise<MountEntry[]> {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  return table.split('\n').map((line) => {
+    const [, , device = '', root = '', at = ''] = line.split(' ');
+    return { device, root: unescapeOctal(root), at: unescapeOctal(at) };
+  });
+}
+
+const mountPoints = async (): Promise<string[]> => (await mountTable()).map(({ at }) => at);
 
 /**
  * Makes mounts below `directory` visible in containers that mount it with propagation, and mounts of such containers
@@ -64,6 +77,19 @@ export async function mountMemory(target: string, mode: number, sizeBytes = 0): 
 /** Rejects if the machine has no huge pages of this size. */
 export async function mountHugePages(target: string, pageBytes: number): Promise<void> {
   await run('mount', ['-n', '-t', 'hugetlbfs', '-o', `pagesize=${pageBytes}`, 'nodev', target]);
+}
+
+/** Mounts the directory at `target` as well. */
+export async function bindDirectory(source: string, target: string, options: readonly string[]): Promise<void> {
+  await run('mount', ['-n', '-o', ['bind', ...options].join(), '--', source, target]);
+}
+
+/** All places where the directory that is mounted at `directory` is mounted. */
+export async function sameMounts(directory: string): Promise<string[]> {
+  const real = await withoutLinks(directory);
+  const mounts = await mountTable();
+  const wanted = mounts.findLast(({ at }) => at === real);
+  return mounts.filter(({ device, root }) => device === wanted?.device && root === wanted.root).map(({ at }) => at);
 }
 
 /** Unmounts all mounts below `directory`; mounts in use are detached. */

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { nfs } from './local-and-nfs.ts';
+import { nfs } from './nfs.ts';
 import type { VolumeContext } from './volume.ts';
 
 // A program named mount that records its arguments stands in for mount(8): tests have no NFS server.

@@ -8,6 +8,7 @@ import type { VolumeSources } from '../machine/machine.ts';
 import { limitsOfUnlimited } from '../pods/start-container.ts';
 import type { KubeletTools } from '../tools.ts';
 import { type BoundVolume, boundVolumes } from './claims.ts';
+import { expandVolume } from './expand-volume.ts';
 import type { MountedVolume } from './volumes.ts';
 
 /**
@@ -33,8 +34,11 @@ export async function podVolumes(
         nodeName: config.nodeName,
         allocatable: limitsOfUnlimited(pod, tools),
       },
+      warn: (reason, message) => tools.events.event(pod, 'Warning', reason, message),
     };
-    return await setUpAll(pod, tools, sources, claimed, signal);
+    const volumes = await setUpAll(pod, tools, sources, claimed, signal);
+    await expandAll(pod, tools, claimed);
+    return volumes;
   } catch (error) {
     if (signal.aborted) return undefined;
     if (error instanceof AttachLimitError) throw error;
@@ -60,6 +64,20 @@ async function setUpAll(
   rest.catch((error) => failed.abort(error));
   const brought = await csi.setUp(driven, AbortSignal.any([signal, failed.signal]));
   return new Map([...(await rest), ...brought]);
+}
+
+/** Those of CSI drivers are expanded by their drivers. A volume that cannot grow yet is used as it is. */
+async function expandAll(pod: Pod, tools: KubeletTools, claimed: ReadonlyMap<string, BoundVolume>): Promise<void> {
+  const { files } = tools.machine;
+  for (const [name, bound] of claimed) {
+    const { metadata, spec } = bound.volume;
+    if (!spec?.local || !files.growVolume) continue;
+    const grow = async () => (await files.growVolume?.(pod.metadata.uid, name, bound.volume)) ?? false;
+    await expandVolume({ ...bound, pod }, grow, { ...tools, nodeName: tools.config.nodeName }).catch((error: Error) => {
+      const message = `NodeExpandVolume.NodeExpandVolume failed for volume "${metadata.name}" : ${error.message}`;
+      tools.events.event(pod, 'Warning', 'VolumeResizeFailed', message);
+    });
+  }
 }
 
 const noVolumes: ReadonlyMap<string, BoundVolume> = new Map();

@@ -23,6 +23,8 @@ export interface VolumeContext {
   /** A token for the pod's service account, renewed before it runs out. */
   serviceAccountToken(audience: string | undefined, expirationSeconds: number): Promise<string>;
   readonly fields: Pick<EnvironmentSources, 'podIPs' | 'hostIPs' | 'nodeName' | 'allocatable'>;
+  /** An event of the pod, which goes on. */
+  warn(reason: string, message: string): void;
 }
 
 /** Creates or updates the volume: called again while the pod runs. Returns the path to mount. */
@@ -36,6 +38,8 @@ export interface VolumePlugin {
   readonly readOnly?: boolean;
   /** Its contents never reach a disk: they are on a tmpfs of the kubelet. */
   readonly inMemory?: boolean;
+  /** Uses the space that a mounted persistent volume got; absent: its source does not grow on nodes. */
+  readonly grow?: (volume: VolumeSource, context: Pick<VolumeContext, 'directory' | 'isBlock'>) => Promise<void>;
   /** Removes the volume's remains. Called without mounts below `directory`. */
   readonly tearDown?: (directory: string) => Promise<void>;
 }

@@ -98,6 +98,7 @@ const context = {
     nodeName: 'n',
     allocatable: { cpuMillis: 1000, memoryBytes: 1, ephemeralStorageBytes: 1 },
   },
+  warn: () => {},
 };
 const directories = () => ({ disk: path.join(directory, 'pod'), memory: path.join(directory, 'memory') });
 const setUp = async (volume: Omit<Volume, 'name'>, spec: object = {}) => {

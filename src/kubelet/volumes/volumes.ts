@@ -2,12 +2,14 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Pod, Volume } from '../../api/api.ts';
+import type { PersistentVolume, Pod, Volume } from '../../api/api.ts';
 import { onNode } from '../plugins/kubelet-directory.ts';
 import type { BoundVolume } from './claims.ts';
 import { emptyDir, hostPath } from './directories.ts';
-import { inline, local, nfs } from './local-and-nfs.ts';
+import { local } from './local.ts';
 import { isMountPoint, mountMemory, mountsBelow, shareMounts, unmountBelow } from './mounts.ts';
+import { nfs } from './nfs.ts';
+import { inline } from './persistent-source.ts';
 import { configMap, downwardAPI, projected, secret } from './sources.ts';
 import { subPathDirectory } from './sub-paths.ts';
 import { type MountedVolume, type VolumeContext, VolumeError, type VolumePlugin, type VolumeSource } from './volume.ts';
@@ -24,10 +26,13 @@ export interface PodDirectories {
 
 /** Volumes are at <pod directory>/volumes/kubernetes.io~<plugin>/<volume name>. */
 const directoryOf = ({ disk, memory }: PodDirectories, plugin: VolumePlugin, name: string) =>
-  path.join(plugin.inMemory ? memory : disk, 'volumes', `kubernetes.io~${kebab(plugin.source as string)}`, name);
+  path.join(plugin.inMemory ? memory : disk, 'volumes', `kubernetes.io~${pluginName(plugin)}`, name);
 
 export const emptyDirDirectory = (directories: PodDirectories, name: string): string =>
   directoryOf(directories, emptyDir, name);
+
+/** Kubernetes' name of the plugin. */
+const pluginName = ({ source }: VolumePlugin) => (source === 'local' ? 'local-volume' : kebab(source as string));
 
 const kebab = (name: string) => name.replace('API', 'Api').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -66,6 +71,20 @@ export async function setUpVolumes(
     }
   }
   return volumes;
+}
+
+/** Uses the space that the volume got. False: its source does not grow on nodes. */
+export async function growVolume(
+  volume: PersistentVolume,
+  name: string,
+  directories: PodDirectories,
+): Promise<boolean> {
+  const source = inline(volume, name);
+  const plugin = pluginFor(source);
+  if (!plugin.grow) return false;
+  const directory = directoryOf(directories, plugin, name);
+  await plugin.grow(source, { directory, isBlock: volume.spec?.volumeMode === 'Block' });
+  return true;
 }
 
 /** A hostPath below the kubelet's standard directory leads to this kubelet's. */
