@@ -21,16 +21,16 @@ beforeEach(() => {
   for (const directory of ['src', 'scripts', 'facts', 'dist', 'node_modules']) mkdirSync(place(directory));
   writeFileSync(place('package-lock.json'), '{}');
   program('.cache/node/bin/node', 'echo "ran $*"');
-  writeFileSync(place('dist/coracle.js'), '');
-});
-afterEach(() => rmSync(checkout, { recursive: true, force: true }));
-
-/** With an npm that takes a while, and fails if another one works in the same directory. */
-function run(): Promise<{ code: number | null; output: string }> {
+  // It takes a while, and fails if another one works in the same directory.
   program(
     'bin/npm',
     `mkdir ${place('busy')} || exit 1; sleep 0.3; echo installed >>${place('calls')}; rmdir ${place('busy')}`,
   );
+  writeFileSync(place('dist/coracle.js'), '');
+});
+afterEach(() => rmSync(checkout, { recursive: true, force: true }));
+
+function run(): Promise<{ code: number | null; output: string }> {
   const child = spawn(place('coracle'), ['status'], { env: { PATH: `${place('bin')}:/usr/bin:/bin` } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
