@@ -1,4 +1,5 @@
 import type { RunningComponent } from '../client/client.ts';
+import { within } from '../machinery/time/within.ts';
 import type { PartContext } from './context.ts';
 
 export interface PartStatus {
@@ -48,13 +49,18 @@ export class PartSequence {
     });
   }
 
-  /** Stops the parts in the opposite order. */
-  async stop(): Promise<void> {
-    for (const part of this.#started.splice(0).reverse())
-      await part.running
+  /** Stops the parts in the opposite order. With `eachMs`, continues without a part that takes longer. */
+  async stop(eachMs?: number): Promise<void> {
+    const { clock, logger } = this.#context;
+    for (let part = this.#started.at(-1); part; part = this.#started.at(-1)) {
+      const { name, running } = part;
+      const stopped = running
         .stop()
-        .catch((error) =>
-          this.#context.logger.error('part did not stop cleanly', { part: part.name, error: String(error) }),
-        );
+        .catch((error) => logger.error('part did not stop cleanly', { part: name, error: String(error) }))
+        .then(() => true);
+      if (!(eachMs === undefined ? await stopped : await within(clock, eachMs, stopped)))
+        logger.error('part does not stop, continuing without it', { part: name, ms: eachMs });
+      this.#started.pop();
+    }
   }
 }

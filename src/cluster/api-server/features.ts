@@ -65,17 +65,22 @@ function checkApi(key: string, isOn: boolean): void {
     );
   }
   if (kindsOf(builtinKinds(), key).length > 0) {
-    if (isOn || !used.includes(key.split('/').length > 1 && !key.startsWith('v1/') ? key.split('/')[0] : '')) return;
+    if (isOn || !used.includes(apiOf(key).group)) return;
     throw new SettingError(`${key}=false: Coracle's own parts use it: remove it`);
   }
   if (isOn) throw new SettingError(`${key} is not served: remove it, or use the version that is`);
 }
 
-/** The kinds of a key: version, group/version or group/version/resource. */
-function kindsOf(kinds: readonly Kind[], key: string): readonly Kind[] {
-  const [first, second, third] = key.split('/');
+/** The parts of version, group/version or group/version/resource. The core group has no name, or the old one `api`. */
+function apiOf(key: string): { group: string; version: string; resource?: string } {
+  const [first, second, third] = key.replace(/^api\/v1/, 'v1').split('/');
   const isCore = second === undefined || (first === 'v1' && third === undefined);
   const [group, version, resource] = isCore ? ['', first, second] : [first, second, third];
+  return { group, version, ...(resource && { resource }) };
+}
+
+function kindsOf(kinds: readonly Kind[], key: string): readonly Kind[] {
+  const { group, version, resource } = apiOf(key);
   return kinds.filter(
     (kind) => kind.group === group && kind.version === version && (!resource || kind.resource === resource),
   );

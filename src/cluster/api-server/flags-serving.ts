@@ -99,7 +99,7 @@ export const storeFlags = {
   'storage-initialization-timeout': duration('how long to wait for the store', '1m0s'),
   'storage-media-type': only(
     text('form of stored objects', 'application/json'),
-    ['application/json', 'application/vnd.kubernetes.protobuf'],
+    ['application/json', 'application/vnd.kubernetes.protobuf', ''],
     'objects are stored as JSON',
   ),
   'watch-cache': ignored(bool('keep objects in memory', true)),

@@ -80,6 +80,9 @@ describe('refused by name', () => {
     [['--runtime-config=api/all=true,storage.k8s.io/v1beta1=true'], /storage.k8s.io\/v1beta1 is not served/],
     [['--runtime-config=api/beta=true'], /api\/beta: Coracle serves what Kubernetes 1.36.2 serves by default/],
     [['--runtime-config=v1=false'], /v1=false: Coracle's own parts use it/],
+    [['--runtime-config=v1/pods=false'], /v1\/pods=false: Coracle's own parts use it/],
+    [['--runtime-config=api/v1=false'], /api\/v1=false: Coracle's own parts use it/],
+    [['--runtime-config=api/v2'], /api\/v2 is not served/],
     [['--runtime-config=rbac.authorization.k8s.io/v1=false'], /own parts use it/],
     [['--enable-admission-plugins=Nothing'], 'enable-admission-plugins plugin "Nothing" is unknown'],
     [['--enable-admission-plugins=Priority', '--disable-admission-plugins=Priority'], /overlapped/],
@@ -134,6 +137,7 @@ describe('--runtime-config', () => {
     expect(names('batch/v1=false').filter((name) => name.startsWith('batch/'))).toEqual([]);
     expect(names('batch/v1=false')).toContain('apps/v1/deployments');
   });
+  test('the core group has an old name', () => expect(names('api/v1')).toEqual(names('v1=true')));
   test('a resource counts more than its version', () =>
     expect(names('batch/v1/jobs=true,batch/v1=false').filter((name) => name.startsWith('batch/'))).toEqual([
       'batch/v1/jobs',

@@ -1,6 +1,6 @@
 // The main process's side of the nodes' process: launches, calls, restarts and stops it.
 
-import type { Clock } from '../../machinery/time/clock.ts';
+import { within } from '../../machinery/time/within.ts';
 import type { PartContext } from '../context.ts';
 import type { OnStep, PartStatus } from '../part-sequence.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
@@ -167,14 +167,4 @@ export class NodeProcess {
   #withProblem(problem: string): PartStatus[] {
     return this.#parts.map((part) => ({ ...part, restarts: this.#restarts, problem }));
   }
-}
-
-/** Undefined on timeout. */
-async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
-  const over = new AbortController();
-  const late = clock.sleep(ms, over.signal).then(
-    () => undefined,
-    () => undefined,
-  );
-  return Promise.race([promise, late]).finally(() => over.abort());
 }

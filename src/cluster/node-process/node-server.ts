@@ -22,6 +22,9 @@ export interface NodeServer {
   stop(): Promise<void>;
 }
 
+/** For each part. The main process waits a little longer before it kills this one. */
+const stopMs = 20_000;
+
 /** Idle until the message `start`. */
 export function serveNodes(environment: Environment, hooks: NodeServerHooks): NodeServer {
   const { logger } = environment;
@@ -46,7 +49,7 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
   };
   const stop = async () => {
     await starting;
-    await parts.stop();
+    await parts.stop(stopMs);
     for (const transport of transports.values()) transport.close();
     logger.info('stopped the nodes');
     hooks.end(0);

@@ -7,6 +7,7 @@ import type { Cgroups } from '../cgroups/cgroups.ts';
 import { removeEmptyParents } from '../cgroups/qos-cgroups.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import { run, signal, startTimeOf } from '../processes/process.ts';
+import { removeDirectory } from './remove-directory.ts';
 import { keeperSocket, type ShimClient, stopFormerKeeper } from './shim/shim-client.ts';
 import { StateDirectory } from './state.ts';
 
@@ -39,9 +40,8 @@ export async function destroy(
   removeEmptyParents();
   const mounts = fs.existsSync(root) ? mountsBelow(fs.realpathSync(root)) : [];
   if (mounts.length > 0) await run('umount', ['-n', '-l', '-q', ...mounts]);
-  await fs.promises.rm(dirname(keeperSocket(root)), { recursive: true, force: true });
-  for (const name of [...ownNames, ...formerNames])
-    await fs.promises.rm(join(root, name), { recursive: true, force: true });
+  await removeDirectory(dirname(keeperSocket(root)));
+  for (const name of [...ownNames, ...formerNames]) await removeDirectory(join(root, name));
   for (const lease of containers) fs.rmSync(join(root, 'images', 'leases', lease.id), { force: true });
 }
 

@@ -6,6 +6,7 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '../../interface.ts';
 import { bootId, signal, startTimeOf } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
+import { removeDirectory } from '../remove-directory.ts';
 import { sandboxMounts } from '../sandboxes/sandboxes.ts';
 import type { Started } from '../shim/shim-start.ts';
 import type { ContainerRecord } from '../state.ts';
@@ -111,7 +112,7 @@ export class Containers {
       this.records.set(id, record);
     } catch (error) {
       await images.release(id);
-      fs.rmSync(directory, { recursive: true, force: true });
+      await removeDirectory(directory);
       if (error instanceof RuntimeError) throw error;
       throw new RuntimeError('create', (error as Error).message, { cause: error });
     }
@@ -207,8 +208,7 @@ export class Containers {
     cgroups.remove(record.cgroup);
     this.records.delete(id);
     await images.release(id);
-    for (const directory of [state.container(id), join(state.runtimeRoot, id)])
-      await fs.promises.rm(directory, { recursive: true, force: true });
+    for (const directory of [state.container(id), join(state.runtimeRoot, id)]) await removeDirectory(directory);
     fs.rmSync(state.exit(id), { force: true });
     this.#parts.hub.container('deleted', id, record.sandboxId, record.config);
   }
