@@ -41,7 +41,7 @@ test('a flipped bit is reported within two seconds, or was of no account', async
   const bytes = readFileSync(join(original, 'store.mdb'));
   const { used } = flushedPages(join(original, 'store.mdb'));
   let reported = 0;
-  const trials = rounds(60, 3_000);
+  const trials = rounds(30, 3_000);
   for (let trial = 0; trial < trials; trial++) {
     const directory = join(home, String(trial));
     mkdirSync(directory);

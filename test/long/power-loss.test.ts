@@ -64,7 +64,7 @@ test('every start after a power loss has every acknowledged write and none that 
   while (ledger.count < 100) await systemClock.sleep(20);
   const file = join(live, 'store.mdb');
   let before = readFileSync(file);
-  for (let round = 0; round < rounds(8, 150); round++) {
+  for (let round = 0; round < rounds(4, 150); round++) {
     await systemClock.sleep(20 + random.int(150));
     child.kill('SIGSTOP');
     // Pending kernel work ends, and printed lines arrive.
