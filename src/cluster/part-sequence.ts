@@ -1,6 +1,6 @@
 import type { RunningComponent } from '../client/client.ts';
-import { within } from '../machinery/time/within.ts';
 import type { PartContext } from './context.ts';
+import { within } from './within.ts';
 
 export interface PartStatus {
   readonly name: string;

@@ -1,8 +1,8 @@
 // The main process's side of the nodes' process: launches, calls, restarts and stops it.
 
-import { within } from '../../machinery/time/within.ts';
 import type { PartContext } from '../context.ts';
 import type { OnStep, PartStatus } from '../part-sequence.ts';
+import { within } from '../within.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 
 /** A launched process that waits for the message `start`. */
