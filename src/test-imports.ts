@@ -24,19 +24,21 @@ export interface Import {
   readonly file: string;
   readonly line: number;
   readonly target: string;
+  /** `export ... from`: the file does not use the names itself. */
+  readonly isExport: boolean;
   /** Names as the target exports them; undefined: all. */
   readonly names?: readonly string[];
 }
 
-const statement = /(?:import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.tsx?)'/g;
-const call = /import\('(\.[^']+\.tsx?)'\)/g;
+const statement = /(import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.tsx?)'/g;
+const call = /(?:\{([^{}]*)\}\s*=\s*await\s+)?import\('(\.[^']+\.tsx?)'\)(?:\)\.(\w+))?/g;
 export const lineOf = (text: string, index: number): number => text.slice(0, index).split('\n').length;
 
 /** The imports of one file; `target` is relative to `src`. */
 export function importsOf(file: string, text = read(file)): Import[] {
   const targetOf = (to: string) => path.relative(source, path.resolve(source, path.dirname(file), to));
   const found: Import[] = [];
-  for (const { 0: whole, 1: names, 2: to, index } of text.matchAll(statement)) {
+  for (const { 0: whole, 1: verb, 2: names, 3: to, index } of text.matchAll(statement)) {
     const all = names.startsWith('*');
     const list = names
       .slice(1, -1)
@@ -49,10 +51,16 @@ export function importsOf(file: string, text = read(file)): Import[] {
             .split(' as ')[0],
       );
     const line = lineOf(text, index + whole.length);
-    found.push({ file, line, target: targetOf(to), ...(!all && { names: list.filter(Boolean) }) });
+    found.push({
+      ...{ file, line, target: targetOf(to), isExport: verb === 'export' },
+      ...(!all && { names: list.filter(Boolean) }),
+    });
   }
-  for (const { 1: to, index } of text.matchAll(call))
-    found.push({ file, line: lineOf(text, index), target: targetOf(to) });
+  for (const { 1: taken, 2: to, 3: member, index } of text.matchAll(call)) {
+    const names = taken?.split(',').map((name) => name.split(':')[0].trim()) ?? (member && [member]);
+    const line = lineOf(text, index);
+    found.push({ file, line, target: targetOf(to), isExport: false, ...(names && { names: names.filter(Boolean) }) });
+  }
   return found;
 }
 

@@ -47,7 +47,7 @@ export {
 export { type RestartAction, restartsIn, ruleAction } from './objects/restart-policy.ts';
 export { tolerates, toleratesDeviceTaint } from './objects/tolerations.ts';
 export * from './objects/volume-claims.ts';
-export { builtinKinds, KindRegistry, makeKind, resourceKey } from './registry.ts';
+export { builtinKinds, KindRegistry, resourceKey } from './registry.ts';
 export { allSchemas, schemaKinds, schemaNamed, schemaOfKind } from './schemas.ts';
 export { specOf } from './spec-of.ts';
 export * from './time.ts';

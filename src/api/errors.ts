@@ -116,11 +116,9 @@ export const badRequest = (message: string) => failure(400, 'BadRequest', messag
 export const unauthorized = () => failure(401, 'Unauthorized', 'Unauthorized');
 export const internalError = (message: string) =>
   failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] } as Status['details']);
-export const gone = (message: string) => failure(410, 'Gone', message);
 export const expired = (message: string) => failure(410, 'Expired', message);
 export const tooLarge = (message: string) => failure(413, 'RequestEntityTooLarge', message);
 export const unsupportedMediaType = (message: string) => failure(415, 'UnsupportedMediaType', message);
-export const notAcceptable = (message: string) => failure(406, 'NotAcceptable', message);
 export const timeout = (message: string) => failure(504, 'Timeout', `Timeout: ${message}`, {});
 export const methodNotAllowed = (r: Named, action: string) =>
   failure(

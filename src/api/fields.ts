@@ -6,7 +6,7 @@ import type { FieldError, FieldErrorType } from './errors.ts';
 const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({ type, field, message });
 
 /** Formats values as Go does: strings quoted, others as JSON with HTML escaped. */
-export const show = (value: unknown): string =>
+const show = (value: unknown): string =>
   typeof value === 'string' ? quote(value) : value === undefined ? 'null' : goJson(value);
 const goJson = (value: unknown): string =>
   JSON.stringify(value).replace(
@@ -49,7 +49,7 @@ export const notFoundValue = (field: string, value: unknown): FieldError =>
 export const typeInvalid = (field: string, value: unknown, detail: string): FieldError =>
   fault('FieldValueTypeInvalid', field, detailed(`Invalid value: ${show(value)}`, detail));
 
-export const immutableMessage = 'field is immutable';
+const immutableMessage = 'field is immutable';
 export const immutableField = (field: string, value: unknown): FieldError =>
   invalidValue(field, value, immutableMessage);
 

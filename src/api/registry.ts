@@ -17,7 +17,7 @@ const commonCells: Readonly<Record<string, (object: ApiObject, now: number) => u
 export const resourceKey = (resource: string, group: string): string => (group ? `${resource}.${group}` : resource);
 
 /** Joins the declaration of a kind with its behaviour. */
-export function makeKind(info: ResourceInfo & { columns: readonly Column[] }, behaviour: KindBehaviour = {}): Kind {
+function makeKind(info: ResourceInfo & { columns: readonly Column[] }, behaviour: KindBehaviour = {}): Kind {
   const { cells: own = {}, ...rest } = behaviour;
   const functions = info.columns.map((column) => own[column.name] ?? commonCells[column.name] ?? (() => ''));
   return {

@@ -42,4 +42,4 @@ export type * from './interface.ts';
 export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
 export { settleEach } from './queue/settle-each.ts';
 export { WorkQueue, type WorkQueueOptions } from './queue/work-queue.ts';
-export { createClient, pathOf } from './rest.ts';
+export { createClient } from './rest.ts';

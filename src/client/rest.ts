@@ -33,7 +33,7 @@ export const refOf = (resource: AnyResource): ResourceRef & { kind?: string } =>
   typeof resource === 'string' ? resources[resource] : resource;
 
 /** Path of a collection, of an object in it, or of its subresource. */
-export function pathOf(resource: AnyResource, namespace?: string, name?: string, subresource?: string): string {
+function pathOf(resource: AnyResource, namespace?: string, name?: string, subresource?: string): string {
   const { group, version, resource: plural, namespaced } = refOf(resource);
   const parts = group ? ['/apis', group, version] : ['/api', version];
   if (namespaced && namespace !== undefined) parts.push('namespaces', encodeURIComponent(namespace));

@@ -61,7 +61,7 @@ export function runConfigOf({ server: _, ...config }: ClusterConfig, ranges: Ran
 
 const crowdClusterCidr = '10.128.0.0/9';
 /** Each node gets a range of this prefix. */
-export const nodePrefix = { 4: 24, 6: 64 } as const;
+const nodePrefix = { 4: 24, 6: 64 } as const;
 
 /** The ranges of a cluster that shares its machine's network with no other one. */
 export const defaultRanges = ({ serviceCidr, clusterCidr, runtime, nodeNames }: ClusterConfig): Ranges => ({

@@ -28,10 +28,6 @@ export function allowsMultiAttach({ spec }: PersistentVolume): boolean {
   return modes.length === 0 || modes.includes('ReadWriteMany') || modes.includes('ReadOnlyMany');
 }
 
-/** The volume is for one pod of the cluster. */
-export const isForOnePod = ({ spec }: PersistentVolume): boolean =>
-  spec?.accessModes?.length === 1 && spec.accessModes[0] === 'ReadWriteOncePod';
-
 export type ClaimResizeStatus =
   | 'ControllerResizeInProgress'
   | 'ControllerResizeInfeasible'

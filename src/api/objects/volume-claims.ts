@@ -143,7 +143,7 @@ export function reserveFor(volume: PersistentVolume, claim: PersistentVolumeClai
 export const sameVolumeMode = (claim: PersistentVolumeClaim, { spec }: PersistentVolume): boolean =>
   (claim.spec.volumeMode ?? 'Filesystem') === (spec?.volumeMode ?? 'Filesystem');
 
-export const hasAccessModes = ({ spec }: PersistentVolumeClaim, volume: PersistentVolume): boolean =>
+const hasAccessModes = ({ spec }: PersistentVolumeClaim, volume: PersistentVolume): boolean =>
   (spec.accessModes ?? []).every((mode) => volume.spec?.accessModes?.includes(mode));
 
 /** Whether pods of the node reach the volume. */
