@@ -1,6 +1,8 @@
 // The API users of the cluster's parts.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles
 
+import { userOfNode } from '../api/api.ts';
+
 /** Name and groups of a user. */
 export interface Identity {
   readonly name: string;
@@ -22,7 +24,7 @@ export const identities = {
   metricsServer: authenticated('coracle:metrics-server'),
   proxy: authenticated('system:kube-proxy'),
   networkPolicy: authenticated('coracle:network-policy'),
-  kubelet: (node: string) => authenticated(`system:node:${node}`, 'system:nodes'),
+  kubelet: (node: string) => authenticated(userOfNode(node), 'system:nodes'),
   serviceAccount,
 } as const;
 

@@ -137,3 +137,27 @@ test.each([
   ['::1', 6],
   ['fd00::/64', 6],
 ])('the family of %s is %i', (text, family) => expect(familyOf(text)).toBe(family));
+
+describe('addresses and ranges', () => {
+  test.each([
+    ['10.0.0.1', '10.0.0.1'],
+    ['::1', '::1'],
+    ['2001:DB8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+    ['::ffff:1.2.3.4', '::ffff:1.2.3.4'],
+    ['::', '::'],
+  ])('%s is written %s', (text, canonical) => expect(formatIp(parseIp(text)!)).toBe(canonical));
+
+  test.each(['', '1.2.3', '1.2.3.256', '01.2.3.4', '1::2::3', ':1', '12345::', 'x'])('%j is no address', (text) =>
+    expect(parseIp(text)).toBeUndefined(),
+  );
+
+  test('ranges', () => {
+    const range = parseCidr('10.96.0.0/12')!;
+    expect(cidrContains(range, parseIp('10.97.1.1')!)).toBe(true);
+    expect(cidrContains(range, parseIp('10.112.0.0')!)).toBe(false);
+    expect(nthAddress(range, 10)).toBe('10.96.0.10');
+    expect(nthSubnet(parseCidr('10.244.0.0/16')!, 24, 3)?.base).toBe(parseIp('10.244.3.0')!.value);
+    expect(nthSubnet(parseCidr('10.244.0.0/16')!, 24, 256)).toBeUndefined();
+    expect(parseCidr('10.0.0.0/33')).toBeUndefined();
+  });
+});

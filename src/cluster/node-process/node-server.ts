@@ -1,5 +1,6 @@
 // The nodes' process: runs the node parts for the main process.
 
+import { nodeOfUser } from '../../api/api.ts';
 import { createClient, type HttpsTransport, httpsTransport } from '../../client/client.ts';
 import type { Environment, PartContext } from '../context.ts';
 import { dataDirectory } from '../data-directory.ts';
@@ -72,7 +73,7 @@ export function serveNodes(environment: Environment, hooks: NodeServerHooks): No
 
 /** The name of the program in Kubernetes, by which managedFields name it too. */
 const agentOf = ({ name }: Identity): string =>
-  name.startsWith('system:node:') ? 'kubelet' : name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
+  nodeOfUser(name) !== undefined ? 'kubelet' : name.replace(/^system:(serviceaccount:[^:]*:)?/, '');
 
 /** The parts do not need each other: all start at once. Rejects with the first failure, once every start has ended. */
 async function startAll(sequence: PartSequence, context: NodePartContext): Promise<void> {

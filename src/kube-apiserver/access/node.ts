@@ -5,6 +5,7 @@ import {
   claimsOf,
   configMapsOf,
   ignoreNotFound,
+  nodeOfUser,
   type PersistentVolume,
   type Pod,
   type PolicyRule,
@@ -17,12 +18,11 @@ import type { UserInfo } from '../request/user.ts';
 import type { Attributes, Authorizer, Decision } from './authorization.ts';
 import { allows } from './rbac.ts';
 
-const prefix = 'system:node:';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 /** The user's node ('': an unnamed node), undefined for other users. */
 export function nodeOf({ name, groups }: UserInfo): string | undefined {
-  return name.startsWith(prefix) && groups.includes('system:nodes') ? name.slice(prefix.length) : undefined;
+  return groups.includes('system:nodes') ? nodeOfUser(name) : undefined;
 }
 
 const rule = (groups: string[], resources: string[], verbs: string[]): PolicyRule => ({

@@ -1,6 +1,7 @@
 // The rules of impersonation: the constrained modes, which look at the request as well, and the legacy mode.
 // https://kep.k8s.io/5284
 
+import { nodeOfUser } from '../../api/api.ts';
 import { dns1123LabelFaults, dns1123SubdomainFaults, domainPrefixedPathFaults } from '../../machinery/text/names.ts';
 import { type Attributes, type Authorizer, decide, refusal } from '../access/authorization.ts';
 import type { UserInfo } from '../request/user.ts';
@@ -202,12 +203,9 @@ function actualUser({ name: mode }: Mode, { name, uid, groups: asked, extra }: W
   return { name, groups, ...(uid && { uid }), ...(Object.keys(extra).length && { extra }) };
 }
 
-const nodePrefix = 'system:node:';
-
 function nodeName(user: string): string | undefined {
-  if (!user.startsWith(nodePrefix)) return undefined;
-  const name = user.slice(nodePrefix.length);
-  return dns1123SubdomainFaults(name).length ? undefined : name;
+  const name = nodeOfUser(user);
+  return name === undefined || dns1123SubdomainFaults(name).length ? undefined : name;
 }
 
 const accountPrefix = 'system:serviceaccount:';

@@ -1,7 +1,7 @@
 // Address of a node's kubelet, and the credentials of the API server for it.
 
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
-import { type Kind, type Node, notFound } from '../../api/api.ts';
+import { type Kind, type Node, notFound, userOfNode } from '../../api/api.ts';
 import { trusting } from '../../machinery/certificates/trusting.ts';
 import { cacheOf, keyOf } from '../registry/target.ts';
 import type { Server } from '../server.ts';
@@ -37,7 +37,7 @@ export async function kubeletOf(server: Server, node: string): Promise<Upstream>
       // A kubelet's certificate names its node: no node can answer in the place of another one. Certificates that a
       // user brings may name the address instead.
       checkServerIdentity: (address, certificate) =>
-        certificate.subject.CN === `system:node:${node}` ? undefined : checkServerIdentity(address, certificate),
+        certificate.subject.CN === userOfNode(node) ? undefined : checkServerIdentity(address, certificate),
     },
   };
 }

@@ -1,8 +1,9 @@
 // Approves the requests of kubelets that may have a client certificate.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/#approval
 
-import { type CertificateSigningRequest, conditionOf, type SubjectAccessReview } from '../../api/api.ts';
+import { type CertificateSigningRequest, conditionOf, nodeOfUser, type SubjectAccessReview } from '../../api/api.ts';
 import { type Controller, own, type Tools } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import { hasCondition, isOfNodeSize, kubeletClientFault, kubeletClientSigner, readRequest } from './rules.ts';
 
 /** Rights may be given later: a request is looked at again after as long as it has waited. */
@@ -16,7 +17,6 @@ const messages = {
 
 /** A machine with a new certificate registers its node within this time. */
 const registrationMs = 15_000;
-const userPrefix = 'system:node:';
 const tokenPrefix = 'system:bootstrap:';
 
 export const csrApproving: Controller = {
@@ -57,7 +57,7 @@ async function takenMs(
   user: string,
   tools: Tools,
 ): Promise<number | 'denied' | undefined> {
-  const name = user.slice(userPrefix.length);
+  const name = must(nodeOfUser(user), 'node');
   if (tools.lister('nodes').get(name)) {
     if (!csr.spec.username?.startsWith(tokenPrefix)) return retryMs(csr, tools);
     const remedy = `choose another name with --node-name, or remove that node first with "coracle node remove ${name}"`;

@@ -2,6 +2,7 @@
 // certificates for the node's service proxy and its enforcement of network policies. In a cluster that machines join, no other controller approves them.
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
+import { nodeOfUser, userOfNode } from '../../api/api.ts';
 import { type Controller, own } from '../../client/client.ts';
 import { dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import { decide, isAllowed } from './csrapproving.ts';
@@ -19,7 +20,6 @@ import {
 const retryMs = 1_000;
 const mostRetries = 30;
 
-const nodePrefix = 'system:node:';
 /** Users of a node's parts. */
 const partUsers = ['system:kube-proxy', 'coracle:network-policy'];
 
@@ -40,12 +40,12 @@ export const nodeCsrApproving = (reservedNames: readonly string[]): Controller =
     const csr = tools.lister('certificatesigningrequests').get(key);
     if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return;
     const { signerName, username = '' } = csr.spec;
-    if (!username.startsWith(nodePrefix) || !isOfNodeSize(csr)) return;
+    const name = nodeOfUser(username);
+    if (name === undefined || !isOfNodeSize(csr)) return;
     if (signerName !== kubeletServingSigner && signerName !== clientSigner) return;
     const right = signerName === kubeletServingSigner ? 'selfnodeserver' : 'nodeproxyclient';
     const fault = right === 'selfnodeserver' ? servingFault(csr) : partFault(csr);
     if (fault) return;
-    const name = username.slice(nodePrefix.length);
     // Names in certificates match without regard to case, and with wildcards.
     if (right === 'selfnodeserver' && dns1123SubdomainFaults(name).length > 0)
       return decide(csr, 'Denied', 'InvalidName', `"${name}" cannot be the name of a node`, tools);
@@ -74,7 +74,7 @@ function servingFault(csr: CertificateSigningRequest): string | undefined {
   if (fault) return fault;
   if (request.commonName !== username) return 'subject common name is not the requestor';
   const { ipAddresses, dnsNames } = request;
-  const isOwnName = dnsNames.length === 1 && nodePrefix + dnsNames[0] === username;
+  const isOwnName = dnsNames.length === 1 && userOfNode(dnsNames[0]) === username;
   return ipAddresses.length || !isOwnName ? "subjectAltName must be the node's name alone" : undefined;
 }
 

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
 
 import type { CertificateSigningRequest } from '../../api/api.ts';
+import { nodeOfUser } from '../../api/api.ts';
 import { type CertificateRequest, parseCertificateRequest } from '../../machinery/certificates/certificate-request.ts';
 
 export const kubeletClientSigner = 'kubernetes.io/kube-apiserver-client-kubelet';
@@ -52,7 +53,7 @@ export function clientFault(usages: readonly string[]): string | undefined {
 
 const isOfNodes = ({ organizations }: CertificateRequest): boolean =>
   organizations.length === 1 && organizations[0] === 'system:nodes';
-const isNode = ({ commonName }: CertificateRequest): boolean => commonName.startsWith('system:node:');
+const isNode = ({ commonName }: CertificateRequest): boolean => nodeOfUser(commonName) !== undefined;
 
 /** Key encipherment is for RSA keys and may be left out. */
 function usagesFault(usages: readonly string[], purpose: 'client auth' | 'server auth'): string | undefined {

@@ -20,14 +20,6 @@ export function valueAt(object: unknown, path: string | readonly (string | numbe
   return value;
 }
 
-/** Sets the value at a path, making objects on the way. */
-export function setAt(object: object, path: string | readonly (string | number)[], value: unknown): void {
-  const segments = typeof path === 'string' ? pathSegments(path) : path;
-  let target = object as Record<string | number, unknown>;
-  for (const segment of segments.slice(0, -1)) target = (target[segment] ??= {}) as Record<string | number, unknown>;
-  target[segments[segments.length - 1]] = value;
-}
-
 /** `metadata.annotations['x']` -> { path: 'metadata.annotations', subscript: 'x' }; other paths have no subscript. */
 export function splitSubscript(path: string): { path: string; subscript?: string } {
   const match = /^(.*)\['(.*)'\]$/.exec(path);

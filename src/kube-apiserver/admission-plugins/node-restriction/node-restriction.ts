@@ -1,6 +1,12 @@
 // A kubelet changes its own node and its own pods alone. This checks the content that the Node authorizer cannot see.
 
-import { type ApiObject, type CertificateSigningRequest, forbidden, type ResourceSlice } from '../../../api/api.ts';
+import {
+  type ApiObject,
+  type CertificateSigningRequest,
+  forbidden,
+  type ResourceSlice,
+  userOfNode,
+} from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import { parseCertificateRequest } from '../../../machinery/certificates/certificate-request.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
@@ -83,7 +89,7 @@ function admitCertificateRequest({ operation, object, node, refuse }: NodeReques
   if (operation !== 'CREATE') return;
   const { signerName, request } = (object as CertificateSigningRequest).spec ?? {};
   if (!kubeletSigners.includes(signerName)) return;
-  if (commonNameOf(request, refuse) !== `system:node:${node}`)
+  if (commonNameOf(request, refuse) !== userOfNode(node))
     throw refuse(`can only create a node CSR with CN=system:node:${node}`);
 }
 
