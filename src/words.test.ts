@@ -28,7 +28,7 @@ const banned: readonly Rule[] = [
   { phrase: /\b(?:someone|everyone|anyone|no one)\b/i, instead: 'the user, the client, another writer' },
   { phrase: /\b(?:is|are|was|were|be|been) told\b/i, instead: '"gets", "is reported"' },
   { phrase: /\btell(?:s|ing)? (?:of|apart)\b/i, instead: '"reports", "distinguishes"' },
-  { phrase: /\b(?:hears? of|unheard)\b/i, instead: '"gets", "is notified of"' },
+  { phrase: /\b(?:hears?|unheard)\b/i, instead: '"receives", "gets", "is notified of"' },
   { phrase: /\blet(?:s|ting)? (?:\w+ )?go\b/i, instead: '"release", "close", "remove"' },
   { phrase: /\banew\b/i, instead: '"again"' },
   { phrase: /\bg(?:ive|ives|ave|iven|iving) back\b/i, instead: '"return", "release"' },
@@ -50,7 +50,8 @@ const banned: readonly Rule[] = [
 /** Names of values: `known` is cached, existing, previous or recorded. */
 const bannedNames: readonly Rule[] = [
   {
-    phrase: /\b(?:const|let|readonly) (?:known|thing|things|what)\b|#known\b|\[(?:\w+, )*known\b/,
+    phrase:
+      /\b(?:const|let|readonly) (?:known|thing|things|what)\b|#known\b|\[(?:\w+, )*known\b|\(\[?(?:, )?known\]?\) =>/,
     instead: 'a name that says which: cached, existing, previous, recorded, matched, desired',
   },
 ];

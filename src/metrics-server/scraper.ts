@@ -79,7 +79,7 @@ export class Scraper {
   }
 
   async #scrapeAll(): Promise<void> {
-    const nodes = (await this.#context.client.list('nodes')).items.filter(isHeard);
+    const nodes = (await this.#context.client.list('nodes')).items.filter(isReporting);
     const next = new Map<string, NodeScrapes>();
     const queue = nodes.values();
     const work = async () => {
@@ -115,4 +115,4 @@ export class Scraper {
 }
 
 /** A node without heartbeats does not answer. */
-const isHeard = (node: Node): boolean => conditionOf(node, 'Ready')?.status !== 'Unknown';
+const isReporting = (node: Node): boolean => conditionOf(node, 'Ready')?.status !== 'Unknown';

@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 const subjects = (bundle: string): (string | undefined)[] =>
   (bundle.match(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----\n/g) ?? []).map(
-    (pem) => Object.entries(certificates).find(([, known]) => fingerprint(known) === fingerprint(pem))?.[0],
+    (pem) => Object.entries(certificates).find(([, certificate]) => fingerprint(certificate) === fingerprint(pem))?.[0],
   );
 const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256;
 

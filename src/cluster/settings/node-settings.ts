@@ -58,7 +58,7 @@ function isForbidden(key: string): boolean {
 export function nodeTaints(text: string): readonly NodeTaint[] {
   return items(text).map((item) => {
     const [, key = '', value, name] = /^([^=:]+)(?:=([^:]*))?:(\w+)$/.exec(item) ?? [];
-    const effect = effects.find((known) => known === name);
+    const effect = effects.find((one) => one === name);
     const operator = 'Exists';
     const isKey = key !== '' && validateTolerations([{ key, operator }], '--node-taints').length === 0;
     if (!effect || !isKey)

@@ -74,7 +74,7 @@ export class WatchCache {
    */
   readonly #unseen = new Map<string, number>();
   /** Changes before this revision are unknown. */
-  #knownSince = 0;
+  #completeSince = 0;
   #fault: string | undefined;
   #compacted = 0;
   #tidiedAtMs = 0;
@@ -92,7 +92,7 @@ export class WatchCache {
 
   async start(): Promise<void> {
     this.#revision = await this.#store.revision();
-    this.#knownSince = this.#revision;
+    this.#completeSince = this.#revision;
     this.times.note(this.#revision, this.#clock.now());
     this.#running = this.#follow();
   }
@@ -270,7 +270,7 @@ export class WatchCache {
     if (this.#revision < loadedRevision) return loadedRevision;
     const contained = early.map(revisionOf).filter((revision) => revision <= loadedRevision);
     const unseen = this.#unseen.get(firstPart(prefix)) ?? 0;
-    return Math.min(loadedRevision, Math.max(this.#knownSince, unseen, ...contained.slice(-1)));
+    return Math.min(loadedRevision, Math.max(this.#completeSince, unseen, ...contained.slice(-1)));
   }
 
   async #follow(): Promise<void> {
@@ -298,7 +298,7 @@ export class WatchCache {
   /** Changes in between are unknown: reloads everything, and makes watchers list again. */
   async #startOver(): Promise<void> {
     const revision = await this.#store.revision();
-    this.#knownSince = revision;
+    this.#completeSince = revision;
     const old = [...this.#caches.values()];
     this.#caches.clear();
     // They load while the watch continues: a load that is ahead waits for it.

@@ -1,5 +1,5 @@
 // Announces load balancer addresses of a range on the network of the nodes: one node at a time has each of them, and
-// another one takes it within a second when that node dies. Nodes hear each other, so that this works while no API server
+// another one takes it within a second when that node dies. Nodes send heartbeats to each other, so this works while no API server
 // answers.
 
 import {
@@ -211,12 +211,12 @@ class Announcer {
     this.#socket ??= await openHeartbeats(
       this.#options.nodeIP,
       () => this.#context.clock.monotonic(),
-      (name, from, heartbeat) => this.#heard(name, from, heartbeat),
+      (name, from, heartbeat) => this.#receive(name, from, heartbeat),
     );
     return this.#nodes;
   }
 
-  #heard(name: string, from: string, heartbeat: Heartbeat): void {
+  #receive(name: string, from: string, heartbeat: Heartbeat): void {
     const node = this.#nodes?.get(name);
     // No other machine may speak for a node.
     if (!node || addressOf(node) !== from) return;

@@ -1,4 +1,4 @@
-// Which node holds which load balancer address. Pure: every node decides for itself, from the heartbeats that it hears.
+// Which node holds which load balancer address. Pure: every node decides for itself, from the heartbeats that it receives.
 
 import { createHash } from 'node:crypto';
 import { isWithin } from '../service-ports.ts';
@@ -20,7 +20,7 @@ export interface Peer {
   readonly isReady: boolean;
   /** False for a node that load balancers must not use. */
   readonly isIncluded: boolean;
-  /** Undefined: none was heard since this node started. */
+  /** Undefined: none was received since this node started. */
   readonly heartbeat: Heartbeat | undefined;
 }
 

@@ -20,11 +20,11 @@ export interface HeartbeatSocket {
   close(): void;
 }
 
-/** `heard` gets the name and the address of the sender. Rejects when the port is taken. */
+/** `receive` gets the name and the address of the sender. Rejects when the port is taken. */
 export async function openHeartbeats(
   address: string,
   now: () => number,
-  heard: (node: string, from: string, heartbeat: Heartbeat) => void,
+  receive: (node: string, from: string, heartbeat: Heartbeat) => void,
 ): Promise<HeartbeatSocket> {
   const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   await new Promise<void>((resolve, reject) => {
@@ -39,7 +39,7 @@ export async function openHeartbeats(
     const message = parseMessage(bytes.toString());
     if (!message) return;
     const { node, networks, holds, leaves } = message;
-    heard(node, from, { atMs: leaves ? Number.NEGATIVE_INFINITY : now(), networks, holds: new Set(holds) });
+    receive(node, from, { atMs: leaves ? Number.NEGATIVE_INFINITY : now(), networks, holds: new Set(holds) });
   });
   socket.unref();
   return {

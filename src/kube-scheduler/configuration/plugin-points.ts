@@ -26,13 +26,13 @@ export const interfaceOf = (point: ExtensionPoint): string => `${point[0]?.toUpp
 const filters: readonly ExtensionPoint[] = ['preFilter', 'filter'];
 const scores: readonly ExtensionPoint[] = ['preScore', 'score'];
 
-interface KnownPlugin {
+interface PluginPoints {
   readonly name: string;
   readonly points: readonly ExtensionPoint[];
   readonly weight?: number;
 }
 
-export const knownPlugins: readonly KnownPlugin[] = [
+export const pluginPoints: readonly PluginPoints[] = [
   { name: 'SchedulingGates', points: ['preEnqueue'] },
   { name: 'PrioritySort', points: ['queueSort'] },
   { name: 'NodeUnschedulable', points: ['filter'] },
@@ -60,4 +60,4 @@ export const knownPlugins: readonly KnownPlugin[] = [
 ];
 
 export const pointsOf = (name: string): readonly ExtensionPoint[] | undefined =>
-  knownPlugins.find((plugin) => plugin.name === name)?.points;
+  pluginPoints.find((plugin) => plugin.name === name)?.points;

@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/reference/scheduling/config/#multipoint
 
 import { SchedulerConfigurationError } from './error.ts';
-import { type ExtensionPoint, extensionPoints, interfaceOf, knownPlugins, pointsOf } from './plugin-points.ts';
+import { type ExtensionPoint, extensionPoints, interfaceOf, pluginPoints, pointsOf } from './plugin-points.ts';
 
 export interface PluginEntry {
   readonly name: string;
@@ -43,7 +43,7 @@ function merge(defaults: readonly PluginEntry[], { enabled = [], disabled = [] }
 
 /** Throws SchedulerConfigurationError. */
 export function pluginsOfProfile(sets: PluginSets, schedulerName: string): ProfilePlugins {
-  const multiPoint = merge(knownPlugins, sets.multiPoint);
+  const multiPoint = merge(pluginPoints, sets.multiPoint);
   const fail = (why: string): never => {
     throw new SchedulerConfigurationError(
       `initializing profiles: creating profile for scheduler name ${schedulerName}: ${why}`,

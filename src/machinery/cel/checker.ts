@@ -46,7 +46,7 @@ export function check(source: string, node: Node, environment: Environment): Typ
   return node.type as Type;
 }
 
-const knownType = (node: Node): Type => node.type ?? errorType;
+const checkedType = (node: Node): Type => node.type ?? errorType;
 
 /** `a.b.c` as a name; undefined for other nodes. */
 function qualifiedName(node: Node): string[] | undefined {
@@ -212,7 +212,7 @@ class Checker {
   }
 
   #resolveOverload(node: Call, { name, overloads }: FunctionDeclaration): Type {
-    const args = (node.target ? [node.target, ...node.args] : node.args).map(knownType);
+    const args = (node.target ? [node.target, ...node.args] : node.args).map(checkedType);
     if (name === '_&&_' || name === '_||_') return this.#checkLogic(node, args, overloads[0]?.id as string);
     let result: Type | undefined;
     const ids: string[] = [];
@@ -334,7 +334,7 @@ class Checker {
   #checkFold(node: Fold): Type {
     this.check(node.range);
     const accumulator = this.check(node.init);
-    const range = this.#resolved(knownType(node.range));
+    const range = this.#resolved(checkedType(node.range));
     this.#scopes.push(new Map([[node.accumulator, accumulator]]));
     const [first, second] = this.#loopTypes(node, range);
     const loop = new Map([[node.variable, first]]);
@@ -351,7 +351,7 @@ class Checker {
   }
 
   #assert(node: Node, expected: Type): void {
-    const actual = knownType(node);
+    const actual = checkedType(node);
     if (!this.#bindings.assign(expected, actual))
       this.#mismatch(node, this.#resolved(expected), this.#resolved(actual));
   }

@@ -43,14 +43,14 @@ const behaviour = (mutating: boolean): KindBehaviour<Configuration> => ({
 /** Rules newer than the kind: a configuration that violated one before may keep doing so. */
 interface Options {
   readonly noSideEffects: boolean;
-  readonly knownVersions: boolean;
+  readonly supportedVersions: boolean;
   readonly uniqueNames: boolean;
   readonly matchConditions: boolean;
 }
 
-const strict: Options = { noSideEffects: true, knownVersions: true, uniqueNames: true, matchConditions: true };
+const strict: Options = { noSideEffects: true, supportedVersions: true, uniqueNames: true, matchConditions: true };
 const webhooksOf = (c: Configuration) => (c.webhooks ?? []) as Webhook[];
-const hasKnownVersion = ({ admissionReviewVersions }: Webhook): boolean =>
+const hasSupportedVersion = ({ admissionReviewVersions }: Webhook): boolean =>
   (admissionReviewVersions ?? []).some((version) => version === 'v1' || version === 'v1beta1');
 
 function optionsFrom(next: Configuration, old: Configuration): Options {
@@ -58,7 +58,7 @@ function optionsFrom(next: Configuration, old: Configuration): Options {
   const conditions = (c: Configuration) => webhooksOf(c).map(({ matchConditions }) => matchConditions ?? []);
   return {
     noSideEffects: before.every(({ sideEffects }) => sideEffects === 'None' || sideEffects === 'NoneOnDryRun'),
-    knownVersions: before.every(hasKnownVersion),
+    supportedVersions: before.every(hasSupportedVersion),
     uniqueNames: new Set(before.map(({ name }) => name)).size === before.length,
     matchConditions: !sameValue(conditions(next), conditions(old)),
   };
@@ -125,7 +125,7 @@ function validateSideEffects(given: string | undefined, path: string, { noSideEf
   return allowed.includes(given) ? [] : [notSupported(path, given, allowed)];
 }
 
-function validateVersions(webhook: Webhook, path: string, { knownVersions }: Options): FieldError[] {
+function validateVersions(webhook: Webhook, path: string, { supportedVersions }: Options): FieldError[] {
   const versions = webhook.admissionReviewVersions ?? [];
   if (!versions.length) return [required(path, 'must specify one of v1, v1beta1')];
   const seen = new Set<string>();
@@ -135,7 +135,7 @@ function validateVersions(webhook: Webhook, path: string, { knownVersions }: Opt
     seen.add(version);
     return invalidValues(at, version, dns1035LabelFaults(version));
   });
-  if (knownVersions && !hasKnownVersion(webhook))
+  if (supportedVersions && !hasSupportedVersion(webhook))
     errors.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
   return errors;
 }

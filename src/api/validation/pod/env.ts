@@ -36,7 +36,7 @@ export const volumeFields = [
   'metadata.uid',
 ];
 /** Fields of a v1 pod that can be referenced; each context accepts some of them. */
-const knownFields = [
+const podFields = [
   ...envFields,
   ...volumeFields,
   'spec.host',
@@ -126,7 +126,7 @@ export function validateFieldRef(ref: ObjectFieldSelector, path: string, support
     if (base === 'metadata.labels') return invalidValues(path, subscript, qualifiedNameFaults(subscript));
     return cannot(`field label does not support subscript: ${fieldPath}`);
   }
-  if (!knownFields.includes(fieldPath)) return cannot(`field label not supported: ${fieldPath}`);
+  if (!podFields.includes(fieldPath)) return cannot(`field label not supported: ${fieldPath}`);
   const field = fieldPath === 'spec.host' ? 'spec.nodeName' : fieldPath;
   return supported.includes(field) ? [] : [notSupported(at, field, supported)];
 }
