@@ -22,9 +22,8 @@ export async function settled<T>(changing: Changing, name: string, change: () =>
       return await change();
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
-      const { message } = error;
-      if (!isSettling(message) || clock.monotonic() > lastMs)
-        throw new EtcdMemberError(`etcd refuses ${name}: ${message}${await remedyOf(message, cluster)}`);
+      if (!isSettling(error) || clock.monotonic() > lastMs)
+        throw new EtcdMemberError(`etcd refuses ${name}: ${error.message}${await remedyOf(error, cluster)}`);
       await clock.sleep(pollMs, signal);
     }
 }
@@ -32,18 +31,16 @@ export async function settled<T>(changing: Changing, name: string, change: () =>
 export const removeMember = (changing: Changing, { id, name }: EtcdMemberInfo): Promise<void> =>
   settled(changing, `removing the member ${name || id}`, () =>
     changing.cluster.remove(id).catch((error: EtcdError) => {
-      if (!/member not found/.test(error.message)) throw error; // the lost answer of an earlier call
+      if (error.refusal !== 'no such member') throw error; // the lost answer of an earlier call
     }),
   );
 
-export const isSettling = (message: string): boolean =>
-  /unhealthy cluster|server stopped|too many learner|no leader|leader changed|request timed out|not enough started/i.test(
-    message,
-  );
+export const isSettling = ({ refusal }: EtcdError): boolean =>
+  refusal === 'too many learners' || refusal === 'members are down' || refusal === 'no leader';
 
-async function remedyOf(message: string, cluster: EtcdCluster): Promise<string> {
-  if (/too many learner/.test(message)) return ': another machine is joining; try again when it has joined';
-  if (!/unhealthy cluster|server stopped|not enough started/.test(message)) return '';
+async function remedyOf({ refusal }: EtcdError, cluster: EtcdCluster): Promise<string> {
+  if (refusal === 'too many learners') return ': another machine is joining; try again when it has joined';
+  if (refusal !== 'members are down') return '';
   const { members } = await cluster.members();
   return `${await silentMembers(cluster, members)}: start them again first`;
 }

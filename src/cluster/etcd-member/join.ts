@@ -121,9 +121,9 @@ export async function promoteWhenInSync({ clock, cluster, signal }: Joiner, id: 
     try {
       return await cluster.promote(id);
     } catch (error) {
-      const { message, unreachable } = error as EtcdError;
-      if (/not a learner/.test(message)) return; // the lost answer of an earlier call
-      const isPassing = /in sync with leader/.test(message) || unreachable || isSettling(message);
+      const { message, unreachable, refusal } = error as EtcdError;
+      if (refusal === 'no learner') return; // the lost answer of an earlier call
+      const isPassing = refusal === 'not in sync' || unreachable || isSettling(error as EtcdError);
       if (!isPassing) throw new EtcdMemberError(`etcd does not promote this member: ${message}`);
       if (clock.monotonic() > lastMs)
         throw new EtcdMemberError(

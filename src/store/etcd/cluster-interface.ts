@@ -35,11 +35,31 @@ export interface EtcdAlarm {
 export class EtcdError extends Error {
   override readonly name = 'EtcdError';
   readonly unreachable: boolean;
+  readonly refusal: EtcdRefusal | undefined;
   constructor(message: string, unreachable: boolean, options?: ErrorOptions) {
     super(message, options);
     this.unreachable = unreachable;
+    this.refusal = refusals.find(([, text]) => text.test(message))?.[0];
   }
 }
+
+export type EtcdRefusal =
+  | 'too many learners'
+  | 'members are down'
+  | 'no leader'
+  | 'no learner'
+  | 'not in sync'
+  | 'no such member';
+
+/** etcd has one code for many refusals: its own client, too, distinguishes them by their texts. */
+const refusals: readonly (readonly [EtcdRefusal, RegExp])[] = [
+  ['too many learners', /too many learner/i],
+  ['members are down', /unhealthy cluster|server stopped|not enough started/i],
+  ['no leader', /no leader|leader changed|request timed out/i],
+  ['no learner', /not a learner/],
+  ['not in sync', /in sync with leader/],
+  ['no such member', /member not found/],
+];
 
 /** Calls reject with EtcdError. Calls without a URL go to the first endpoint that answers. */
 export interface EtcdCluster {
