@@ -1,8 +1,19 @@
 // The architecture rules that a program can check. docs/design.md explains them.
 
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { allImports, circles, files, type Import, isTest, lineOf, outsideImports, read } from './test-imports.ts';
+import {
+  allImports,
+  circles,
+  files,
+  type Import,
+  isTest,
+  lineOf,
+  outsideImports,
+  read,
+  source,
+} from './test-imports.ts';
 
 /** From top to bottom: a room may use the named ones, all of which are below it. */
 const pure = ['machinery'];
@@ -238,4 +249,17 @@ test(`folders have at most ${mostFiles} files`, () => {
   );
   const full = [...folders].filter(([folder, { length }]) => length > mostFiles && !lists.includes(folder));
   expect(full.map(([folder, { length }]) => `${folder}: ${length} files: group those of one subject`)).toEqual([]);
+});
+
+test('documents name files that exist', () => {
+  const project = path.resolve(source, '..');
+  const all = globSync(['*.ts', '{src,test,scripts,bench,docs}/**/*.{ts,tsx}'], { cwd: project });
+  const placeholders = /^(?:x|NAME)\.|\/GROUP\//;
+  const wrong = globSync('{*,docs/*}.md', { cwd: project }).flatMap((document) =>
+    [...readFileSync(path.join(project, document), 'utf8').matchAll(/`([\w./-]+\.tsx?)`/g)]
+      .map(([, file]) => file)
+      .filter((file) => !placeholders.test(file) && !all.some((one) => `/${one}`.endsWith(`/${file}`)))
+      .map((file) => `${document}: ${file}`),
+  );
+  expect(wrong).toEqual([]);
 });
