@@ -2,6 +2,7 @@
 
 import { KindRegistry } from '../api/api.ts';
 import type { Transport } from '../client/client.ts';
+import { HealthChecks } from '../machinery/health-checks.ts';
 import type { Logger } from '../machinery/logger.ts';
 import { Metrics } from '../machinery/metrics.ts';
 import type { Random } from '../machinery/random.ts';
@@ -29,12 +30,14 @@ import { cacheOfResource } from './registry/target.ts';
 import type { UserInfo } from './request/user.ts';
 import type { Server } from './server.ts';
 import type { Site } from './site.ts';
-import { HealthChecks, storeChecks } from './stages/health.ts';
+import { storeChecks } from './stages/health.ts';
+import { rankOf } from './stages/health-names.ts';
 import { userOfToken } from './stages/identify.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import { type History, type HistoryPlace, historyOf } from './watch-cache/history.ts';
 import { WatchCache } from './watch-cache/watch-cache.ts';
 
+export type { HealthCheck } from '../machinery/health-checks.ts';
 export { type Access, type AccessChange, type AccessOptions, createAccess } from './access/access.ts';
 export type { Authenticator } from './access/authentication.ts';
 export { anonymous, clientCertificates } from './access/authentication.ts';
@@ -64,7 +67,6 @@ export { readingProtobuf } from './protobuf/stored.ts';
 export type { UserInfo } from './request/user.ts';
 export type { Server } from './server.ts';
 export type { Site, SiteForward, SitePage, SiteRequest } from './site.ts';
-export type { HealthCheck } from './stages/health.ts';
 export { parseTracingConfiguration } from './tracing/configuration.ts';
 export { openTracing } from './tracing/open.ts';
 export type { Tracing } from './tracing/tracing.ts';
@@ -226,7 +228,7 @@ function makeServer(options: ApiServerOptions, stopping: AbortSignal): RunningSe
         ranges: () => cacheOfResource(server, 'networking.k8s.io', 'servicecidrs'),
       }),
     }),
-    health: new HealthChecks(),
+    health: new HealthChecks(clock.now() / 1_000 - process.uptime(), rankOf),
     refusals: new KeptWrites(300),
     deletions: new KeptWrites(1_000),
     site: {},

@@ -1,5 +1,6 @@
 // The server as stages and registry see it: one value, made in kube-apiserver.ts and handed to every request.
 
+import type { HealthChecks } from '../machinery/health-checks.ts';
 import type { Authenticator } from './access/authentication.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
@@ -12,7 +13,6 @@ import type { Fairness } from './fairness/fairness.ts';
 import type { KeptWrites } from './kept-writes.ts';
 import type { Refusal } from './refusals.ts';
 import type { SiteSlot } from './site.ts';
-import type { HealthChecks } from './stages/health.ts';
 
 export interface Server extends Environment {
   /** Tried in this order. */

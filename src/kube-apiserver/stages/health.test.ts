@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { HealthChecks } from '../../machinery/health-checks.ts';
 import type { Store, StoreProblem } from '../../store/store.ts';
-import { HealthChecks, storeChecks } from './health.ts';
+import { storeChecks } from './health.ts';
+import { rankOf } from './health-names.ts';
 
 test.each([
   { case: 'all is well', endpoints: { healthz: 200, livez: 200, readyz: 200 } },
@@ -18,7 +20,7 @@ test.each([
 ] as { case: string; problem?: StoreProblem; fault?: string; endpoints: Record<string, number> }[])(
   'health while $case',
   async ({ problem, fault, endpoints }) => {
-    const health = new HealthChecks();
+    const health = new HealthChecks(0, rankOf);
     const store = { health: async () => problem } as Partial<Store> as Store;
     for (const check of storeChecks(store, () => fault)) health.add(check);
     for (const [endpoint, code] of Object.entries(endpoints)) {
@@ -38,7 +40,7 @@ test.each([
   },
   { canChange: true, wanted: { 'kms-provider-0': 404, 'kms-providers': 500 } },
 ])('key management services that can change: $canChange', async ({ canChange, wanted }) => {
-  const health = new HealthChecks();
+  const health = new HealthChecks(0, rankOf);
   const list = () => [{ health: async () => undefined }, { health: async () => 'kms plugin b: Status: away' }];
   const store = { health: async () => undefined, keyServices: { canChange, list } } as Partial<Store> as Store;
   for (const check of storeChecks(store, () => undefined)) health.add(check);
@@ -52,27 +54,27 @@ test.each([
 });
 
 test('checks fail until the work of the start is done', async () => {
-  const health = new HealthChecks();
+  const health = new HealthChecks(0, rankOf);
   const finished = health.pending(['poststarthook/rbac/bootstrap-roles']);
   const ask = (path: string, query = '') => health.answer(path, new URLSearchParams(query));
   expect(await ask('/livez')).toMatchObject({
     code: 500,
-    body: '[+]ping ok\n[+]log ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nlivez check failed\n',
+    text: '[+]ping ok\n[+]log ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nlivez check failed\n',
   });
   expect(await ask('/livez/poststarthook/rbac/bootstrap-roles')).toMatchObject({
     code: 500,
-    body: 'internal server error: not finished\n',
+    text: 'internal server error: not finished\n',
   });
-  expect(await ask('/livez', 'exclude=poststarthook/rbac/bootstrap-roles')).toMatchObject({ code: 200, body: 'ok' });
+  expect(await ask('/livez', 'exclude=poststarthook/rbac/bootstrap-roles')).toMatchObject({ code: 200, text: 'ok' });
   finished();
   expect(await ask('/livez', 'verbose&exclude=a&exclude=b')).toMatchObject({
     code: 200,
-    body: '[+]ping ok\n[+]log ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for "a", "b"\nlivez check passed\n',
+    text: '[+]ping ok\n[+]log ok\n[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for "a", "b"\nlivez check passed\n',
   });
 });
 
 test('the results of the checks are metrics', async () => {
-  const health = new HealthChecks();
+  const health = new HealthChecks(0, rankOf);
   let problem: string | undefined = 'away';
   health.add({ name: 'etcd', check: () => problem });
   await health.answer('/readyz', new URLSearchParams());
@@ -87,7 +89,7 @@ test('the results of the checks are metrics', async () => {
 });
 
 test('two checks of one name are one, which fails while one of them does', async () => {
-  const health = new HealthChecks();
+  const health = new HealthChecks(0, rankOf);
   const finished = ['a', 'b'].map(() => health.pending(['poststarthook/crd-informer-synced']));
   const code = async () => (await health.answer('/livez', new URLSearchParams())).code;
   const codes = [await code()];

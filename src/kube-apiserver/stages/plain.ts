@@ -96,8 +96,10 @@ export const plain: Stage = async (request) => {
   const { path, method } = request;
   const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const root = clean.split('/')[1];
-  if (root === 'healthz' || root === 'livez' || root === 'readyz')
-    return request.server.health.answer(path, request.query);
+  if (root === 'healthz' || root === 'livez' || root === 'readyz') {
+    const { code, text } = await request.server.health.answer(path, request.query);
+    return textReply(code, text);
+  }
   const isProfile = clean === profilePath || clean.startsWith(`${profilePath}/`);
   const answer = isProfile && request.server.config.profiling ? profile : exact[clean];
   if (!answer && root !== 'api' && root !== 'apis' && root !== 'openapi') return notThere();

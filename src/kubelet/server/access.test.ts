@@ -47,6 +47,10 @@ test.each<[string, readonly string[], Caller, string, number]>([
   ['and no other', ['b get proxy'], { certificate: { CN: ['a', 'b'] } }, 'exec', 200],
   ['a guard of its own', ['robot get metrics'], { token: 'good' }, 'metrics', 200],
   ['which opens nothing else', ['robot get metrics'], { token: 'good' }, 'exec', 403],
+  ['a guard that nodes/proxy does not replace', ['robot get proxy'], { token: 'good' }, 'metrics', 403],
+  ['a guard beside nodes/proxy', ['robot get healthz'], { token: 'good' }, 'healthz', 200],
+  ['or nodes/proxy alone', ['robot get proxy'], { token: 'good' }, 'healthz', 200],
+  ['health is guarded too', ['robot get configz'], { token: 'good' }, 'healthz', 403],
   ['reading is not writing', ['robot get proxy'], { token: 'good', method: 'POST' }, 'exec', 403],
 ])('%s', async (_name, may, caller, path, code) => {
   const access = new KubeletAccess(server(may).client, new VirtualClock(), 'node');

@@ -30,14 +30,18 @@ export class AccessError extends Error {
   }
 }
 
-/** Subresources of nodes that guard a path; nodes/proxy guards all other paths. */
-const guards: Readonly<Record<string, string>> = {
-  stats: 'stats',
-  metrics: 'metrics',
-  logs: 'log',
-  healthz: 'healthz',
-  pods: 'pods',
-  runningpods: 'pods',
+/** Subresources of nodes, of which one is enough; nodes/proxy guards all other paths (KEP-2862). */
+const guards: Readonly<Record<string, readonly string[]>> = {
+  stats: ['stats'],
+  metrics: ['metrics'],
+  logs: ['log'],
+  checkpoint: ['checkpoint'],
+  statusz: ['statusz'],
+  flagz: ['configz'],
+  configz: ['configz', 'proxy'],
+  healthz: ['healthz', 'proxy'],
+  pods: ['pods', 'proxy'],
+  runningpods: ['pods', 'proxy'],
 };
 const verbs: Readonly<Record<string, string>> = {
   GET: 'get',
@@ -66,13 +70,11 @@ export class KubeletAccess {
     const user = certificateUser(request) ?? (await this.#tokenUser(request));
     if (!user) throw new AccessError(401, 'Unauthorized');
     const verb = verbs[request.method ?? 'GET'] ?? 'get';
-    // Finer guards are newer: nodes/proxy also grants them (KEP-2862).
-    const own = guards[path];
-    if (own && (await this.#mayDo(user, verb, own))) return;
-    if (await this.#mayDo(user, verb, 'proxy')) return;
+    const subresources = guards[path] ?? ['proxy'];
+    for (const subresource of subresources) if (await this.#mayDo(user, verb, subresource)) return;
     throw new AccessError(
       403,
-      `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${[own, 'proxy'].filter(Boolean).join(' ')}])`,
+      `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${subresources.join(' ')}])`,
     );
   }
 

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { hostPathVolumeName, hostPathVolumesPath, type Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
+import type { HealthAnswer, HealthChecks } from '../../machinery/health-checks.ts';
 import type { Metrics } from '../../machinery/metrics.ts';
 import { drained } from '../../machinery/time/drained.ts';
 import { type LogOptions, readLog } from '../logs/logs.ts';
@@ -16,6 +17,7 @@ import { resourceMetrics, statsSummary } from '../stats/stats.ts';
 import type { KubeletTools } from '../tools.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { AccessError, KubeletAccess } from './access.ts';
+import { kubeletHealth } from './health.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
 import { refuse } from './streaming/upgrade.ts';
@@ -36,7 +38,7 @@ class HttpError extends Error {
 /** Of a request's headers with its path, which has the command of an exec: as the API server's. */
 const headerBytes = 1 << 20;
 
-/** All paths but /healthz are authorized by the API server. */
+/** All paths are authorized by the API server. */
 export async function startServer(
   tools: KubeletTools,
   pods: () => readonly Pod[],
@@ -45,11 +47,14 @@ export async function startServer(
 ): Promise<KubeletServer> {
   const sockets = new Set<Duplex>();
   const access = new KubeletAccess(tools.client, tools.clock, tools.config.nodeName);
+  const health = kubeletHealth(tools);
   const clients = { ca: tls.clientCA, requestCert: true, rejectUnauthorized: false };
   const server = createServer(
     { cert: tls.cert, key: tls.key, ...clients, maxHeaderSize: headerBytes },
     (request, response) => {
-      handle(tools, access, pods, metrics, request, response).catch((error) => answerError(response, error));
+      handle(tools, access, pods, { metrics, health }, request, response).catch((error) =>
+        answerError(response, error),
+      );
     },
   );
   server.on('upgrade', (request, socket: Duplex, head) => {
@@ -85,18 +90,18 @@ async function handle(
   tools: KubeletTools,
   access: KubeletAccess,
   pods: () => readonly Pod[],
-  metrics: Metrics,
+  { metrics, health }: { readonly metrics: Metrics; readonly health: HealthChecks },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://kubelet');
   const [, verb, ...rest] = url.pathname.split('/');
-  if (url.pathname === '/healthz') return answerHealth(tools, response);
   await access.check(request, verb);
   if (verb === hostPathVolumesPath && request.method === 'DELETE') return deleteVolume(tools, rest.join('/'), response);
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'Method Not Allowed');
   if (verb === 'containerLogs' && rest.length === 3)
     return containerLogs(tools, findPod(pods(), rest), rest[2], url.searchParams, response);
+  if (verb === 'healthz') return text(response, await health.answer(url.pathname, url.searchParams));
   const { systemLogs } = tools.machine;
   if (url.pathname.startsWith('/logs/') && systemLogs)
     return serveSystemLog(systemLogs, unescaped(url.pathname.slice('/logs/'.length)), request, response);
@@ -113,6 +118,8 @@ async function handle(
       return metricsText(response, await cadvisorMetrics(tools, pods()));
     case '/metrics/probes':
       return metricsText(response, tools.probes.metricsText());
+    case '/metrics/slis':
+      return metricsText(response, health.slis.text());
     case '/metrics/resource':
       return metricsText(response, await resourceMetrics(tools, pods()));
     default:
@@ -149,11 +156,8 @@ function unescaped(path: string): string {
   }
 }
 
-function answerHealth(tools: KubeletTools, response: ServerResponse): void {
-  const problem = tools.cache.error;
-  response.writeHead(problem ? 500 : 200, { 'Content-Type': 'text/plain; charset=utf-8' });
-  response.end(problem ? `[-]PLEG ${problem}` : 'ok');
-}
+const text = (response: ServerResponse, { code, text: body }: HealthAnswer): void =>
+  void response.writeHead(code, { 'Content-Type': 'text/plain; charset=utf-8' }).end(body);
 
 const metricsText = (response: ServerResponse, text: string): void =>
   void response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8').end(text);

@@ -24,10 +24,11 @@ export const emptyDir: VolumePlugin = {
     await mkdir(directory, { recursive: true, mode: 0o750 });
     if (inMemory && !(await isMountPoint(directory)))
       if (isHuge) await mountHuge(directory, pageSizeOf(medium, pod));
-      else await mountMemory(directory, 0o777, memorySize(pod, sizeLimit, fields.allocatable.memoryBytes));
+      else await mountMemory(directory, 0o1777, memorySize(pod, sizeLimit, fields.allocatable.memoryBytes));
     const group = pod.spec.securityContext?.fsGroup;
     if (group !== undefined) await chown(directory, -1, group);
-    await chmod(directory, group === undefined ? 0o777 : 0o2777);
+    // Kubernetes leaves the sticky bit that a tmpfs has.
+    await chmod(directory, 0o777 | (medium === 'Memory' ? 0o1000 : 0) | (group === undefined ? 0 : 0o2000));
     await mkdir(path.dirname(ready), { recursive: true, mode: 0o750 });
     await writeFile(ready, '', { mode: 0o640 });
     return directory;

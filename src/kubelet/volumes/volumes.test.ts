@@ -335,6 +335,17 @@ describe('volumes', () => {
     expect(statSync(await setUp({ emptyDir: {} })).mode & 0o777).toBe(0o700);
   });
 
+  test.skipIf(process.getuid?.() !== 0).each<[string, string, object, string]>([
+    ['on a disk', '', {}, '777'],
+    ['on a disk, with fsGroup', '', { fsGroup: 2000 }, '2777'],
+    ['in memory', 'Memory', {}, '1777'],
+    ['in memory, with fsGroup', 'Memory', { fsGroup: 2000 }, '3777'],
+  ])('the mode of an emptyDir %s (needs root)', async (_, medium, securityContext, mode) => {
+    const at = await setUp({ emptyDir: { ...(medium && { medium }) } }, { securityContext });
+    expect((statSync(at).mode & 0o7777).toString(8)).toBe(mode);
+    await tearDownVolumes(directories());
+  });
+
   const root = process.getuid?.() !== 0;
   const look = (file: string) => {
     const { mode, uid, gid } = statSync(file);
