@@ -10,6 +10,12 @@ export interface HealthCheck {
   readonly endpoints?: readonly ('healthz' | 'livez' | 'readyz')[];
 }
 
+/** The parameters of a request: URLSearchParams. */
+interface HealthQuery {
+  has(name: string): boolean;
+  getAll(name: string): readonly string[];
+}
+
 export interface HealthAnswer {
   readonly code: number;
   readonly text: string;
@@ -60,7 +66,7 @@ export class HealthChecks {
     return this.#of(endpoint).map((check) => check.name);
   }
 
-  async answer(path: string, query: URLSearchParams): Promise<HealthAnswer> {
+  async answer(path: string, query: HealthQuery): Promise<HealthAnswer> {
     const [, endpoint, ...rest] = path.replace(/\/$/, '').split('/');
     const checks = this.#of(endpoint);
     if (rest.length) {

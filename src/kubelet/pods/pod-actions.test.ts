@@ -269,3 +269,21 @@ describe('activeDeadlineSeconds', () => {
     ['over', at('2026-01-01T00:00:00Z', 5), -5000],
   ])('%s', (_, left, wanted) => expect(left).toBe(wanted));
 });
+
+type Probe = 'liveness' | 'startup';
+test.each<[Probe, Partial<Pod['spec']>, string, string, string]>([
+  ['liveness', {}, 'a', 'Unhealthy', 'Container a failed liveness probe, will be restarted'],
+  ['startup', {}, 'a', 'StartupProbe', 'Container a failed startup probe, will be restarted'],
+  ['liveness', { restartPolicy: 'Never', containers: two }, 'a', 'Unhealthy', 'Container a failed liveness probe'],
+  ['liveness', { initContainers: [sidecar] }, 'side', 'Unhealthy', 'Init container side failed liveness probe'],
+  ['startup', { initContainers: [sidecar] }, 'side', 'StartupProbe', 'Init container side failed startup probe'],
+])('a failed %s probe of %j in %s is the reason, which decides the grace', (failed, spec, name, reason, message) => {
+  const of = (probe: Probe) => (id: string) => (failed === probe && id === `${name}0` ? false : undefined);
+  const runtime = {
+    sandboxes: [sandbox()],
+    containers: [made(name, 'running'), made('b', 'running')],
+  } as unknown as RuntimePod;
+  const probes = { liveness: of('liveness'), startup: of('startup') };
+  const { kill } = podActions(pod(spec), runtime, probes, () => 'new');
+  expect(kill.map((each) => [each.reason, each.message])).toEqual([[reason, message]]);
+});

@@ -104,9 +104,11 @@ export function podActions(
         keep++;
         continue;
       }
-      kill.push({ id: status.id, name: container.name, ...reason });
-      if (reason.reason === 'Changed' || reason.reason === 'Resize' || restartsAfterProbe(pod, container))
-        start.push({ container, isInit: false });
+      const isRestarted =
+        reason.reason === 'Changed' || reason.reason === 'Resize' || restartsAfterProbe(pod, container);
+      const suffix = isRestarted && reason.reason !== 'Resize' ? ', will be restarted' : '';
+      kill.push({ id: status.id, name: container.name, ...reason, message: `${reason.message}${suffix}` });
+      if (isRestarted) start.push({ container, isInit: false });
     } else if (status?.state === 'created') start.push({ container, isInit: false });
     else if (shouldRun(pod, container, status ?? newest(runtime.containers, container.name)))
       start.push({ container, isInit: false });
@@ -177,11 +179,17 @@ function whyRestart(
 ): Pick<KillContainer, 'message' | 'reason'> | undefined {
   const hash = status.labels[hashLabel];
   if (hash !== undefined && hash !== hashOf(container))
-    return { reason: 'Changed', message: `Container ${container.name} definition changed, will be restarted` };
-  if (probes.liveness(status.id) === false)
-    return { reason: 'Unhealthy', message: `Container ${container.name} failed liveness probe, will be restarted` };
-  if (probes.startup(status.id) === false)
-    return { reason: 'StartupProbe', message: `Container ${container.name} failed startup probe, will be restarted` };
+    return { reason: 'Changed', message: `Container ${container.name} definition changed` };
+  const failed = failedProbe(status, probes);
+  return failed && { ...failed, message: `Container ${container.name} ${failed.message}` };
+}
+
+function failedProbe(
+  { id }: ContainerStatus,
+  probes: ProbeResults,
+): Pick<KillContainer, 'message' | 'reason'> | undefined {
+  if (probes.liveness(id) === false) return { reason: 'Unhealthy', message: 'failed liveness probe' };
+  if (probes.startup(id) === false) return { reason: 'StartupProbe', message: 'failed startup probe' };
   return undefined;
 }
 
@@ -210,13 +218,14 @@ function initActions(
         if (!mainStarted) return { done: false, failed: false, start, kill };
         continue;
       }
-      if (probes.liveness(status.id) === false || probes.startup(status.id) === false) {
-        const probe = probes.liveness(status.id) === false ? 'liveness' : 'startup';
+      const failed = failedProbe(status, probes);
+      if (failed) {
+        const { reason, message } = failed;
         kill.push({
           id: status.id,
           name: container.name,
-          reason: 'Unhealthy',
-          message: `Init container ${container.name} failed ${probe} probe, will be restarted`,
+          reason,
+          message: `Init container ${container.name} ${message}`,
         });
         start.push({ container, isInit: true });
       } else if (resizing.has(container.name)) {
