@@ -1,6 +1,7 @@
 // The room's front door. kube-proxy translates Services to network rules of this machine.
 // https://kubernetes.io/docs/reference/networking/virtual-ips/
 
+import { availableParallelism } from 'node:os';
 import type { ServiceCIDR } from '../api/api.ts';
 import {
   type ComponentContext,
@@ -12,6 +13,7 @@ import {
 } from '../client/client.ts';
 import { startAnnouncer } from './announcer/announcer.ts';
 import type { ProxyBackend } from './backend.ts';
+import { setConntrack } from './conntrack-settings.ts';
 import { HealthCheckServers } from './health-checks.ts';
 import { createNftablesBackend, type NftablesOptions } from './nftables.ts';
 import { run } from './run.ts';
@@ -151,6 +153,7 @@ async function chooseBackend(
     try {
       const backend = await createNftables({ table: tableOf(config.clusterName), ...config, logger });
       await removeAddresses(config.clusterName); // of an earlier run in user space
+      await setConntrack(availableParallelism(), logger);
       return backend;
     } catch (error) {
       if (config.mode === 'nftables' || hasSix) throw error;
