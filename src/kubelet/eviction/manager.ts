@@ -11,7 +11,7 @@ import { evictionMessage, ranked } from './ranking.ts';
 import { type StarvedResource, type Threshold, thresholdsOf } from './thresholds.ts';
 
 const monitoringIntervalMs = 10_000;
-const transitionPeriodMs = 5 * 60_000;
+export const transitionPeriodMs = 5 * 60_000;
 const hardGraceSeconds = 1;
 const cleanupMs = 30_000;
 const cleanupPollMs = 1_000;

@@ -42,7 +42,7 @@ export interface EvictionConfig {
   readonly evictionMaxPodGracePeriod?: number;
 }
 
-const defaultHard: Readonly<Record<string, string>> = {
+export const defaultHard: Readonly<Record<string, string>> = {
   'memory.available': '100Mi',
   'nodefs.available': '10%',
   'nodefs.inodesFree': '5%',

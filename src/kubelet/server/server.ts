@@ -17,6 +17,7 @@ import { resourceMetrics, statsSummary } from '../stats/stats.ts';
 import type { KubeletTools } from '../tools.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { AccessError, KubeletAccess } from './access.ts';
+import { configz } from './configz.ts';
 import { kubeletHealth } from './health.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
@@ -110,6 +111,8 @@ async function handle(
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods() });
     case '/runningpods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: runningPods(tools, pods()) });
+    case '/configz':
+      return json(response, configz(tools.config));
     case '/stats/summary':
       return json(response, await statsSummary(tools, pods()));
     case '/metrics':

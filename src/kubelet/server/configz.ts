@@ -1,0 +1,50 @@
+// The configuration with which the kubelet runs, as its endpoint /configz shows it.
+// https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
+
+import { formatBytes } from '../../machinery/quantity.ts';
+import { formatDuration } from '../../machinery/time/duration.ts';
+import * as kubelet from '../config.ts';
+import { transitionPeriodMs } from '../eviction/manager.ts';
+import { defaultHard } from '../eviction/thresholds.ts';
+import { resourceManagersConfig } from '../resource-managers/settings.ts';
+
+/** An object with the one field `kubeletconfig`. */
+export function configz(config: kubelet.KubeletConfig): object {
+  const { eviction = {}, reserved } = config;
+  const { cpuManagerReconcilePeriodMs, reservedMemory, ...managers } = resourceManagersConfig(
+    config.resourceManagers ?? {},
+  );
+  const softGrace = Object.entries(eviction.evictionSoftGracePeriodMs ?? {});
+  return {
+    kubeletconfig: {
+      ...{ kind: 'KubeletConfiguration', apiVersion: 'kubelet.config.k8s.io/v1beta1' },
+      ...{ address: config.nodeIPs[0], port: config.port, enableServer: true },
+      authentication: { x509: {}, webhook: { enabled: true }, anonymous: { enabled: false } },
+      authorization: { mode: 'Webhook' },
+      ...{ clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
+      syncFrequency: formatDuration(kubelet.syncFrequencyMs),
+      nodeStatusUpdateFrequency: formatDuration(kubelet.nodeStatusUpdateFrequencyMs),
+      nodeStatusReportFrequency: formatDuration(kubelet.nodeStatusReportFrequencyMs),
+      nodeLeaseDurationSeconds: kubelet.nodeLeaseDurationSeconds,
+      ...{ ...managers, cpuManagerReconcilePeriod: formatDuration(cpuManagerReconcilePeriodMs) },
+      ...(reservedMemory.length > 0 && { reservedMemory }),
+      ...{ maxPods: config.maxPods, podPidsLimit: config.podPidsLimit ?? -1 },
+      containerLogMaxSize: formatBytes(config.containerLogMaxSize),
+      containerLogMaxFiles: config.containerLogMaxFiles,
+      systemReserved: { cpu: `${reserved.cpuMillis}m`, memory: String(reserved.memoryBytes) },
+      evictionHard: eviction.evictionHard ?? defaultHard,
+      ...(eviction.evictionSoft && { evictionSoft: eviction.evictionSoft }),
+      ...(softGrace.length > 0 && {
+        evictionSoftGracePeriod: Object.fromEntries(softGrace.map(([signal, ms]) => [signal, formatDuration(ms)])),
+      }),
+      ...(eviction.evictionMinimumReclaim && { evictionMinimumReclaim: eviction.evictionMinimumReclaim }),
+      evictionPressureTransitionPeriod: formatDuration(
+        eviction.evictionPressureTransitionPeriodMs ?? transitionPeriodMs,
+      ),
+      ...(eviction.evictionMaxPodGracePeriod !== undefined && {
+        evictionMaxPodGracePeriod: eviction.evictionMaxPodGracePeriod,
+      }),
+      registerNode: true,
+    },
+  };
+}
