@@ -4,6 +4,25 @@ import type { EvictionConfig } from './eviction/thresholds.ts';
 import type { CredentialProvider } from './images/credential-config.ts';
 import type { ResourceManagersInput } from './resource-managers/settings.ts';
 
+export interface ImageGarbageConfig {
+  /** Use of the images' disk in percent above which unused images are removed, and the use down to which. */
+  readonly highThresholdPercent: number;
+  readonly lowThresholdPercent: number;
+  /** A younger image is kept. */
+  readonly minimumAgeMs: number;
+  /** An image that was unused for so long is removed in any case; 0: never for its age. */
+  readonly maximumAgeMs: number;
+}
+
+export interface NodeStatusConfig {
+  readonly updateMs: number;
+  /** Node status without any change is reported this often. */
+  readonly reportMs: number;
+  readonly leaseSeconds: number;
+  /** Images in the status; -1: all. */
+  readonly maxImages: number;
+}
+
 export interface KubeletConfig {
   readonly nodeName: string;
   /** Directory for pods' volumes and the kubelet's files. */
@@ -34,6 +53,16 @@ export interface KubeletConfig {
   readonly resourceManagers?: ResourceManagersInput;
   /** Programs that give the credentials of registries, and their directory. */
   readonly credentialProviders?: { readonly providers: readonly CredentialProvider[]; readonly directory: string };
+  /** When unused images are removed; Kubernetes' defaults if omitted. */
+  readonly imageGarbage?: Partial<ImageGarbageConfig>;
+  /** How the node reports itself; Kubernetes' defaults if omitted. */
+  readonly nodeStatus?: Partial<NodeStatusConfig>;
+  /** Kernel parameters that pods may set beside the safe ones: names, and patterns that end with `*`. */
+  readonly allowedUnsafeSysctls?: readonly string[];
+  /** Whether containers without a seccomp profile have the runtime's default one. */
+  readonly seccompDefault?: boolean;
+  /** Interval of looking at the size of containers' logs. */
+  readonly containerLogMonitorIntervalMs?: number;
   /** Processes and threads that one pod may have; no limit by default. */
   readonly podPidsLimit?: number;
   /** The machine's resources; `allocatable` is this minus the reserved amounts. */
@@ -65,11 +94,19 @@ export interface KubeletConfig {
 }
 
 // The kubelet's defaults: https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
-export const nodeLeaseDurationSeconds = 40;
-export const nodeLeaseRenewIntervalMs = 10_000;
-export const nodeStatusUpdateFrequencyMs = 10_000;
-/** Node status without any change is reported this often. */
-export const nodeStatusReportFrequencyMs = 5 * 60_000;
+export const nodeStatusDefaults: NodeStatusConfig = {
+  updateMs: 10_000,
+  reportMs: 5 * 60_000,
+  leaseSeconds: 40,
+  maxImages: 50,
+};
+export const imageGarbageDefaults: ImageGarbageConfig = {
+  highThresholdPercent: 85,
+  lowThresholdPercent: 80,
+  minimumAgeMs: 2 * 60_000,
+  maximumAgeMs: 0,
+};
+export const containerLogMonitorIntervalMs = 10_000;
 /** Interval of syncing a pod without an event (which also rereads its ConfigMaps and Secrets). */
 export const syncFrequencyMs = 60_000;
 /** Interval at which the pod lifecycle event generator lists the runtime's containers. */

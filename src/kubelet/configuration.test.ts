@@ -47,6 +47,52 @@ test.each<[string, object]>([
     { maxPods: 50, containerLogMaxSize: 5 * 2 ** 20, containerLogMaxFiles: 3 },
   ],
   ['maxPods: null', {}],
+  [
+    'evictionHard: {memory.available: 5%}\nmergeDefaultEvictionSettings: true',
+    {
+      eviction: {
+        evictionHard: {
+          ...{ 'memory.available': '5%', 'nodefs.available': '10%', 'nodefs.inodesFree': '5%' },
+          ...{ 'imagefs.available': '15%', 'imagefs.inodesFree': '5%' },
+        },
+      },
+    },
+  ],
+  [
+    'imageGCHighThresholdPercent: 70\nimageGCLowThresholdPercent: 60\nimageMinimumGCAge: 5m\nimageMaximumGCAge: 24h',
+    {
+      imageGarbage: {
+        ...{ highThresholdPercent: 70, lowThresholdPercent: 60 },
+        ...{ minimumAgeMs: 300_000, maximumAgeMs: 86_400_000 },
+      },
+    },
+  ],
+  [
+    'nodeStatusUpdateFrequency: 30s\nnodeLeaseDurationSeconds: 20\nnodeStatusMaxImages: -1',
+    { nodeStatus: { updateMs: 30_000, reportMs: 30_000, leaseSeconds: 20, maxImages: -1 } },
+  ],
+  [
+    'nodeStatusUpdateFrequency: 5s\nnodeStatusReportFrequency: 1m',
+    { nodeStatus: { updateMs: 5_000, reportMs: 60_000 } },
+  ],
+  [
+    'allowedUnsafeSysctls: [kernel.msg*, net/core/somaxconn]\nseccompDefault: true\npodsPerCore: 10',
+    { allowedUnsafeSysctls: ['kernel.msg*', 'net/core/somaxconn'], seccompDefault: true, podsPerCore: 10 },
+  ],
+  [
+    'clusterDNS: [10.0.0.10, "fd00::10"]\nclusterDomain: example.org\ncontainerLogMonitorInterval: 3s',
+    {
+      ...{ clusterDNS: ['10.0.0.10', 'fd00::10'], clusterDomain: 'example.org' },
+      containerLogMonitorIntervalMs: 3_000,
+    },
+  ],
+  ['imageMinimumGCAge: 0s\nnodeStatusUpdateFrequency: 0s\nevictionPressureTransitionPeriod: 0s', {}],
+  [
+    'authentication: {webhook: {enabled: true, cacheTTL: 0s}}\nauthorization: {mode: Webhook}\ncgroupDriver: cgroupfs',
+    {},
+  ],
+  ['logging: {flushFrequency: 0, options: {json: {infoBufferSize: "0"}}, verbosity: 0}\nmemorySwap: {}', {}],
+  ['shutdownGracePeriod: 0s\ncrashLoopBackOff: {}\nrotateCertificates: true\nsyncFrequency: 1m', {}],
 ])('%j', (fields, expected) => {
   expect(parse(fields)).toEqual(expected);
 });
@@ -64,6 +110,23 @@ test.each([
   ['systemReserved: {pid: "100"}', 'cannot reserve "pid" resource (systemReserved)'],
   ['kubeReserved: {cpu: much}', 'kubeReserved.cpu: "much" is no amount'],
   ['evictionHard: {x: 1%}', 'x'],
+  [
+    'imageGCHighThresholdPercent: 101',
+    'imageGCHighThresholdPercent (--image-gc-high-threshold) 101 must be between 0 and 100, inclusive',
+  ],
+  ['imageGCHighThresholdPercent: 80', '80 must be less than imageGCHighThresholdPercent'],
+  ['imageMaximumGCAge: 1m', 'imageMaximumGCAge 1m0s must be greater than imageMinimumGCAge 2m0s'],
+  ['nodeLeaseDurationSeconds: -1', 'nodeLeaseDurationSeconds must be greater than 0'],
+  ['nodeStatusMaxImages: -2', '-2 must be -1 or greater'],
+  ['podsPerCore: -1', 'podsPerCore (--pods-per-core) -1 must not be a negative number'],
+  ['allowedUnsafeSysctls: [vm.swappiness]', 'the sysctls "vm.swappiness" are not known to be namespaced'],
+  ['allowedUnsafeSysctls: ["net.*.x"]', 'must have at most 253 characters and match regex'],
+  ['clusterDNS: [dns.example]', 'clusterDNS: "dns.example" is no address'],
+  ['cgroupDriver: systemd', '"cgroupDriver" has a value that is not supported: it can only be "cgroupfs"'],
+  ['shutdownGracePeriod: 30s', '"shutdownGracePeriod" has a value that is not supported: it can only be left out'],
+  ['authentication: {x509: {clientCAFile: /ca.crt}}', 'field "authentication" has a value that is not supported'],
+  ['authentication: {anonymous: {enabled: true}}', 'field "authentication" has a value that is not supported'],
+  ['memorySwap: {swapBehavior: LimitedSwap}', 'it can only be {"swapBehavior":"NoSwap"}'],
 ])('%j is refused', (fields, why) => {
   expect(() => parse(fields)).toThrow(why);
 });

@@ -1,13 +1,16 @@
 // Reads a file of KubeletConfiguration. Fields that have no effect here are refused by name.
 // https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
 
+import { isIP } from 'node:net';
 import { parse } from 'yaml';
 import { type Shape, shapeFaults, withoutNulls } from '../machinery/fields/configuration-shape.ts';
 import { type Fields, isFields } from '../machinery/parsed.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
-import { parseDuration } from '../machinery/time/duration.ts';
-import type { KubeletConfig } from './config.ts';
-import { type EvictionConfig, thresholdsOf } from './eviction/thresholds.ts';
+import { formatDuration, parseDuration } from '../machinery/time/duration.ts';
+import { imageGarbageDefaults, type KubeletConfig } from './config.ts';
+import { checkFixed } from './configuration-fixed.ts';
+import { defaultHard, type EvictionConfig, thresholdsOf } from './eviction/thresholds.ts';
+import { checkSysctlPatterns } from './pods/sysctls.ts';
 import type { MemoryReservation } from './resource-managers/memory-reservation.ts';
 import { type ResourceManagersInput, resourceManagersConfig } from './resource-managers/settings.ts';
 
@@ -15,9 +18,23 @@ import { type ResourceManagersInput, resourceManagersConfig } from './resource-m
 export type FileConfig = Partial<
   Pick<
     KubeletConfig,
-    'resourceManagers' | 'eviction' | 'maxPods' | 'podPidsLimit' | 'containerLogMaxSize' | 'containerLogMaxFiles'
+    | 'resourceManagers'
+    | 'eviction'
+    | 'maxPods'
+    | 'podPidsLimit'
+    | 'containerLogMaxSize'
+    | 'containerLogMaxFiles'
+    | 'containerLogMonitorIntervalMs'
+    | 'imageGarbage'
+    | 'nodeStatus'
+    | 'allowedUnsafeSysctls'
+    | 'seccompDefault'
+    | 'clusterDNS'
+    | 'clusterDomain'
   >
 > & {
+  /** Limits the pods of small machines. */
+  readonly podsPerCore?: number;
   /** The sum of systemReserved and kubeReserved. */
   readonly reserved?: { readonly cpuMillis: number; readonly memoryBytes: number };
 };
@@ -36,13 +53,21 @@ const shape = {
   ...{ maxPods: 'integer', podPidsLimit: 'integer', containerLogMaxSize: 'string', containerLogMaxFiles: 'integer' },
   ...{ evictionHard: 'map of strings', evictionSoft: 'map of strings', evictionSoftGracePeriod: 'map of strings' },
   ...{ evictionMinimumReclaim: 'map of strings', evictionPressureTransitionPeriod: 'string' },
-  evictionMaxPodGracePeriod: 'integer',
+  ...{ evictionMaxPodGracePeriod: 'integer', mergeDefaultEvictionSettings: 'boolean' },
+  ...{ imageMinimumGCAge: 'string', imageMaximumGCAge: 'string' },
+  ...{ imageGCHighThresholdPercent: 'integer', imageGCLowThresholdPercent: 'integer' },
+  ...{ nodeStatusUpdateFrequency: 'string', nodeStatusReportFrequency: 'string' },
+  ...{ nodeLeaseDurationSeconds: 'integer', nodeStatusMaxImages: 'integer' },
+  ...{ containerLogMonitorInterval: 'string', podsPerCore: 'integer', seccompDefault: 'boolean' },
+  ...{ allowedUnsafeSysctls: 'list of strings', clusterDNS: 'list of strings', clusterDomain: 'string' },
 } as const satisfies Shape;
 
 /** The fields with the types that `shapeFaults` has checked. */
 interface Content {
   readonly texts: (name: keyof typeof shape) => string | undefined;
   readonly numbers: (name: keyof typeof shape) => number | undefined;
+  readonly flags: (name: keyof typeof shape) => boolean | undefined;
+  readonly lists: (name: keyof typeof shape) => readonly string[] | undefined;
   readonly maps: (name: keyof typeof shape) => Readonly<Record<string, string>> | undefined;
   readonly reservedMemory: readonly MemoryReservation[] | undefined;
 }
@@ -53,10 +78,13 @@ export function parseKubeletConfiguration(text: string): FileConfig {
   if (!isFields(content)) throw new Error('the content is not an object');
   if (content['apiVersion'] !== apiVersion || content['kind'] !== kind)
     throw new Error(`apiVersion and kind must be ${apiVersion} and ${kind}`);
-  for (const name of Object.keys(content))
-    if (!Object.hasOwn(shape, name)) throw new Error(`field ${JSON.stringify(name)} is not supported`);
-  for (const fault of shapeFaults(content, shape)) throw new Error(fault);
-  const typed = typedContent(content);
+  for (const [name, value] of Object.entries(content)) {
+    if (Object.hasOwn(shape, name)) continue;
+    checkFixed(name, value);
+  }
+  const own = Object.fromEntries(Object.entries(content).filter(([name]) => Object.hasOwn(shape, name)));
+  for (const fault of shapeFaults(own, shape)) throw new Error(fault);
+  const typed = typedContent(own);
   const eviction = evictionOf(typed);
   thresholdsOf(eviction);
   const resourceManagers = managersOf(typed);
@@ -65,6 +93,9 @@ export function parseKubeletConfiguration(text: string): FileConfig {
     ...(Object.keys(resourceManagers).length > 0 && { resourceManagers }),
     ...(Object.keys(eviction).length > 0 && { eviction }),
     ...limitsOf(typed),
+    ...imageGarbageOf(typed),
+    ...nodeStatusOf(typed),
+    ...podSettingsOf(typed),
     ...reservedOf(typed),
   };
 }
@@ -78,6 +109,8 @@ function typedContent(content: Fields): Content {
   return {
     texts: (name) => (typeof content[name] === 'string' ? content[name] : undefined),
     numbers: (name) => (typeof content[name] === 'number' ? content[name] : undefined),
+    flags: (name) => (typeof content[name] === 'boolean' ? content[name] : undefined),
+    lists: (name) => (Array.isArray(content[name]) ? content[name].map(String) : undefined),
     maps: (name) => mapIn(content[name]),
     reservedMemory: entries?.map(({ numaNode, limits }) => ({
       numaNode: Number(numaNode),
@@ -99,10 +132,11 @@ const managersOf = ({ texts, maps, reservedMemory }: Content): ResourceManagersI
     topologyManagerPolicyOptions: maps('topologyManagerPolicyOptions'),
   });
 
-function evictionOf({ texts, numbers, maps }: Content): EvictionConfig {
+function evictionOf({ texts, numbers, flags, maps }: Content): EvictionConfig {
   const graces = maps('evictionSoftGracePeriod');
+  const hard = maps('evictionHard');
   return defined({
-    evictionHard: maps('evictionHard'),
+    evictionHard: hard && { ...(flags('mergeDefaultEvictionSettings') ? defaultHard : {}), ...hard },
     evictionSoft: maps('evictionSoft'),
     evictionSoftGracePeriodMs:
       graces &&
@@ -134,6 +168,70 @@ function limitsOf({ texts, numbers }: Content) {
   });
 }
 
+function imageGarbageOf({ texts, numbers }: Content): Pick<FileConfig, 'imageGarbage'> {
+  const given = defined({
+    highThresholdPercent: numbers('imageGCHighThresholdPercent'),
+    lowThresholdPercent: numbers('imageGCLowThresholdPercent'),
+    minimumAgeMs: durationOf('imageMinimumGCAge', texts('imageMinimumGCAge')),
+    maximumAgeMs: durationOf('imageMaximumGCAge', texts('imageMaximumGCAge')),
+  });
+  if (Object.keys(given).length === 0) return {};
+  const { highThresholdPercent: high, lowThresholdPercent: low, ...ages } = { ...imageGarbageDefaults, ...given };
+  const names = {
+    high: 'imageGCHighThresholdPercent (--image-gc-high-threshold)',
+    low: 'imageGCLowThresholdPercent (--image-gc-low-threshold)',
+  };
+  const refuse = (why: string): never => {
+    throw new Error(`invalid configuration: ${why}`);
+  };
+  const isPercent = (value: number) => value >= 0 && value <= 100;
+  if (!isPercent(high)) refuse(`${names.high} ${high} must be between 0 and 100, inclusive`);
+  if (!isPercent(low)) refuse(`${names.low} ${low} must be between 0 and 100, inclusive`);
+  if (low >= high) refuse(`${names.low} ${low} must be less than ${names.high} ${high}`);
+  const [least, most] = [ages.minimumAgeMs, ages.maximumAgeMs];
+  if (most > 0 && most <= least)
+    refuse(`imageMaximumGCAge ${formatDuration(most)} must be greater than imageMinimumGCAge ${formatDuration(least)}`);
+  return { imageGarbage: given };
+}
+
+function nodeStatusOf({ texts, numbers }: Content): Pick<FileConfig, 'nodeStatus'> {
+  const updateMs = durationOf('nodeStatusUpdateFrequency', texts('nodeStatusUpdateFrequency'));
+  const given = defined({
+    updateMs,
+    // A node that updates its status at intervals of its own reports it then, unless the file says more.
+    reportMs: durationOf('nodeStatusReportFrequency', texts('nodeStatusReportFrequency')) ?? updateMs,
+    leaseSeconds: numbers('nodeLeaseDurationSeconds') || undefined,
+    maxImages: numbers('nodeStatusMaxImages'),
+  });
+  if ((given.leaseSeconds ?? 1) < 0)
+    throw new Error('invalid configuration: nodeLeaseDurationSeconds must be greater than 0');
+  if ((given.maxImages ?? 0) < -1)
+    throw new Error(
+      `invalid configuration: nodeStatusMaxImages (--node-status-max-images) ${given.maxImages} must be -1 or greater`,
+    );
+  return Object.keys(given).length > 0 ? { nodeStatus: given } : {};
+}
+
+function podSettingsOf({ texts, numbers, flags, lists }: Content) {
+  const podsPerCore = numbers('podsPerCore');
+  if (podsPerCore !== undefined && podsPerCore < 0)
+    throw new Error(
+      `invalid configuration: podsPerCore (--pods-per-core) ${podsPerCore} must not be a negative number`,
+    );
+  const allowedUnsafeSysctls = lists('allowedUnsafeSysctls');
+  checkSysctlPatterns(allowedUnsafeSysctls ?? []);
+  const servers = lists('clusterDNS');
+  for (const server of servers ?? [])
+    if (isIP(server) === 0) throw new Error(`clusterDNS: ${JSON.stringify(server)} is no address`);
+  return defined({
+    ...{ podsPerCore: podsPerCore || undefined, allowedUnsafeSysctls },
+    seccompDefault: flags('seccompDefault'),
+    clusterDNS: servers?.length ? servers : undefined,
+    clusterDomain: texts('clusterDomain') || undefined,
+    containerLogMonitorIntervalMs: durationOf('containerLogMonitorInterval', texts('containerLogMonitorInterval')),
+  });
+}
+
 /** CPU and memory: the node has no other resource whose use it could reserve. */
 function reservedOf({ maps }: Content): Pick<FileConfig, 'reserved'> {
   const lists = (['systemReserved', 'kubeReserved'] as const).map((name) => ({ name, list: maps(name) }));
@@ -159,9 +257,11 @@ function amountOf(name: string, text: string, read: (text: string) => number): n
   throw new Error(`${name}: ${JSON.stringify(text)} is no amount`);
 }
 
+/** Undefined for a duration of zero, which stands for the default. */
 function durationOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
+  if (ms === 0) return undefined;
   if (ms !== undefined && ms > 0) return ms;
   throw new Error(`${name}: ${JSON.stringify(text)} is no duration, such as 10s`);
 }

@@ -92,6 +92,7 @@ async function startNode(
 async function kubeletConfig({ config, directory, lab }: NodePartContext, name: string): Promise<KubeletConfig> {
   const root = directory.node(name);
   const simulated = config.runtime === 'simulated';
+  const capacity = simulated ? simulatedCapacity : await machineCapacity(directory.root);
   return {
     nodeName: name,
     rootDirectory: kubeletRoot(root),
@@ -105,10 +106,10 @@ async function kubeletConfig({ config, directory, lab }: NodePartContext, name: 
     labels: config.nodeLabels ?? {},
     taints: config.nodeTaints,
     ...cloudOf(config),
-    capacity: simulated ? simulatedCapacity : await machineCapacity(directory.root),
+    capacity,
     nodeInfo: simulated ? simulatedInfo : await machineInfo(),
     usesFilesystem: !simulated,
-    ...(await chosenConfig(config)),
+    ...(await chosenConfig(config, capacity.cpuMillis / 1000)),
     ...(lab && { usedStorageBytes: () => (lab.isFull(name) ? simulatedCapacity.ephemeralStorageBytes * 0.99 : 0) }),
   };
 }

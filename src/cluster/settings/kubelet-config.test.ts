@@ -5,11 +5,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RunConfig } from '../config.ts';
 import { chosenConfig } from './kubelet-config.ts';
 
+let directory: string;
+const place = (name: string) => path.join(directory, name);
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'coracle-kubelet-config-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
 describe('credential providers', () => {
-  let directory: string;
-  const place = (name: string) => path.join(directory, name);
   beforeEach(() => {
-    directory = mkdtempSync(path.join(tmpdir(), 'coracle-kubelet-config-'));
     mkdirSync(place('configs'));
     mkdirSync(place('programs'));
     for (const name of ['one', 'two']) {
@@ -17,7 +21,6 @@ describe('credential providers', () => {
       chmodSync(place(`programs/${name}`), 0o755);
     }
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   const write = (file: string, name: string) =>
     writeFileSync(
@@ -33,11 +36,14 @@ describe('credential providers', () => {
       }),
     );
   const chosen = (config: string | undefined, programs: string | undefined) =>
-    chosenConfig({
-      nodeNames: ['n'],
-      ...(config && { imageCredentialProviderConfig: place(config) }),
-      ...(programs && { imageCredentialProviderBinDir: place(programs) }),
-    } as unknown as RunConfig);
+    chosenConfig(
+      {
+        nodeNames: ['n'],
+        ...(config && { imageCredentialProviderConfig: place(config) }),
+        ...(programs && { imageCredentialProviderBinDir: place(programs) }),
+      } as unknown as RunConfig,
+      4,
+    );
   const names = async (config: string) =>
     (await chosen(config, 'programs')).credentialProviders?.providers.map(({ name }) => name);
 
@@ -60,4 +66,17 @@ describe('credential providers', () => {
     await expect(names('configs')).rejects.toThrow(/cannot be used: ENOENT.*three/);
     await expect(chosen('configs', undefined)).rejects.toThrow('need each other');
   });
+});
+
+test.each([
+  ['', 110],
+  ['podsPerCore: 10', 40],
+  ['podsPerCore: 100', 110],
+  ['podsPerCore: 100\nmaxPods: 500', 400],
+  ['podsPerCore: 0\nmaxPods: 500', 500],
+])('the pods of a node with four cores: %j', async (fields, maxPods) => {
+  const file = place('kubelet.yaml');
+  writeFileSync(file, `apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n${fields}`);
+  const config = { nodeNames: ['n'], kubeletConfig: file } as unknown as RunConfig;
+  expect((await chosenConfig(config, 4)).maxPods).toBe(maxPods);
 });

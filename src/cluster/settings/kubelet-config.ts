@@ -17,14 +17,26 @@ type Chosen = Pick<
   | 'containerLogMaxSize'
   | 'containerLogMaxFiles'
   | 'credentialProviders'
->;
+> &
+  Partial<
+    Pick<
+      KubeletConfig,
+      | 'containerLogMonitorIntervalMs'
+      | 'imageGarbage'
+      | 'nodeStatus'
+      | 'allowedUnsafeSysctls'
+      | 'seccompDefault'
+      | 'clusterDNS'
+      | 'clusterDomain'
+    >
+  >;
 
 /** Kubernetes' hard threshold of eviction: pods cannot use this memory. */
 const evictionMemoryBytes = 100 * 2 ** 20;
 
-/** Options take precedence over the file. Rejects with the file and its fault. */
-export async function chosenConfig(config: RunConfig): Promise<Chosen> {
-  const { reserved: ofFile, resourceManagers, ...file } = await readFileConfig(config.kubeletConfig);
+/** Options take precedence over the file. `cpus`: of the node. Rejects with the file and its fault. */
+export async function chosenConfig(config: RunConfig, cpus: number): Promise<Chosen> {
+  const { reserved: ofFile, resourceManagers, podsPerCore, ...file } = await readFileConfig(config.kubeletConfig);
   const managers = { ...resourceManagers, ...managerFlags(config) };
   const isStatic = managers.cpuManagerPolicy === 'static' || managers.memoryManagerPolicy === 'Static';
   if (isStatic && config.nodeNames.length > 1)
@@ -33,8 +45,9 @@ export async function chosenConfig(config: RunConfig): Promise<Chosen> {
   const cpuMillis = cpu === undefined ? (ofFile?.cpuMillis ?? 0) : milliValue(cpu);
   const memoryBytes = memory === undefined ? (ofFile?.memoryBytes ?? 0) : wholeValue(memory);
   return {
-    ...{ maxPods: 110, containerLogMaxSize: 10 * 2 ** 20, containerLogMaxFiles: 5 },
+    ...{ containerLogMaxSize: 10 * 2 ** 20, containerLogMaxFiles: 5 },
     ...file,
+    maxPods: Math.min(file.maxPods ?? 110, podsPerCore === undefined ? Number.POSITIVE_INFINITY : podsPerCore * cpus),
     ...(config.evictionHard && { eviction: { ...file.eviction, evictionHard: config.evictionHard } }),
     ...(Object.keys(managers).length > 0 && { resourceManagers: managers }),
     ...(await credentialProviders(config)),

@@ -137,7 +137,10 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
       }),
       ...inputs.placement,
     },
-    security: securityOf(pod, container, inputs.image, path.join(tools.config.rootDirectory, 'seccomp')),
+    security: securityOf(pod, container, inputs.image, {
+      root: path.join(tools.config.rootDirectory, 'seccomp'),
+      isDefault: tools.config.seccompDefault ?? false,
+    }),
   };
 }
 

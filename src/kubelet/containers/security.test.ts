@@ -18,10 +18,10 @@ const podOf = (spec: Spec = {}, metadata: Spec = {}) =>
     spec: { containers: [{ name: 'c' }], ...spec },
   }) as unknown as Pod;
 
-function securityIn(own: Spec, podLevel: Spec = {}, user?: string, annotations: Spec = {}) {
+function securityIn(own: Spec, podLevel: Spec = {}, user?: string, annotations: Spec = {}, isDefault = false) {
   const pod = podOf({ containers: [{ name: 'c', securityContext: own }], securityContext: podLevel }, { annotations });
   const image = { id: 'i', repoTags: [], repoDigests: [], sizeBytes: 1, ...(user !== undefined && { user }) };
-  return securityOf(pod, pod.spec.containers[0], image, '/seccomp');
+  return securityOf(pod, pod.spec.containers[0], image, { root: '/seccomp', isDefault });
 }
 
 const config = { maxPods: 10, capacity: { cpuMillis: 1, memoryBytes: 1, ephemeralStorageBytes: 1 } };
@@ -72,9 +72,17 @@ describe('profiles', () => {
       is: { type: 'Unconfined' },
     },
     { case: "the node's", own: local, podLevel: {}, is: { type: 'Localhost', localhostRef: '/seccomp/a/b.json' } },
-  ])('seccomp: $case', ({ own, podLevel, is }) => {
+    { case: 'the default of the node', own: {}, podLevel: {}, isDefault: true, is: { type: 'RuntimeDefault' } },
+    {
+      case: 'one that is given, not the default of the node',
+      own: { type: 'Unconfined' },
+      podLevel: {},
+      isDefault: true,
+      is: { type: 'Unconfined' },
+    },
+  ])('seccomp: $case', ({ own, podLevel, isDefault, is }) => {
     const profile = (given: Spec) => ('type' in given ? { seccompProfile: given } : {});
-    expect(securityIn(profile(own), profile(podLevel)).seccomp).toEqual(is);
+    expect(securityIn(profile(own), profile(podLevel), undefined, {}, isDefault).seccomp).toEqual(is);
   });
 
   const annotation = 'container.apparmor.security.beta.kubernetes.io/c';
@@ -152,7 +160,7 @@ describe('the node refuses', () => {
       case: "a safe one on the host's network",
       spec: sysctl('net.ipv4.tcp_syncookies', { hostNetwork: true }),
       reason: 'SysctlForbidden',
-      message: 'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host net enabled',
+      message: 'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host Net enabled',
     },
   ])('$case', ({ spec, metadata, node: abilities, reason, message }) => {
     expect(refusalOf(spec, metadata, abilities)).toEqual({ reason, message });

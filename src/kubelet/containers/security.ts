@@ -10,8 +10,15 @@ import { ConfigError } from './environment.ts';
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';
 
-/** Throws ConfigError. `seccompRoot` is the directory of Localhost profiles. */
-export function securityOf(pod: Pod, container: Container, image: Image, seccompRoot: string): ContainerSecurity {
+export interface SeccompDefaults {
+  /** Directory of Localhost profiles. */
+  readonly root: string;
+  /** Whether containers without a profile have the runtime's default one. */
+  readonly isDefault?: boolean;
+}
+
+/** Throws ConfigError. */
+export function securityOf(pod: Pod, container: Container, image: Image, defaults: SeccompDefaults): ContainerSecurity {
   const podLevel = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
   const runAsUser = own.runAsUser ?? podLevel.runAsUser;
@@ -33,7 +40,7 @@ export function securityOf(pod: Pod, container: Container, image: Image, seccomp
     noNewPrivileges: own.allowPrivilegeEscalation === false,
     addCapabilities: own.capabilities?.add ?? [],
     dropCapabilities: own.capabilities?.drop ?? [],
-    seccomp: seccompOf(own.seccompProfile ?? podLevel.seccompProfile, seccompRoot),
+    seccomp: seccompOf(own.seccompProfile ?? podLevel.seccompProfile, defaults),
     ...(appArmor && { appArmor }),
     ...(own.procMount === 'Unmasked' && { procMount: 'Unmasked' }),
   };
@@ -41,8 +48,8 @@ export function securityOf(pod: Pod, container: Container, image: Image, seccomp
 
 type Profile = { readonly type: string; readonly localhostProfile?: string };
 
-function seccompOf(profile: Profile | undefined, root: string): SecurityProfile {
-  if (profile?.type === 'RuntimeDefault') return { type: 'RuntimeDefault' };
+function seccompOf(profile: Profile | undefined, { root, isDefault }: SeccompDefaults): SecurityProfile {
+  if (profile?.type === 'RuntimeDefault' || (isDefault && !profile)) return { type: 'RuntimeDefault' };
   if (profile?.type !== 'Localhost') return { type: 'Unconfined' };
   if (!profile.localhostProfile)
     throw new ConfigError('localhostProfile must be set if seccompProfile type is Localhost.');

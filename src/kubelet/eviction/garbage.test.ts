@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ContainerStatus, Image } from '../../container-runtime/container-runtime.ts';
 import { silentLogger } from '../../machinery/logger.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
+import type { ImageGarbageConfig } from '../config.ts';
 import type { KubeletTools } from '../tools.ts';
 import { Garbage } from './garbage.ts';
 import type { Evictable } from './local-storage.ts';
@@ -12,7 +13,7 @@ const image = (id: string, more: Partial<Image> = {}): Image => ({
   ...more,
 });
 
-function subject(images: Image[], inUse: string[] = []) {
+function subject(images: Image[], inUse: string[] = [], imageGarbage: Partial<ImageGarbageConfig> = {}) {
   const clock = new VirtualClock(0);
   const events: string[] = [];
   const removed: string[] = [];
@@ -28,7 +29,8 @@ function subject(images: Image[], inUse: string[] = []) {
     { id: 'alive', state: 'running' },
   ];
   const cache = { get: () => ({ sandboxes: [], containers }) };
-  const tools = { clock, runtime, cache, logger: silentLogger } as unknown as KubeletTools;
+  const config = { imageGarbage };
+  const tools = { clock, runtime, cache, config, logger: silentLogger } as unknown as KubeletTools;
   const garbage = new Garbage(tools, (_type, reason, message) => void events.push(`${reason}: ${message}`));
   return { garbage, clock, events, removed, running };
 }
@@ -80,4 +82,29 @@ test('when disk is short all unused images go, and the containers of ended pods'
   expect(removed).toEqual(['a']);
   await garbage.reclaim([pod(true)]);
   expect(removed).toEqual(['a', 'dead']);
+});
+
+test('the marks are those of the configuration', async () => {
+  const images = [image('a', { sizeBytes: 8 * gi }), image('b', { sizeBytes: 8 * gi })];
+  const { garbage, clock, removed } = subject(images, [], { highThresholdPercent: 50, lowThresholdPercent: 45 });
+  await garbage.collect(space(48));
+  await clock.advance(later);
+  await garbage.collect(space(48));
+  expect(removed).toEqual(['a']);
+});
+
+test('an image that no container used for the maximum age goes, also while there is space', async () => {
+  const config = { maximumAgeMs: 3_600_000 };
+  const { garbage, clock, removed, running } = subject([image('a'), image('b')], ['b:1'], config);
+  await garbage.collect(space(90));
+  await clock.advance(3_500_000);
+  await garbage.collect(space(90));
+  expect(removed).toEqual([]);
+  running.length = 0;
+  await clock.advance(200_000);
+  await garbage.collect(space(90));
+  expect(removed).toEqual(['a']);
+  await clock.advance(3_500_000);
+  await garbage.collect(space(90));
+  expect(removed).toEqual(['a', 'b']);
 });

@@ -4,14 +4,11 @@
 import { statfs } from 'node:fs/promises';
 import type { Image } from '../../container-runtime/container-runtime.ts';
 import { must } from '../../machinery/must.ts';
+import { type ImageGarbageConfig, imageGarbageDefaults, type KubeletConfig } from '../config.ts';
 import type { KubeletTools } from '../tools.ts';
 import type { Evictable } from './local-storage.ts';
 
 const periodMs = 5 * 60_000;
-const highPercent = 85;
-const lowPercent = 80;
-/** A pod may be about to use an image that was just pulled. */
-const minimumAgeMs = 2 * 60_000;
 
 interface Seen {
   readonly firstMs: number;
@@ -24,16 +21,20 @@ export interface ImageSpace {
   readonly available: number;
 }
 
-type GarbageTools = Pick<KubeletTools, 'runtime' | 'clock' | 'cache' | 'logger'>;
+type GarbageTools = Pick<KubeletTools, 'runtime' | 'clock' | 'cache' | 'logger'> & {
+  readonly config: Pick<KubeletConfig, 'imageGarbage'>;
+};
 type NodeEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 export class Garbage {
   readonly #tools: GarbageTools;
+  readonly #limits: ImageGarbageConfig;
   readonly #event: NodeEvent;
   readonly #seen = new Map<string, Seen>();
 
   constructor(tools: GarbageTools, event: NodeEvent) {
     this.#tools = tools;
+    this.#limits = { ...imageGarbageDefaults, ...tools.config.imageGarbage };
     this.#event = event;
   }
 
@@ -54,10 +55,11 @@ export class Garbage {
 
   /** Frees space down to the low mark if usage is above the high mark. */
   async collect({ capacity, available }: ImageSpace): Promise<void> {
-    const unused = await this.#unusedImages();
+    const { highThresholdPercent, lowThresholdPercent } = this.#limits;
+    const unused = await this.#removeOld(await this.#unusedImages());
     const usedPercent = 100 - Math.trunc((Math.min(available, capacity) * 100) / capacity);
-    if (usedPercent < highPercent) return;
-    const wanted = Math.trunc((capacity * (100 - lowPercent)) / 100) - available;
+    if (usedPercent < highThresholdPercent) return;
+    const wanted = Math.trunc((capacity * (100 - lowThresholdPercent)) / 100) - available;
     const freed = await this.#free(unused, wanted);
     if (freed >= wanted) return;
     this.#event(
@@ -82,6 +84,8 @@ export class Garbage {
   /** The one that was used longest ago first. */
   async #unusedImages(): Promise<Image[]> {
     const { runtime, clock } = this.#tools;
+    // A pod may be about to use an image that was just pulled.
+    const { minimumAgeMs } = this.#limits;
     const now = clock.monotonic();
     const [images, containers] = await Promise.all([runtime.listImages(), runtime.listContainers()]);
     const inUse = new Set(containers.flatMap(({ image, imageRef }) => [image, imageRef]));
@@ -97,6 +101,19 @@ export class Garbage {
     return images
       .filter((image) => !image.pinned && !isUsed(image) && now - ofImage(image).firstMs >= minimumAgeMs)
       .sort((a, b) => ofImage(a).usedMs - ofImage(b).usedMs || ofImage(a).firstMs - ofImage(b).firstMs);
+  }
+
+  /** Removes those that no container used for longer than the maximum age, and resolves with the others. */
+  async #removeOld(images: readonly Image[]): Promise<readonly Image[]> {
+    const { maximumAgeMs } = this.#limits;
+    if (maximumAgeMs === 0) return images;
+    const now = this.#tools.clock.monotonic();
+    const isOld = ({ id }: Image) => {
+      const { firstMs, usedMs } = must(this.#seen.get(id), id);
+      return now - Math.max(firstMs, usedMs) > maximumAgeMs;
+    };
+    await this.#free(images.filter(isOld), Number.POSITIVE_INFINITY);
+    return images.filter(({ id }) => this.#seen.has(id));
   }
 
   /** Resolves with the bytes that were freed. */

@@ -11,15 +11,15 @@ import { formatTime } from '../../api/api.ts';
 import type { ContainerRuntime } from '../../container-runtime/container-runtime.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import type { KubeletConfig } from '../config.ts';
+import { containerLogMonitorIntervalMs, type KubeletConfig } from '../config.ts';
 import { openRegularIn, pathOf } from '../files/safe-path.ts';
 import { inDirectory, rotatedNames } from './log-files.ts';
 
-/** containerLogMonitorInterval: how often sizes are looked at. */
-const monitorIntervalMs = 10_000;
-
 interface RotationTools {
-  readonly config: Pick<KubeletConfig, 'containerLogMaxSize' | 'containerLogMaxFiles' | 'podLogsDirectory'>;
+  readonly config: Pick<
+    KubeletConfig,
+    'containerLogMaxSize' | 'containerLogMaxFiles' | 'containerLogMonitorIntervalMs' | 'podLogsDirectory'
+  >;
   readonly runtime: Pick<ContainerRuntime, 'listContainers' | 'reopenContainerLog'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -27,8 +27,9 @@ interface RotationTools {
 
 /** Runs until `signal` aborts. */
 export async function rotateLogs(tools: RotationTools, signal: AbortSignal): Promise<void> {
+  const intervalMs = tools.config.containerLogMonitorIntervalMs ?? containerLogMonitorIntervalMs;
   while (!signal.aborted) {
-    await tools.clock.sleep(monitorIntervalMs, signal).catch(() => {});
+    await tools.clock.sleep(intervalMs, signal).catch(() => {});
     if (signal.aborted) return;
     await rotateAll(tools).catch((error) => tools.logger.warn('cannot list logs', { error: String(error) }));
   }

@@ -18,13 +18,7 @@ import type { Logger } from '../../machinery/logger.ts';
 import { must } from '../../machinery/must.ts';
 import { canonicalQuantity, formatQuantity } from '../../machinery/quantity.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import {
-  type KubeletConfig,
-  nodeLeaseDurationSeconds,
-  nodeLeaseRenewIntervalMs,
-  nodeStatusReportFrequencyMs,
-  nodeStatusUpdateFrequencyMs,
-} from '../config.ts';
+import { type KubeletConfig, type NodeStatusConfig, nodeStatusDefaults } from '../config.ts';
 import type { DeviceAmounts } from '../device-plugins/device-plugins.ts';
 import { allocatableOf } from '../pods/start-container.ts';
 import {
@@ -39,7 +33,8 @@ import { conditionEvents, nodeConditions } from './node-conditions.ts';
 
 const registrationRetryMs = 100;
 const longestRetryMs = 7000;
-const mostImages = 50;
+/** Renewals of the lease in its duration. */
+const renewals = 4;
 const mostNames = 5;
 const leaseNamespace = 'kube-node-lease';
 
@@ -63,6 +58,7 @@ interface NodeTools {
 
 export class NodeKeeper {
   readonly #config: KubeletConfig;
+  readonly #reporting: NodeStatusConfig;
   readonly #tools: NodeTools;
   #port = 0;
   readonly #stopped = new AbortController();
@@ -79,6 +75,7 @@ export class NodeKeeper {
 
   constructor(config: KubeletConfig, tools: NodeTools) {
     this.#config = config;
+    this.#reporting = { ...nodeStatusDefaults, ...config.nodeStatus };
     this.#tools = tools;
   }
 
@@ -143,8 +140,8 @@ export class NodeKeeper {
 
   start(): void {
     this.#loops = Promise.all([
-      this.#every(nodeLeaseRenewIntervalMs, 'lease', () => this.#heartbeat()),
-      this.#every(nodeStatusUpdateFrequencyMs, 'status', () => this.#report()),
+      this.#every((this.#reporting.leaseSeconds * 1000) / renewals, 'lease', () => this.#heartbeat()),
+      this.#every(this.#reporting.updateMs, 'status', () => this.#report()),
     ]);
   }
 
@@ -180,7 +177,7 @@ export class NodeKeeper {
     const name = this.#config.nodeName;
     const spec = {
       holderIdentity: name,
-      leaseDurationSeconds: nodeLeaseDurationSeconds,
+      leaseDurationSeconds: this.#reporting.leaseSeconds,
       renewTime: formatMicroTime(clock.now()),
     };
     if (this.#lease) {
@@ -227,7 +224,7 @@ export class NodeKeeper {
     this.node = current;
     await this.#tellCidrs(current);
     const status = await this.#status(current);
-    const due = clock.now() - this.#reportedMs >= nodeStatusReportFrequencyMs;
+    const due = clock.now() - this.#reportedMs >= this.#reporting.reportMs;
     if (!due && deepEqual(withoutHeartbeats(status), withoutHeartbeats(current.status))) return;
     const { addresses = [], ...others } = status;
     // A strategic patch would merge them by their types, and a node may have two of one type.
@@ -289,7 +286,7 @@ export class NodeKeeper {
       } as NodeStatus['nodeInfo'],
       ...runtimeStatus(this.#tools.runtime),
       declaredFeatures,
-      images: reported(images),
+      images: reported(images, this.#reporting.maxImages),
       ...inUse(this.#tools.volumesInUse(), current),
     } as NodeStatus;
   }
@@ -325,10 +322,10 @@ const inUse = (names: readonly string[], current: Node | undefined) =>
   names.length > 0 || current?.status?.volumesInUse ? { volumesInUse: names } : {};
 
 /** The largest images, each with some of its names. */
-const reported = (images: readonly Image[]): NodeStatus['images'] =>
+const reported = (images: readonly Image[], maxImages: number): NodeStatus['images'] =>
   [...images]
     .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.id < b.id ? 1 : -1))
-    .slice(0, mostImages)
+    .slice(0, maxImages < 0 ? images.length : maxImages)
     .map(({ repoDigests, repoTags, sizeBytes }) => ({
       names: [...repoDigests, ...repoTags].slice(0, mostNames),
       sizeBytes,

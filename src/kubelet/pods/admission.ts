@@ -7,6 +7,7 @@ import { needsAppArmor } from '../containers/security.ts';
 import { bytes, milli } from '../resources/resources.ts';
 import type { Refusal } from './refusal.ts';
 import { allocatableOf } from './start-container.ts';
+import { refuseSysctl } from './sysctls.ts';
 
 const isActive = (pod: Pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
 
@@ -17,7 +18,7 @@ export function refuse(
   config: KubeletConfig,
   node: NodeAbilities,
 ): Refusal | undefined {
-  const unsupported = refuseUnsupported(pod, node);
+  const unsupported = refuseUnsupported(pod, config, node);
   if (unsupported) return unsupported;
   const active = others.filter((other) => other.metadata.uid !== pod.metadata.uid && isActive(other));
   if (active.length + 1 > config.maxPods)
@@ -101,9 +102,9 @@ export interface NodeAbilities {
 }
 
 /** Refusals that no free resource would change. */
-function refuseUnsupported(pod: Pod, node: NodeAbilities): Refusal | undefined {
+function refuseUnsupported(pod: Pod, config: KubeletConfig, node: NodeAbilities): Refusal | undefined {
   const { os, securityContext = {} } = pod.spec;
-  const sysctl = refuseSysctl(pod);
+  const sysctl = refuseSysctl(pod, config.allowedUnsafeSysctls ?? []);
   if (sysctl) return sysctl;
   const osLabel = 'kubernetes.io/os';
   if ((pod.metadata.labels?.[osLabel] ?? 'linux') !== 'linux')
@@ -121,35 +122,6 @@ function refuseUnsupported(pod: Pod, node: NodeAbilities): Refusal | undefined {
   if (needsAppArmor(pod) && !node.appArmor)
     return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
   return undefined;
-}
-
-/**
- * Those that every pod may set: they belong to its namespaces and concern no other pod.
- * https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
- */
-const safeSysctls = new Set(
-  [
-    'kernel.shm_rmid_forced',
-    ...['ip_local_port_range', 'tcp_syncookies', 'ping_group_range', 'ip_unprivileged_port_start'],
-    ...['ip_local_reserved_ports', 'tcp_keepalive_time', 'tcp_fin_timeout', 'tcp_keepalive_intvl'],
-    ...['tcp_keepalive_probes', 'tcp_rmem', 'tcp_wmem'],
-  ].map((name) => (name.includes('.') ? name : `net.ipv4.${name}`)),
-);
-
-function refuseSysctl({ spec }: Pod): Refusal | undefined {
-  for (const sysctl of spec.securityContext?.sysctls ?? []) {
-    const name = normalName(sysctl.name);
-    const host = name.startsWith('net.') ? (spec.hostNetwork ? 'net' : '') : spec.hostIPC ? 'ipc' : '';
-    const why = !safeSysctls.has(name) ? 'not allowlisted' : host && `not allowed with host ${host} enabled`;
-    if (why) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${JSON.stringify(name)} ${why}` };
-  }
-  return undefined;
-}
-
-/** With dots between its parts: where the first separator is a slash, slashes separate, and dots belong to names. */
-function normalName(name: string): string {
-  const first = /[./]/.exec(name)?.[0];
-  return first === '/' ? name.replace(/[./]/g, (character) => (character === '/' ? '.' : '/')) : name;
 }
 
 const insufficient = (resource: string, requested: number, used: number, capacity: number) =>

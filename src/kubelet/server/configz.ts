@@ -14,6 +14,8 @@ export function configz(config: kubelet.KubeletConfig): object {
   const { cpuManagerReconcilePeriodMs, reservedMemory, ...managers } = resourceManagersConfig(
     config.resourceManagers ?? {},
   );
+  const reporting = { ...kubelet.nodeStatusDefaults, ...config.nodeStatus };
+  const garbage = { ...kubelet.imageGarbageDefaults, ...config.imageGarbage };
   const softGrace = Object.entries(eviction.evictionSoftGracePeriodMs ?? {});
   return {
     kubeletconfig: {
@@ -23,14 +25,23 @@ export function configz(config: kubelet.KubeletConfig): object {
       authorization: { mode: 'Webhook' },
       ...{ clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
       syncFrequency: formatDuration(kubelet.syncFrequencyMs),
-      nodeStatusUpdateFrequency: formatDuration(kubelet.nodeStatusUpdateFrequencyMs),
-      nodeStatusReportFrequency: formatDuration(kubelet.nodeStatusReportFrequencyMs),
-      nodeLeaseDurationSeconds: kubelet.nodeLeaseDurationSeconds,
+      nodeStatusUpdateFrequency: formatDuration(reporting.updateMs),
+      nodeStatusReportFrequency: formatDuration(reporting.reportMs),
+      ...{ nodeLeaseDurationSeconds: reporting.leaseSeconds, nodeStatusMaxImages: reporting.maxImages },
+      imageMinimumGCAge: formatDuration(garbage.minimumAgeMs),
+      imageMaximumGCAge: formatDuration(garbage.maximumAgeMs),
+      imageGCHighThresholdPercent: garbage.highThresholdPercent,
+      imageGCLowThresholdPercent: garbage.lowThresholdPercent,
       ...{ ...managers, cpuManagerReconcilePeriod: formatDuration(cpuManagerReconcilePeriodMs) },
       ...(reservedMemory.length > 0 && { reservedMemory }),
       ...{ maxPods: config.maxPods, podPidsLimit: config.podPidsLimit ?? -1 },
       containerLogMaxSize: formatBytes(config.containerLogMaxSize),
       containerLogMaxFiles: config.containerLogMaxFiles,
+      containerLogMonitorInterval: formatDuration(
+        config.containerLogMonitorIntervalMs ?? kubelet.containerLogMonitorIntervalMs,
+      ),
+      seccompDefault: config.seccompDefault ?? false,
+      ...(config.allowedUnsafeSysctls && { allowedUnsafeSysctls: config.allowedUnsafeSysctls }),
       systemReserved: { cpu: `${reserved.cpuMillis}m`, memory: String(reserved.memoryBytes) },
       evictionHard: eviction.evictionHard ?? defaultHard,
       ...(eviction.evictionSoft && { evictionSoft: eviction.evictionSoft }),
