@@ -29,8 +29,8 @@ const machineFiles: ConntrackFiles = {
 export const tableSize = (cores: number): number => Math.min(mostMax, Math.max(leastMax, maxPerCore * cores));
 
 /**
- * The size is only raised: the machine may need more for other programs. What cannot be set (in a container, or in a
- * network namespace of its own) stays, with a warning.
+ * The size is only raised: the machine may need more for other programs. Settings that cannot be changed (in a container,
+ * or in a separate network namespace) stay, with a warning.
  */
 export async function setConntrack(cores: number, logger: Logger, files: ConntrackFiles = machineFiles): Promise<void> {
   const size = tableSize(cores);
