@@ -24,6 +24,7 @@ import { resourceManagersConfig } from './resource-managers/settings.ts';
 import { PodCgroups } from './resources/pod-cgroups.ts';
 import { measured } from './stats/measured-runtime.ts';
 import { StatusManager } from './status/status-manager.ts';
+import { terminationCounter } from './status/terminations.ts';
 import type { KubeletTools } from './tools.ts';
 import { TokenCache } from './volumes/tokens.ts';
 
@@ -87,7 +88,7 @@ export function makeTools(
     ...ofMachine,
     images: new ImageManager(runtime, clock, providersOf(context, config)),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
-    statuses: new StatusManager(client, clock, logger),
+    statuses: new StatusManager(client, clock, logger, terminationCounter(metrics)),
     ...references,
     podStarted: podStarts(context),
     refuse: (pod) =>

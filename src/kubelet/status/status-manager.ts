@@ -11,6 +11,8 @@ import { ownConditions } from './pod-conditions.ts';
 
 const retryMs = 1000;
 
+type StatusChange = (before: PodStatus | undefined, next: PodStatus) => void;
+
 export class StatusManager {
   readonly #client: Client;
   readonly #clock: Clock;
@@ -21,11 +23,14 @@ export class StatusManager {
   readonly #versions = new Map<string, string>();
   readonly #sending = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
+  readonly #changed: StatusChange;
 
-  constructor(client: Client, clock: Clock, logger: Logger) {
+  /** `changed` gets each new status, and the one before it. */
+  constructor(client: Client, clock: Clock, logger: Logger, changed: StatusChange = () => {}) {
     this.#client = client;
     this.#clock = clock;
     this.#logger = logger;
+    this.#changed = changed;
   }
 
   /** The newest status that was set for the pod, sent or not. */
@@ -37,6 +42,7 @@ export class StatusManager {
     const { uid } = pod.metadata;
     const previous = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
     if (previous && isSame(previous, status) && !this.#isOverwritten(pod, status)) return;
+    this.#changed(previous, status);
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
   }
