@@ -49,8 +49,8 @@ export interface Syncing extends Live {
   readonly state: 'syncing';
   /** As in `Waiting`, until the pod runs. */
   readonly firstSeenMs?: number;
-  /** Restart delays by container name. */
-  readonly delays: ReadonlyMap<string, Delay>;
+  /** Restart delays by container name. A container with another image or other resources begins with the first delay. */
+  readonly delays: ReadonlyMap<string, Delay & { readonly definition: string }>;
   /** When the contents of the volumes were last read. */
   readonly volumesMs: number;
   /** The rest of the sync in progress. */

@@ -26,6 +26,10 @@ const after = (ms: number, then: (node: TestNode) => string[]) => (node: TestNod
 };
 const deletion = (seconds?: number) => (node: TestNode) => node.update(deleted(node.pod, seconds));
 const removal = (node: TestNode) => node.remove();
+const withImage = (image: string) => (node: TestNode) => {
+  const { containers } = node.pod.spec;
+  return node.update({ ...node.pod, spec: { ...node.pod.spec, containers: [{ ...containers[0], image }] } });
+};
 const changed = send({ on: 'changed' });
 const eviction = send({ on: 'evicted', message: 'low on memory', manner: { graceSeconds: 0, isDisruption: true } });
 
@@ -229,6 +233,31 @@ const transcripts: Record<string, readonly Case[]> = {
         [timer, ['look']],
         [works, ['setTimer 250', 'prepare']],
         [works, ['start a 2']],
+      ],
+      state: 'syncing',
+    },
+    {
+      case: 'another image does not wait for the delay of the former one',
+      given: running,
+      lines: [
+        [(node) => exits(node, 'a', 1), ['look']],
+        [works, ['setTimer 250', 'prepare']],
+        [works, ['start a 1']],
+        [works, ['report']],
+        [works, ['setTimer 60000']],
+        [(node) => exits(node, 'a', 1), ['look']],
+        [works, ['setTimer 250', 'prepare']],
+        [works, ['event BackOff', 'report']],
+        [works, ['setTimer 10000']],
+        [withImage('new'), ['look']],
+        [works, ['setTimer 250', 'prepare']],
+        [works, ['start a 2']],
+        [works, ['report']],
+        [works, ['setTimer 60000']],
+        [(node) => exits(node, 'a', 1), ['look']],
+        [works, ['setTimer 250', 'prepare']],
+        [works, ['event BackOff', 'report']],
+        [works, ['setTimer 10000']],
       ],
       state: 'syncing',
     },

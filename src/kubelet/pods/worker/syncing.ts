@@ -101,11 +101,13 @@ function startNext(worker: Syncing, plan: Plan, now: Now): Step {
     const container = plan.starts[next];
     const { name } = container;
     const last = newest(plan.runtime.containers, name);
-    const delay = delays.get(name);
+    const definition = JSON.stringify([container.image, container.resources]);
+    const former = delays.get(name);
+    const delay = former?.definition === definition ? former : undefined;
     const hasEnded = last?.state === 'exited';
     const leftMs = hasEnded ? remainingMs(delay, last.finishedAt, now.epochMs, restartDelays) : 0;
     if (!delay || leftMs === 0) {
-      if (hasEnded) delays = new Map(delays).set(name, nextDelay(delay, now.epochMs, restartDelays));
+      if (hasEnded) delays = new Map(delays).set(name, { ...nextDelay(delay, now.epochMs, restartDelays), definition });
       const run = nextRun(plan.promised, name, plan.runtime, last);
       const start: Task = { do: 'start', promised: plan.promised, container, ...run };
       return doing({ ...worker, delays, waits, plan: { ...plan, next: next + 1, afterMs } }, start, effects);
