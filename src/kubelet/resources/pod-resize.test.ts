@@ -4,10 +4,11 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Container, Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { resourcesAnnotation } from '../containers/annotations.ts';
+import { podResourcesAnnotation, resourcesAnnotation } from '../containers/annotations.ts';
 import type { RuntimePod } from '../pods/pod-actions.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodResize } from './pod-resize.ts';
+import { createdWith } from './resize-amounts.ts';
 import { resizeRecordIn } from './resize-record.ts';
 
 let directory: string;
@@ -135,4 +136,19 @@ test('a pod that was never resized is left alone', async () => {
   expect((await sync(pod, now())).promised).toBe(pod);
   expect([updates, events]).toEqual([[], []]);
   expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+test.each([
+  ['containers made without it', { [resourcesAnnotation]: '{}' }, undefined],
+  [
+    'containers made with it',
+    { [resourcesAnnotation]: '{}', [podResourcesAnnotation]: '{"limits":{"cpu":"1"}}' },
+    { limits: { cpu: '1' } },
+  ],
+  ['containers that do not tell', {}, { limits: { cpu: '2' } }],
+])('resources of the pod before its first resize: %s', (_, annotations, expected) => {
+  const pod = podOf(container('a', {}));
+  pod.spec.resources = { limits: { cpu: '2' } };
+  const runtime = now({ ...running('a', {}), annotations } as ContainerStatus);
+  expect(createdWith(pod, runtime).pod).toEqual(expected);
 });
