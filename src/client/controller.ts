@@ -145,7 +145,8 @@ class Runner {
     this.#informers = informers;
     this.#controller = controller;
     const { clock, metrics } = context;
-    this.#queue = new WorkQueue({ clock, metrics: workQueueMetrics(metrics, clock, controller.name) });
+    const slowAtOnce = Math.ceil((controller.workers ?? defaultWorkers) / 2);
+    this.#queue = new WorkQueue({ clock, slowAtOnce, metrics: workQueueMetrics(metrics, clock, controller.name) });
     this.#intake = new Intake(clock, (event) => this.#note(event), this.#stop.signal);
     const component = controller.component ?? `${controller.name}-controller`;
     this.#events = createEventRecorder(this.#context, { component });

@@ -1,5 +1,6 @@
 // The work queue of controllers: it holds a key at most once, gives it to one worker at a time, and delays it after a
-// failure. Same rules and times as client-go's workqueue.
+// failure. Same rules and times as client-go's workqueue. Unlike there, keys whose work takes long, such as those that wait
+// for a webhook without an answer, have only a part of the workers: the others are free for keys that work at once.
 
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import type { WorkQueueMetrics } from './work-queue-metrics.ts';
@@ -13,16 +14,30 @@ export interface WorkQueueOptions {
   readonly metrics?: WorkQueueMetrics;
   readonly firstBackoffMs?: number;
   readonly longestBackoffMs?: number;
+  /** How many keys whose last work took long may be worked on at the same time. Default: any number. */
+  readonly slowAtOnce?: number;
 }
+
+/** Work that takes longer is slow. */
+const slowMs = 1_000;
+/** Slow keys that are remembered. */
+const mostSlow = 10_000;
 
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #metrics: WorkQueueMetrics | undefined;
   readonly #firstBackoffMs: number;
   readonly #longestBackoffMs: number;
+  readonly #slowAtOnce: number;
   /** Waiting, in order. */
   readonly #waiting = new Set<string>();
-  readonly #processing = new Set<string>();
+  readonly #waitingSlow = new Set<string>();
+  /** With the time of the begin. */
+  readonly #processing = new Map<string, number>();
+  /** The last work on them took long. */
+  readonly #slow = new Set<string>();
+  readonly #processingSlow = new Set<string>();
+  #wasSlow = false;
   /** Added again while being processed. */
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { at: number; timer: Timer }>();
@@ -33,14 +48,15 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#metrics = options.metrics;
-    this.#metrics?.follow(() => this.#waiting.size);
+    this.#metrics?.follow(() => this.length);
     this.#firstBackoffMs = options.firstBackoffMs ?? firstBackoffMs;
     this.#longestBackoffMs = options.longestBackoffMs ?? longestBackoffMs;
+    this.#slowAtOnce = options.slowAtOnce ?? Number.POSITIVE_INFINITY;
   }
 
   /** Keys that are waiting now. */
   get length(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#waitingSlow.size;
   }
 
   add(key: string): void {
@@ -50,8 +66,12 @@ export class WorkQueue {
       this.#again.add(key);
       return;
     }
-    if (!this.#waiting.has(key)) this.#metrics?.added(key);
-    this.#waiting.add(key);
+    if (!this.#waiting.has(key) && !this.#waitingSlow.has(key)) this.#metrics?.added(key);
+    this.#wait(key);
+  }
+
+  #wait(key: string): void {
+    (this.#slow.has(key) ? this.#waitingSlow : this.#waiting).add(key);
     this.#idle.shift()?.();
   }
 
@@ -95,9 +115,9 @@ export class WorkQueue {
   /** The next key, or undefined once the queue is closed. Call `done` when its work has ended. */
   async next(): Promise<string | undefined> {
     while (!this.#closed) {
-      for (const key of this.#waiting) {
-        this.#waiting.delete(key);
-        this.#processing.add(key);
+      const key = this.#take();
+      if (key !== undefined) {
+        this.#processing.set(key, this.#clock.monotonic());
         this.#metrics?.begun(key);
         return key;
       }
@@ -106,12 +126,31 @@ export class WorkQueue {
     return undefined;
   }
 
+  /** Slow keys and others take turns. */
+  #take(): string | undefined {
+    const maySlow = this.#processingSlow.size < this.#slowAtOnce && (!this.#wasSlow || this.#waiting.size === 0);
+    const isSlow = maySlow && this.#waitingSlow.size > 0;
+    const from = isSlow ? this.#waitingSlow : this.#waiting;
+    for (const key of from) {
+      from.delete(key);
+      if (isSlow) this.#processingSlow.add(key);
+      this.#wasSlow = isSlow;
+      return key;
+    }
+    return undefined;
+  }
+
   done(key: string): void {
+    const tookMs = this.#clock.monotonic() - (this.#processing.get(key) ?? 0);
     this.#processing.delete(key);
+    this.#processingSlow.delete(key);
+    this.#slow.delete(key);
+    if (tookMs > slowMs) this.#slow.add(key);
+    if (this.#slow.size > mostSlow) for (const oldest of this.#slow) if (this.#slow.delete(oldest)) break;
     this.#metrics?.ended(key);
-    if (!this.#again.delete(key) || this.#closed) return;
-    this.#waiting.add(key);
-    this.#idle.shift()?.();
+    if (this.#again.delete(key) && !this.#closed) this.#wait(key);
+    // A slow key may have waited for this one.
+    else if (this.#waitingSlow.size > 0) this.#idle.shift()?.();
   }
 
   /** Ends all pending `next` calls, and rejects further keys. */
