@@ -89,6 +89,10 @@ export interface KubeletConfig {
   readonly containerLogMaxFiles: number;
   /** Of a simulated node: bytes of its disk that are in use; without it, its disk is not watched. */
   readonly usedStorageBytes?: () => number;
+  /** Static pods: a manifest, or a directory of manifests. */
+  readonly staticPodPath?: string;
+  /** Manifests are read again after this long even without a change; Kubernetes' default if omitted. */
+  readonly fileCheckFrequencyMs?: number;
   /** False for simulated nodes: no file is written, so volumes need no directories. */
   readonly usesFilesystem: boolean;
 }
@@ -109,6 +113,8 @@ export const imageGarbageDefaults: ImageGarbageConfig = {
 export const containerLogMonitorIntervalMs = 10_000;
 /** Interval of syncing a pod without an event (which also rereads its ConfigMaps and Secrets). */
 export const syncFrequencyMs = 60_000;
+/** Interval of reading the manifests of static pods without a change. */
+export const fileCheckFrequencyMs = 20_000;
 /** Interval at which the pod lifecycle event generator lists the runtime's containers. */
 export const relistPeriodMs = 1_000;
 export const relistPeriodWithEventsMs = 60_000;

@@ -24,6 +24,8 @@ test.each<[string, object]>([
       },
     },
   ],
+  ['staticPodPath: /manifests\nfileCheckFrequency: 5s', { staticPodPath: '/manifests', fileCheckFrequencyMs: 5000 }],
+  ['staticPodPath: ""', {}],
   ['topologyManagerPolicy: restricted', { resourceManagers: { topologyManagerPolicy: 'restricted' } }],
   [
     'systemReserved: {cpu: 500m, memory: 1Gi}\nkubeReserved: {cpu: "1"}',

@@ -31,6 +31,8 @@ export type FileConfig = Partial<
     | 'seccompDefault'
     | 'clusterDNS'
     | 'clusterDomain'
+    | 'staticPodPath'
+    | 'fileCheckFrequencyMs'
   >
 > & {
   /** Limits the pods of small machines. */
@@ -60,6 +62,7 @@ const shape = {
   ...{ nodeLeaseDurationSeconds: 'integer', nodeStatusMaxImages: 'integer' },
   ...{ containerLogMonitorInterval: 'string', podsPerCore: 'integer', seccompDefault: 'boolean' },
   ...{ allowedUnsafeSysctls: 'list of strings', clusterDNS: 'list of strings', clusterDomain: 'string' },
+  ...{ staticPodPath: 'string', fileCheckFrequency: 'string' },
 } as const satisfies Shape;
 
 /** The fields with the types that `shapeFaults` has checked. */
@@ -97,6 +100,10 @@ export function parseKubeletConfiguration(text: string): FileConfig {
     ...nodeStatusOf(typed),
     ...podSettingsOf(typed),
     ...reservedOf(typed),
+    ...defined({
+      staticPodPath: typed.texts('staticPodPath') || undefined,
+      fileCheckFrequencyMs: durationOf('fileCheckFrequency', typed.texts('fileCheckFrequency')),
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 // The room's front door. The kubelet registers its node, runs the pods bound to it and reports on both.
 
-import { type ComponentContext, createInformer, type RunningComponent } from '../client/client.ts';
+import type { ComponentContext, RunningComponent } from '../client/client.ts';
 import {
   type Cgroups,
   type ContainerRuntime,
@@ -14,6 +14,7 @@ import { makeTools } from './make-tools.ts';
 import { servePodResources } from './pod-resources/pod-resources.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
 import { startServer } from './server/server.ts';
+import { NodePods } from './static-pods/node-pods.ts';
 import { resourceMetrics } from './stats/stats.ts';
 import type { KubeletTools } from './tools.ts';
 import { podUids, unmountVolumes } from './volumes/volumes.ts';
@@ -46,9 +47,12 @@ export async function startKubelet(
 ): Promise<RunningKubelet> {
   const { logger } = context;
   const workers = new PodWorkers();
-  const { tools, keeper, pressure, services, csi } = makeTools(context, config, runtime, cgroups, workers);
+  const made = makeTools(context, config, runtime, cgroups, workers);
+  const { tools, keeper, services, csi } = made;
   const { machine, cache } = tools;
-  const startLoops = loopsOf({ context, tools, keeper, pressure, workers, ...(csi && { csi }) });
+  const sources = new NodePods({ context, workers, ...made });
+  const start = loopsOf({ context, workers, ...made, knowsPods: () => sources.areKnown });
+  const stopped = new AbortController();
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();
   await csi?.volumes.recover();
@@ -59,15 +63,11 @@ export async function startKubelet(
   tools.cgroups?.start();
   const server = tls && (await startServer(tools, () => workers.pods(), context.metrics, tls));
   const port = server?.port ?? config.port;
-  await keeper.register(port);
   await cache.refresh().catch((error) => logger.error('container runtime does not respond', { error: String(error) }));
-
-  const pods = createInformer(context, 'pods', { fieldSelector: `spec.nodeName=${config.nodeName}` });
-  await Promise.all([services.synced(), pods.synced()]);
-  const unfollow = pods.handle((next, old) => workers.follow(tools, next, old));
-  workers.stopOrphans(tools);
-  const stopped = new AbortController();
-  const loops = startLoops(stopped.signal);
+  const loops = [...start.runtime(stopped.signal), ...(await sources.followManifests(stopped.signal))];
+  await keeper.register(port);
+  await sources.followApi(services.synced());
+  loops.push(...start.rest(stopped.signal));
   keeper.start();
   logger.info('kubelet started', { node: config.nodeName, pods: workers.size });
   return {
@@ -76,8 +76,7 @@ export async function startKubelet(
     resourceMetrics: () => resourceMetrics(tools, workers.pods()),
     async stop() {
       stopped.abort();
-      unfollow();
-      await Promise.all([keeper.stop(), pods.stop(), services.stop(), server?.stop()]);
+      await Promise.all([keeper.stop(), sources.stop(), services.stop(), server?.stop()]);
       tools.probes.stop();
       tools.cgroups?.stop();
       await workers.stop();

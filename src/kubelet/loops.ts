@@ -24,13 +24,27 @@ interface LoopParts {
   readonly workers: PodWorkers;
   /** Absent on simulated nodes. */
   readonly csi?: Csi;
+  /** All sources of pods are read: other pods that run are orphans. */
+  readonly knowsPods: () => boolean;
 }
 
 /** Starts the loops: each promise resolves some time after `signal` aborts. */
 type Start = (signal: AbortSignal) => readonly Promise<void>[];
 
+interface Loops {
+  /** Follows the runtime; needs no API. */
+  readonly runtime: Start;
+  /** From the registration of the node. */
+  readonly rest: Start;
+}
+
 /** Throws an Error for invalid eviction thresholds. */
-export function loopsOf(parts: LoopParts): Start {
+export function loopsOf(parts: LoopParts): Loops {
+  const { tools } = parts;
+  return { runtime: (signal) => [relist(parts, signal), followRuntime(tools, signal)], rest: restOf(parts) };
+}
+
+function restOf(parts: LoopParts): Start {
   const { tools, keeper, pressure, workers } = parts;
   const { cache, logger, config } = tools;
   const event = keeper.event.bind(keeper);
@@ -44,12 +58,7 @@ export function loopsOf(parts: LoopParts): Start {
     changed: () =>
       void keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) })),
   });
-  const always: Start = (signal) => [
-    relist(tools, workers, signal),
-    followRuntime(tools, signal),
-    watchOwnNode(parts, signal),
-    eviction.run(signal),
-  ];
+  const always: Start = (signal) => [watchOwnNode(parts, signal), eviction.run(signal)];
   if (!config.usesFilesystem) return always;
   const { csi } = parts;
   const handlers = new Map<string, PluginHandler>();
@@ -88,14 +97,14 @@ async function watchOwnNode({ context, tools, keeper }: LoopParts, signal: Abort
 }
 
 /** Lists the runtime's containers at intervals; more often for a runtime without events. */
-async function relist(tools: KubeletTools, workers: PodWorkers, signal: AbortSignal): Promise<void> {
+async function relist({ tools, workers, knowsPods }: LoopParts, signal: AbortSignal): Promise<void> {
   const periodMs = tools.runtime.features.completeEvents ? relistPeriodWithEventsMs : relistPeriodMs;
   while (!signal.aborted) {
     await tools.clock.sleep(periodMs, signal).catch(() => {});
     if (signal.aborted) return;
     try {
       await tools.cache.refresh();
-      workers.stopOrphans(tools);
+      if (knowsPods()) workers.stopOrphans(tools);
     } catch (error) {
       tools.logger.warn('container runtime does not respond', { error: String(error) });
     }

@@ -22,6 +22,7 @@ import { machineLayout } from './resource-managers/machine-layout.ts';
 import { ResourceManagers } from './resource-managers/resource-managers.ts';
 import { resourceManagersConfig } from './resource-managers/settings.ts';
 import { PodCgroups } from './resources/pod-cgroups.ts';
+import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { measured } from './stats/measured-runtime.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { terminationCounter } from './status/terminations.ts';
@@ -33,6 +34,7 @@ interface Made {
   readonly keeper: NodeKeeper;
   readonly pressure: NodePressure;
   readonly services: Informer<Service>;
+  readonly mirrors: MirrorPods;
   /** Absent on simulated nodes. */
   readonly csi?: Csi;
 }
@@ -81,6 +83,11 @@ export function makeTools(
   const machine = config.usesFilesystem
     ? realMachine({ config, clock, logger, runtime, ...(podCgroups && { cgroups: podCgroups }) })
     : simulatedMachine(config, runtime);
+  const mirrors = new MirrorPods({
+    ...{ client, clock, logger, node: () => keeper.node },
+    replaced: (pod) => tools.statuses.replaced(pod),
+    changed: ({ metadata: { uid } }) => workers.wake(uid),
+  });
   const tools: KubeletTools = {
     ...{ config, client, clock, logger, runtime, machine, events, cache, services },
     ...(podCgroups && { cgroups: podCgroups }),
@@ -88,7 +95,10 @@ export function makeTools(
     ...ofMachine,
     images: new ImageManager(runtime, clock, providersOf(context, config)),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
-    statuses: new StatusManager(client, clock, logger, terminationCounter(metrics)),
+    statuses: new StatusManager(client, clock, logger, {
+      changed: terminationCounter(metrics),
+      stored: (pod) => mirrors.stored(pod),
+    }),
     ...references,
     podStarted: podStarts(context),
     refuse: (pod) =>
@@ -101,7 +111,7 @@ export function makeTools(
     node: () => keeper.node,
     readNode: () => keeper.read(),
   };
-  return { tools, keeper, pressure, services, ...(csi && { csi }) };
+  return { tools, keeper, pressure, services, mirrors, ...(csi && { csi }) };
 }
 
 interface MachineParts {

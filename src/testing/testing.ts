@@ -33,6 +33,8 @@ export interface TestClusterOptions {
   readonly components?: readonly ComponentName[];
   /** A file: KubeSchedulerConfiguration. */
   readonly schedulerConfig?: string;
+  /** A file: KubeletConfiguration of all nodes. */
+  readonly kubeletConfig?: string;
   /** Behaviour of the containers; by default they start at once and run until stopped. */
   readonly behaviour?: SimulatedBehaviour;
   readonly logger?: Logger;
@@ -76,6 +78,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     nodeNames: Array.from({ length: nodes }, (_, i) => `node-${i + 1}`),
     nodeIP: '127.0.0.1',
     schedulerConfig: options.schedulerConfig,
+    kubeletConfig: options.kubeletConfig,
     components: options.components ?? componentNames.filter((name) => name !== 'kube-proxy' && name !== 'cluster-dns'),
   });
   const environment = {

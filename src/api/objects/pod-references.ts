@@ -74,3 +74,69 @@ export function* secretsOfVolume({ spec }: PersistentVolume): Generator<string> 
   ];
   for (const reference of exact) if (reference?.name) yield `${reference.namespace ?? ''}/${reference.name}`;
 }
+
+/** Volumes without an API object. */
+const freeVolumes = [
+  'awsElasticBlockStore',
+  'azureDisk',
+  'cephfs',
+  'cinder',
+  'downwardAPI',
+  'emptyDir',
+  'fc',
+  'flexVolume',
+  'flocker',
+  'gcePersistentDisk',
+  'gitRepo',
+  'hostPath',
+  'image',
+  'iscsi',
+  'nfs',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'quobyte',
+  'rbd',
+  'scaleIO',
+  'storageos',
+  'vsphereVolume',
+];
+
+const boundVolumes: Readonly<Record<string, string>> = {
+  configMap: 'configmaps (via configmap volumes)',
+  secret: 'secrets (via secret volumes)',
+  csi: 'csidrivers (via CSI volumes)',
+  glusterfs: 'endpoints (via glusterFS volumes)',
+  persistentVolumeClaim: 'persistentvolumeclaims',
+  ephemeral: 'persistentvolumeclaims (via ephemeral volumes)',
+  azureFile: 'secrets (via azureFile volumes)',
+};
+
+const projections: Readonly<Record<string, string>> = {
+  configMap: 'configmaps (via projected volumes)',
+  secret: 'secrets (via projected volumes)',
+  serviceAccountToken: 'serviceaccounts (via projected volumes)',
+  clusterTrustBundle: 'clustertrustbundles',
+  podCertificate: 'podcertificates',
+};
+
+/** The resource that the pod refers to, as Kubernetes names it; static pods and mirror pods may refer to none. */
+export function apiReferenceOf(pod: Pod, refuse: (why: string) => Error): string | undefined {
+  const { spec } = pod;
+  if (spec.serviceAccountName) return 'serviceaccounts';
+  if (!secretsOf(pod).next().done) return 'secrets';
+  if (!configMapsOf(pod).next().done) return 'configmaps';
+  if (spec.resourceClaims?.length) return 'resourceclaims';
+  for (const { name, ...sources } of spec.volumes ?? []) {
+    const [source] = Object.entries(sources).find(([, value]) => value !== undefined && value !== null) ?? [];
+    if (source && freeVolumes.includes(source)) continue;
+    if (source && boundVolumes[source]) return boundVolumes[source];
+    if (source !== 'projected') throw refuse(`unknown volume type for volume  ${JSON.stringify(name)}`);
+    for (const projection of sources.projected?.sources ?? []) {
+      const [part] = Object.entries(projection).find(([, value]) => value !== undefined && value !== null) ?? [];
+      if (part === 'downwardAPI') continue;
+      if (part && projections[part]) return projections[part];
+      throw refuse(`unknown source for projected volume ${JSON.stringify(name)}`);
+    }
+  }
+  return undefined;
+}

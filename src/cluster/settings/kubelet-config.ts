@@ -28,6 +28,8 @@ type Chosen = Pick<
       | 'seccompDefault'
       | 'clusterDNS'
       | 'clusterDomain'
+      | 'staticPodPath'
+      | 'fileCheckFrequencyMs'
     >
   >;
 
@@ -102,7 +104,9 @@ async function readFileConfig(file: string | undefined): Promise<ReturnType<type
     throw new Error(`--kubelet-config ${file} cannot be read: ${error.message}`);
   });
   try {
-    return parseKubeletConfiguration(text);
+    const { staticPodPath: place, ...parsed } = parseKubeletConfiguration(text);
+    // Relative to the file, as in Kubernetes.
+    return { ...parsed, ...(place && { staticPodPath: path.resolve(path.dirname(file), place) }) };
   } catch (error) {
     throw new Error(`--kubelet-config ${file} cannot be used: ${(error as Error).message}`);
   }

@@ -7,6 +7,7 @@ import { PodRunner } from './pod-runner.ts';
 
 export class PodWorkers {
   readonly #byUid = new Map<string, PodRunner>();
+  readonly #finished: ((uid: string) => void)[] = [];
 
   all(): readonly PodRunner[] {
     return [...this.#byUid.values()];
@@ -42,7 +43,12 @@ export class PodWorkers {
     this.#byUid.get(uid)?.wake();
   }
 
-  /** Handles a change of a pod in the API; `next` is undefined for a deleted one. */
+  /** Calls back with the uid of each pod of which the node has nothing any more. */
+  onFinished(listener: (uid: string) => void): void {
+    this.#finished.push(listener);
+  }
+
+  /** Handles a change of a pod in its source; `next` is undefined for a deleted one. */
   follow(tools: KubeletTools, next: Pod | undefined, old: Pod | undefined): void {
     const { uid } = must(next ?? old, 'object').metadata;
     const worker = this.#byUid.get(uid) ?? (next && this.#add(next, tools));
@@ -71,6 +77,7 @@ export class PodWorkers {
     const worker = new PodRunner(pod, tools, () => {
       this.#byUid.delete(uid);
       for (const each of this.#byUid.values()) if (each.waitsForResize) each.wake();
+      for (const listener of this.#finished) listener(uid);
     });
     this.#byUid.set(uid, worker);
     return worker;

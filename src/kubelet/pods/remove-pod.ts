@@ -1,6 +1,7 @@
 // Removes a deleted pod from the API and from the node.
 
 import { isNotFound, type Pod } from '../../api/api.ts';
+import { isStatic } from '../static-pods/pod-source.ts';
 import type { KubeletTools } from '../tools.ts';
 
 /** The volumes of a pod that stays in the API. */
@@ -10,13 +11,18 @@ export async function releasePod({ metadata: { uid } }: Pod, tools: KubeletTools
   await tools.machine.files.releaseVolumes(uid);
 }
 
+/** The end of a static pod does not depend on an API that does not answer. */
+const lastStatusMs = 2000;
+
 /** Once the API has its last status. Secrets are gone from the node before the API loses the pod. */
-export async function deletePod({ metadata }: Pod, tools: KubeletTools): Promise<void> {
-  const { uid, name, namespace } = metadata;
-  await tools.statuses.flushed(uid);
+export async function deletePod(pod: Pod, tools: KubeletTools): Promise<void> {
+  const { uid, name, namespace } = pod.metadata;
+  const flushed = tools.statuses.flushed(uid);
+  await (isStatic(pod) ? Promise.race([flushed, tools.clock.sleep(lastStatusMs)]) : flushed);
   tools.cgroups?.remove(uid);
   await tools.csi?.tearDown(uid);
   await tools.machine.files.remove(uid);
+  if (isStatic(pod)) return; // its mirror pod is deleted once nothing of it is left
   try {
     await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {

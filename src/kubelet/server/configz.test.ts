@@ -15,7 +15,12 @@ test('defaults are those of Kubernetes', () =>
   expect(shown()).toMatchObject({
     ...{ kind: 'KubeletConfiguration', apiVersion: 'kubelet.config.k8s.io/v1beta1' },
     ...{ address: '10.0.0.1', port: 10250, clusterDNS: ['10.96.0.10'], clusterDomain: 'cluster.local' },
-    ...{ syncFrequency: '1m0s', nodeStatusUpdateFrequency: '10s', nodeStatusReportFrequency: '5m0s' },
+    ...{
+      syncFrequency: '1m0s',
+      fileCheckFrequency: '20s',
+      nodeStatusUpdateFrequency: '10s',
+      nodeStatusReportFrequency: '5m0s',
+    },
     ...{ maxPods: 110, podPidsLimit: -1, containerLogMaxSize: '10Mi', containerLogMaxFiles: 5 },
     ...{ cpuManagerPolicy: 'none', memoryManagerPolicy: 'None', topologyManagerPolicy: 'none' },
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '10%' },
@@ -26,6 +31,7 @@ test('a file is shown as it was given', () => {
   const fields = {
     ...{ maxPods: 50, podPidsLimit: 100, containerLogMaxSize: '5Mi', containerLogMaxFiles: 3 },
     ...{ cpuManagerPolicy: 'static', cpuManagerReconcilePeriod: '5s', reservedSystemCPUs: '0' },
+    ...{ staticPodPath: '/manifests', fileCheckFrequency: '5s' },
     ...{ evictionHard: { 'memory.available': '5%' }, evictionSoft: { 'memory.available': '10%' } },
     ...{ evictionSoftGracePeriod: { 'memory.available': '1m30s' }, evictionMaxPodGracePeriod: 30 },
     evictionPressureTransitionPeriod: '1m0s',

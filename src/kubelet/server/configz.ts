@@ -23,6 +23,8 @@ export function configz(config: kubelet.KubeletConfig): object {
       ...{ address: config.nodeIPs[0], port: config.port, enableServer: true },
       authentication: { x509: {}, webhook: { enabled: true }, anonymous: { enabled: false } },
       authorization: { mode: 'Webhook' },
+      ...(config.staticPodPath && { staticPodPath: config.staticPodPath }),
+      fileCheckFrequency: formatDuration(config.fileCheckFrequencyMs ?? kubelet.fileCheckFrequencyMs),
       ...{ clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
       syncFrequency: formatDuration(kubelet.syncFrequencyMs),
       nodeStatusUpdateFrequency: formatDuration(reporting.updateMs),

@@ -13,6 +13,13 @@ const retryMs = 1000;
 
 type StatusChange = (before: PodStatus | undefined, next: PodStatus) => void;
 
+interface StatusManagerHooks {
+  /** Gets each new status, and the one before it. */
+  readonly changed?: StatusChange;
+  /** The object of the API that has the pod's status, if there is one; by default the pod itself. */
+  readonly stored?: (pod: Pod) => Pod | undefined;
+}
+
 export class StatusManager {
   readonly #client: Client;
   readonly #clock: Clock;
@@ -24,13 +31,19 @@ export class StatusManager {
   readonly #sending = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
   readonly #changed: StatusChange;
+  readonly #stored: (pod: Pod) => Pod | undefined;
 
-  /** `changed` gets each new status, and the one before it. */
-  constructor(client: Client, clock: Clock, logger: Logger, changed: StatusChange = () => {}) {
+  constructor(
+    client: Client,
+    clock: Clock,
+    logger: Logger,
+    { changed = () => {}, stored = (pod) => pod }: StatusManagerHooks = {},
+  ) {
     this.#client = client;
     this.#clock = clock;
     this.#logger = logger;
     this.#changed = changed;
+    this.#stored = stored;
   }
 
   /** The newest status that was set for the pod, sent or not. */
@@ -40,8 +53,9 @@ export class StatusManager {
 
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    const previous = this.#wanted.get(uid)?.status ?? this.#sent.get(uid) ?? pod.status;
-    if (previous && isSame(previous, status) && !this.#isOverwritten(pod, status)) return;
+    const stored = this.#stored(pod);
+    const previous = this.get(uid) ?? stored?.status;
+    if (previous && isSame(previous, status) && !(stored && this.#isOverwritten(uid, stored, status))) return;
     this.#changed(previous, status);
     this.#wanted.set(uid, { pod, status });
     this.#start(uid);
@@ -51,7 +65,11 @@ export class StatusManager {
    * Another writer changed conditions of the kubelet after its last write, such as the controller of a node that was not
    * Ready. Times have seconds: the status may be the same as before.
    */
-  #isOverwritten({ metadata: { uid, resourceVersion }, status: found }: Pod, { conditions = [] }: PodStatus): boolean {
+  #isOverwritten(
+    uid: string,
+    { metadata: { resourceVersion }, status: found }: Pod,
+    { conditions = [] }: PodStatus,
+  ): boolean {
     const written = this.#versions.get(uid);
     if (written === undefined || !found || this.#wanted.has(uid) || !isLater(resourceVersion, written)) return false;
     return conditions.some(
@@ -60,9 +78,25 @@ export class StatusManager {
     );
   }
 
-  /** Resolves when the newest status of the pod is in the API (or the pod is gone). */
+  /** The API has another object for the pod, which has nothing of its status yet. */
+  replaced(pod: Pod): void {
+    const { uid } = pod.metadata;
+    const status = this.get(uid);
+    this.#sent.delete(uid);
+    this.#versions.delete(uid);
+    if (!status) return;
+    this.#wanted.set(uid, { pod, status });
+    this.#start(uid);
+  }
+
+  /** Resolves when the newest status of the pod is in the API (or the API has no object for it). */
   async flushed(uid: string): Promise<void> {
-    while (this.#wanted.has(uid) && !this.#stopped.signal.aborted) await (this.#sending.get(uid) ?? this.#start(uid));
+    while (this.#isSendable(uid)) await (this.#sending.get(uid) ?? this.#start(uid));
+  }
+
+  #isSendable(uid: string): boolean {
+    const wanted = this.#wanted.get(uid);
+    return wanted !== undefined && !this.#stopped.signal.aborted && this.#stored(wanted.pod) !== undefined;
   }
 
   forget(uid: string): void {
@@ -89,17 +123,24 @@ export class StatusManager {
     while (!this.#stopped.signal.aborted) {
       if (isLarge(this.#wanted.get(uid)?.status)) await nextTurn();
       const wanted = this.#wanted.get(uid);
-      if (!wanted) return;
+      const stored = wanted && this.#stored(wanted.pod);
+      // The status of a static pod waits for its mirror pod.
+      if (!stored) return;
       try {
-        const before = this.#sent.get(uid) ?? wanted.pod.status ?? {};
-        const { status, metadata } = await this.#patch(wanted.pod, withRemovals(wanted.status, before));
+        const before = this.#sent.get(uid) ?? stored.status ?? {};
+        const { status, metadata } = await this.#patch(stored, withRemovals(wanted.status, before));
         if (metadata?.resourceVersion) this.#versions.set(uid, metadata.resourceVersion);
         // Equal values: keep the API's copy, which is shared. Of a huge pod the entries are kept, and compared by identity.
         const sharesCopy = status && !isLarge(wanted.status) && isSame(status, wanted.status);
         this.#sent.set(uid, sharesCopy ? status : wanted.status);
         if (this.#wanted.get(uid) === wanted) this.#wanted.delete(uid);
       } catch (error) {
-        if (isNotFound(error) || (isConflict(error) && (await this.#isReplaced(wanted.pod)))) return this.forget(uid);
+        if (isNotFound(error) || (isConflict(error) && (await this.#isReplaced(stored)))) {
+          if (stored.metadata.uid === uid) return this.forget(uid);
+          // A mirror pod that is gone comes back.
+          await this.#clock.sleep(retryMs, this.#stopped.signal).catch(() => {});
+          continue;
+        }
         this.#logger.warn('pod status not sent, trying again', { pod: wanted.pod.metadata.name, error: String(error) });
         await this.#clock.sleep(retryMs, this.#stopped.signal).catch(() => {});
       }

@@ -1,4 +1,4 @@
-import { configMapsOf, type Node, notFound, type Pod, secretsOf } from '../../../api/api.ts';
+import { apiReferenceOf, type Node, notFound, type Pod } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import type { NodeRequest } from './node-request.ts';
 import { absentOr } from './node-request.ts';
@@ -41,7 +41,7 @@ async function admitMirror(request: NodeRequest): Promise<void> {
     );
   if (pod.spec?.nodeName !== node) throw refuse(`${who} can only create pods with spec.nodeName set to itself`);
   await checkOwner(request, pod);
-  const reference = referenceOf(pod, (why) => refuse(`error checking mirror pod for API references: ${why}`));
+  const reference = apiReferenceOf(pod, (why) => refuse(`error checking mirror pod for API references: ${why}`));
   if (reference) throw refuse(`${who} can not create pods that reference ${reference}`);
 }
 
@@ -58,72 +58,6 @@ async function checkOwner({ node, client, refuse }: NodeRequest, { metadata }: P
   if (!found) throw notFound({ group: '', resource: 'nodes' }, node);
   if (owner.uid !== found.metadata.uid)
     throw refuse(`node ${node} UID mismatch: expected ${owner.uid} got ${found.metadata.uid}`);
-}
-
-/** Volumes without an API object. */
-const freeVolumes = [
-  'awsElasticBlockStore',
-  'azureDisk',
-  'cephfs',
-  'cinder',
-  'downwardAPI',
-  'emptyDir',
-  'fc',
-  'flexVolume',
-  'flocker',
-  'gcePersistentDisk',
-  'gitRepo',
-  'hostPath',
-  'image',
-  'iscsi',
-  'nfs',
-  'photonPersistentDisk',
-  'portworxVolume',
-  'quobyte',
-  'rbd',
-  'scaleIO',
-  'storageos',
-  'vsphereVolume',
-];
-
-const boundVolumes: Readonly<Record<string, string>> = {
-  configMap: 'configmaps (via configmap volumes)',
-  secret: 'secrets (via secret volumes)',
-  csi: 'csidrivers (via CSI volumes)',
-  glusterfs: 'endpoints (via glusterFS volumes)',
-  persistentVolumeClaim: 'persistentvolumeclaims',
-  ephemeral: 'persistentvolumeclaims (via ephemeral volumes)',
-  azureFile: 'secrets (via azureFile volumes)',
-};
-
-const projections: Readonly<Record<string, string>> = {
-  configMap: 'configmaps (via projected volumes)',
-  secret: 'secrets (via projected volumes)',
-  serviceAccountToken: 'serviceaccounts (via projected volumes)',
-  clusterTrustBundle: 'clustertrustbundles',
-  podCertificate: 'podcertificates',
-};
-
-/** The resource that the pod refers to, as Kubernetes names it; a mirror pod may refer to none. */
-function referenceOf(pod: Pod, refuse: NodeRequest['refuse']): string | undefined {
-  const { spec } = pod;
-  if (spec.serviceAccountName) return 'serviceaccounts';
-  if (!secretsOf(pod).next().done) return 'secrets';
-  if (!configMapsOf(pod).next().done) return 'configmaps';
-  if (spec.resourceClaims?.length) return 'resourceclaims';
-  for (const { name, ...sources } of spec.volumes ?? []) {
-    const [source] = Object.entries(sources).find(([, value]) => value !== undefined && value !== null) ?? [];
-    if (source && freeVolumes.includes(source)) continue;
-    if (source && boundVolumes[source]) return boundVolumes[source];
-    if (source !== 'projected') throw refuse(`unknown volume type for volume  ${JSON.stringify(name)}`);
-    for (const projection of sources.projected?.sources ?? []) {
-      const [part] = Object.entries(projection).find(([, value]) => value !== undefined && value !== null) ?? [];
-      if (part === 'downwardAPI') continue;
-      if (part && projections[part]) return projections[part];
-      throw refuse(`unknown source for projected volume ${JSON.stringify(name)}`);
-    }
-  }
-  return undefined;
 }
 
 function admitStatus({ node, operation, object, oldObject, refuse }: NodeRequest): void {
