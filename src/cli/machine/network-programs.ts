@@ -1,7 +1,9 @@
 // Programs with which nodes set the rules of the network. Nodes work without them, with the limits that are printed.
 
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { dim, print } from '../options/options.ts';
-import { commandOf, installPackages, isOnPath, packageManager } from './packages.ts';
+import { commandOf, installPackages, isOnPath, type PackageManager, packageManager } from './packages.ts';
 
 interface NetworkProgram {
   readonly program: string;
@@ -24,14 +26,22 @@ const networkPrograms: readonly NetworkProgram[] = [
   },
 ];
 
-/** Installs those that are not there, and prints each one that cannot be had. */
-export async function ensureNetworkPrograms(quiet: boolean): Promise<void> {
+/** Gone after a start of the machine. */
+const ownFailureFile = '/run/coracle/network-programs-failure';
+/** A machine without a network would wait for its package manager at each start. */
+const retryMs = 24 * 3_600_000;
+
+/**
+ * Installs those that are not there, and prints each one that cannot be had. `failureFile` keeps the time of a failure: for
+ * a day they are not tried again.
+ */
+export async function ensureNetworkPrograms(quiet: boolean, failureFile = ownFailureFile): Promise<void> {
   const missing = networkPrograms.filter(({ program }) => !isOnPath(program));
   if (missing.length === 0) return;
   const manager = packageManager();
   const beginMs = performance.now();
   const packages = missing.map(({ packageFor }) => packageFor(manager?.program ?? ''));
-  const problem = manager ? await installPackages(manager, packages) : 'no supported package manager is on PATH';
+  const problem = await install(manager, packages, failureFile);
   if (quiet) return;
   const seconds = ((performance.now() - beginMs) / 1000).toFixed(1);
   if (manager && problem === undefined)
@@ -39,4 +49,24 @@ export async function ensureNetworkPrograms(quiet: boolean): Promise<void> {
   for (const { program, without } of missing.filter(({ program }) => !isOnPath(program)))
     print(`  no ${program}: ${without} (${problem ?? 'its package does not have it'})`);
   if (manager && problem !== undefined) print(`  to install them: ${commandOf(manager, packages)}`);
+}
+
+/** Undefined when they are installed, else the reason. */
+async function install(
+  manager: PackageManager | undefined,
+  packages: readonly string[],
+  failureFile: string,
+): Promise<string | undefined> {
+  if (!manager) return 'no supported package manager is on PATH';
+  const failed = await stat(failureFile).catch(() => undefined);
+  if (failed && Date.now() - failed.mtimeMs < retryMs) return (await readFile(failureFile, 'utf8')).trim();
+  const problem = await installPackages(manager, packages);
+  if (problem === undefined) await rm(failureFile, { force: true });
+  else await writeFailure(failureFile, problem);
+  return problem;
+}
+
+async function writeFailure(file: string, problem: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${problem}\n`);
 }

@@ -31,7 +31,7 @@ export function withoutPrograms(
     const file = path.resolve(import.meta.dirname, module);
     const node = `${process.execPath} -e "import('${file}').then((m) => m.${call})"`;
     const marker = 'calls of apt-get:';
-    const run = `${hiding(directory, programs)}\nPATH=${directory}:/usr/sbin:/usr/bin ${node}; echo '${marker}'; cat ${directory}/calls`;
+    const run = `${hiding(directory, programs)}\nPATH=${directory}:/usr/sbin:/usr/bin ${node}; echo '${marker}'; cat ${directory}/calls 2>/dev/null || true`;
     const [said, calls] = execFileSync('unshare', ['--mount', 'sh', '-c', run], { encoding: 'utf8' }).split(
       `${marker}\n`,
     );
