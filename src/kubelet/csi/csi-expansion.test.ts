@@ -1,5 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CsiPaths } from './csi-volume.ts';
+import { expandedPaths } from './expand-volume.ts';
 import { CsiTestNode, claimOf, driverName, podOf, volumeOf } from './test-node.ts';
 
 let node: CsiTestNode;
@@ -42,6 +44,38 @@ describe('expansion', () => {
       capacity: { storage: '2Gi' },
       allocatedResources: { storage: '2Gi' },
     });
+  });
+
+  test.each([
+    [
+      false,
+      {
+        volumePath: '/k/pods/u/volumes/kubernetes.io~csi/pv/mount',
+        stagingPath: expect.stringMatching(/globalmount$/),
+      },
+    ],
+    [
+      true,
+      {
+        volumePath: '/k/plugins/kubernetes.io/csi/volumeDevices/publish/pv/u',
+        stagingPath: '/k/plugins/kubernetes.io/csi/volumeDevices/staging/pv',
+      },
+    ],
+  ])('of a volume, a device: %s, by the paths where the driver brought it', (isBlock, expected) => {
+    const volume = { pod: podOf('u'), specName: 'pv', driver: driverName, handle: 'handle', isBlock };
+    expect(expandedPaths(volume, new CsiPaths('/k'))).toEqual(expected);
+  });
+
+  test('that failed is repeated with the newest claim', async () => {
+    const created = await create(pending('NodeResizePending'));
+    const spec = { ...created.spec, resources: { requests: { storage: '2Gi' } } };
+    const claim = await node.client.update('persistentvolumeclaims', { ...created, spec });
+    node.driver.faults.set('NodeExpandVolume', fail(grpc.status.INTERNAL, 'busy'));
+    const first = node.setUp(podOf('u'), grown, { claim });
+    await node.eventually(() => expect(node.events.length).toBeGreaterThan(0));
+    node.driver.faults.delete('NodeExpandVolume');
+    await node.passing(first);
+    expect((await stored()).status?.capacity).toEqual({ storage: '2Gi' });
   });
 
   test('while the volume is mounted, by a resizer that reports no progress', async () => {

@@ -8,7 +8,7 @@ import type { MountedVolume } from '../volumes/volume.ts';
 import { CsiStats } from './csi-stats.ts';
 import type { CsiTools } from './csi-tools.ts';
 import { attachmentName, type CsiVolume, type PersistentCsiVolume, uniqueName } from './csi-volume.ts';
-import { expandCsiVolume } from './expand-volume.ts';
+import { expandCsiVolume, expandedPaths } from './expand-volume.ts';
 import { mapVolume } from './map-volume.ts';
 import { mountVolume } from './mount-volume.ts';
 import { type Device, type Mount, turnOf } from './records.ts';
@@ -191,13 +191,14 @@ export class CsiVolumes {
   async #mountOnce(volume: CsiVolume, mount: Mount): Promise<void> {
     const tools = this.#tools;
     const isMapped = volume.lifecycle === 'Persistent' && volume.isBlock;
-    const path = isMapped ? await mapVolume(volume, mount, tools) : await mountVolume(volume, mount, tools);
+    if (isMapped) await mapVolume(volume, mount, tools);
+    else await mountVolume(volume, mount, tools);
     if (isMapped) this.#noteMapped(volume);
     const step = isMapped
       ? 'MapVolume.MarkVolumeAsMounted failed while expanding volume'
       : 'MountVolume.Setup failed while expanding volume';
     if (volume.lifecycle === 'Persistent')
-      await this.#expand(volume, path).catch((error) => {
+      await this.#expand(volume).catch((error) => {
         throw new StepFailure(isMapped ? 'FailedMapVolume' : 'FailedMount', step, volume.specName, error);
       });
     mount.state = 'mounted';
@@ -224,10 +225,8 @@ export class CsiVolumes {
     throw new StepFailure(volume.isBlock ? 'FailedMapVolume' : 'FailedMount', step, volume.specName, why);
   }
 
-  #expand(volume: PersistentCsiVolume, path: string): Promise<void> {
-    const { paths } = this.#tools;
-    const stagingPath = volume.isBlock ? paths.blockStaging(volume.specName) : paths.staging(volume);
-    return expandCsiVolume(volume, { volumePath: path, stagingPath }, this.#tools);
+  #expand(volume: PersistentCsiVolume): Promise<void> {
+    return expandCsiVolume(volume, expandedPaths(volume, this.#tools.paths), this.#tools);
   }
 
   /** Publishes a mounted volume again if its driver wants that, and expands it. The pod runs on meanwhile. */
@@ -254,7 +253,7 @@ export class CsiVolumes {
   }
 
   async #expandMounted(volume: PersistentCsiVolume): Promise<void> {
-    await this.#expand(volume, this.#pathOf(volume)).catch((error) => {
+    await this.#expand(volume).catch((error) => {
       const step = 'NodeExpandVolume.NodeExpandVolume failed';
       throw new StepFailure('VolumeResizeFailed', step, volume.specName, error);
     });

@@ -3,13 +3,24 @@
 import { wholeValue } from '../../machinery/quantity.ts';
 import { expandVolume } from '../volumes/expand-volume.ts';
 import { type CsiTools, secretValues } from './csi-tools.ts';
-import type { PersistentCsiVolume } from './csi-volume.ts';
+import type { CsiPaths, PersistentCsiVolume } from './csi-volume.ts';
 import { capabilityOf } from './volume-step.ts';
 
 /** Paths of the mounted volume. */
 interface ExpandedPaths {
   readonly volumePath: string;
   readonly stagingPath: string;
+}
+
+/** As the driver knows them: a device by the path where it published it. */
+export function expandedPaths(
+  volume: Pick<PersistentCsiVolume, 'pod' | 'specName' | 'driver' | 'handle' | 'isBlock'>,
+  paths: CsiPaths,
+): ExpandedPaths {
+  const { specName, pod, isBlock } = volume;
+  const { uid } = pod.metadata;
+  if (isBlock) return { volumePath: paths.blockTarget(uid, specName), stagingPath: paths.blockStaging(specName) };
+  return { volumePath: paths.target(uid, specName), stagingPath: paths.staging(volume) };
 }
 
 /** Rejects when it must be repeated. */

@@ -54,11 +54,16 @@ export interface ExpandTools {
 type Resize = (size: string) => Promise<boolean>;
 
 /** Rejects when it must be repeated. */
-export async function expandVolume(volume: ExpandedVolume, resize: Resize, tools: ExpandTools): Promise<void> {
-  const { pod, readOnly } = volume;
-  const specName = volume.volume.metadata.name;
+export async function expandVolume(given: ExpandedVolume, resize: Resize, tools: ExpandTools): Promise<void> {
+  if (!expansionOf(given)) return;
+  // The claim changes with each try, also with one that failed.
+  const { name, namespace } = given.claim.metadata;
+  const reference = { name, ...(namespace !== undefined && { namespace }) };
+  const volume = { ...given, claim: await tools.client.get('persistentvolumeclaims', reference) };
   const expansion = expansionOf(volume);
   if (!expansion) return;
+  const { pod, readOnly } = volume;
+  const specName = volume.volume.metadata.name;
   const note = (type: 'Normal' | 'Warning', reason: string, message: string) => {
     tools.events.event(pod, type, reason, message);
     tools.events.event(volume.claim, type, reason, message);
