@@ -17,6 +17,7 @@ import { NodeKeeper } from './node/node.ts';
 import { refuse } from './pods/admission.ts';
 import { PodCache } from './pods/pod-cache.ts';
 import type { PodWorkers } from './pods/pod-workers.ts';
+import { preemption } from './pods/preemption.ts';
 import { ProbeManager } from './probes/probes.ts';
 import { machineLayout } from './resource-managers/machine-layout.ts';
 import { ResourceManagers } from './resource-managers/resource-managers.ts';
@@ -101,13 +102,15 @@ export function makeTools(
     }),
     ...references,
     podStarted: podStarts(context),
-    refuse: (pod) =>
-      refuseUnderPressure(pod, pressure.conditions) ??
-      refuse(pod, workers.counted(), config, {
-        ...runtime.features,
-        appArmor: machine.hasAppArmor,
-        object: keeper.node,
-      }),
+    refuse: (pod) => {
+      const node = { ...runtime.features, appArmor: machine.hasAppArmor, object: keeper.node };
+      const occupants = { counted: workers.counted(), running: workers.running() };
+      return (
+        refuseUnderPressure(pod, pressure.conditions) ??
+        preemption(pod, occupants, (others) => refuse(pod, others, config, node))
+      );
+    },
+    preempt: (uids) => workers.preempt(uids),
     node: () => keeper.node,
     readNode: () => keeper.read(),
   };

@@ -12,6 +12,7 @@ import type { DynamicResources } from './dynamic-resources/dynamic-resources.ts'
 import type { ImageManager } from './images/images.ts';
 import type { Machine } from './machine/machine.ts';
 import type { PodCache } from './pods/pod-cache.ts';
+import type { Refusal } from './pods/refusal.ts';
 import type { ProbeManager } from './probes/probes.ts';
 import type { ResourceManagers } from './resource-managers/resource-managers.ts';
 import type { PodCgroups } from './resources/pod-cgroups.ts';
@@ -49,7 +50,9 @@ export interface KubeletTools {
   /** Counts the time from first hearing of a pod until its containers run. */
   podStarted(seconds: number): void;
   /** The reason for refusing the pod: undefined admits it. */
-  refuse(pod: Pod): { reason: string; message: string } | undefined;
+  refuse(pod: Pod): Refusal | undefined;
+  /** Ends these pods, to make way for a critical one. */
+  preempt(uids: readonly string[]): void;
   /** The node as the API had it last; undefined before its registration. */
   node(): Node | undefined;
   /** Reads the node again, for a refusal that its newer labels may lift. */

@@ -173,3 +173,27 @@ test('the next kubelet takes its static pods over', async () => {
   await remove('web.yaml');
   await cluster.until(async () => (await pod()) === undefined);
 });
+
+test('a static pod that finds no room preempts other pods', async () => {
+  const requests = { cpu: '20' };
+  await cluster.client.create('pods', {
+    metadata: { name: 'victim', namespace: 'default' },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'main', image: 'example.com/app:1', resources: { requests } }],
+    },
+  } as any);
+  await cluster.until(async () => (await pod('victim'))?.status?.phase === 'Running');
+  const containers = [{ name: 'main', image: 'example.com/app:1', resources: { requests } }];
+  await write('large.yaml', manifest('large', '', { containers }));
+  await cluster.until(async () => (await pod('large-node-1'))?.status?.phase === 'Running');
+  expect((await pod('victim'))?.status).toMatchObject({
+    ...{ phase: 'Failed', reason: 'Preempting', message: 'Preempted in order to admit critical pod' },
+    conditions: expect.arrayContaining([
+      expect.objectContaining({
+        ...{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' },
+        message: 'Pod was preempted by Kubelet to accommodate a critical pod.',
+      }),
+    ]),
+  });
+});

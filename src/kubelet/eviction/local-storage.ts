@@ -16,8 +16,13 @@ const restPerScan = 10;
 
 /** Grace in seconds, and whether the pod's status names it a disruption. */
 export interface EvictionManner {
-  readonly graceSeconds: number;
+  /** By default the pod's. */
+  readonly graceSeconds?: number;
   readonly isDisruption: boolean;
+  /** The message of that condition, if it differs from the pod's. */
+  readonly disruption?: string;
+  /** Default: Evicted. */
+  readonly reason?: string;
 }
 
 /** A pod that can be evicted. */

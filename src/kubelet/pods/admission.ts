@@ -4,8 +4,10 @@
 import { hostPortsOf, matchesNode, type Node, type Pod, podRequests, portsConflict, tolerates } from '../../api/api.ts';
 import type { KubeletConfig } from '../config.ts';
 import { needsAppArmor } from '../containers/security.ts';
-import { bytes, milli } from '../resources/resources.ts';
-import type { Refusal } from './refusal.ts';
+import { isCritical } from '../eviction/critical.ts';
+import { bytes } from '../resources/resources.ts';
+import { amountOf } from './amounts.ts';
+import type { Refusal, Shortage } from './refusal.ts';
 import { allocatableOf } from './start-container.ts';
 import { refuseSysctl } from './sysctls.ts';
 
@@ -21,41 +23,41 @@ export function refuse(
   const unsupported = refuseUnsupported(pod, config, node);
   if (unsupported) return unsupported;
   const active = others.filter((other) => other.metadata.uid !== pod.metadata.uid && isActive(other));
-  if (active.length + 1 > config.maxPods)
-    return { reason: 'OutOfpods', message: insufficient('pods', 1, active.length, config.maxPods) };
-  const short = refuseResources(pod, active, config, node.object);
-  if (short) return short;
-  return refusePlacement(pod, active, config, node.object);
+  const short = shortagesOf(pod, active, config, node.object);
+  const [first] = short;
+  if (first && !isCritical(pod)) return first.refusal;
+  const misplaced = refusePlacement(pod, active, config, node.object);
+  return misplaced || !first ? misplaced : { ...first.refusal, shortages: short };
 }
 
-function refuseResources(
+interface RefusedShortage extends Shortage {
+  readonly refusal: Refusal;
+}
+
+function shortagesOf(
   pod: Pod,
   active: readonly Pod[],
   config: KubeletConfig,
   node: Node | undefined,
-): Refusal | undefined {
+): readonly RefusedShortage[] {
   const capacity = allocatableOf({ config });
   const checks = [
-    { name: 'cpu', of: (p: Pod) => milli(podRequests(p)['cpu']), capacity: capacity.cpuMillis },
-    { name: 'memory', of: (p: Pod) => bytes(podRequests(p)['memory']), capacity: capacity.memoryBytes },
-    {
-      name: 'ephemeral-storage',
-      of: (p: Pod) => bytes(podRequests(p)['ephemeral-storage']),
-      capacity: capacity.ephemeralStorageBytes,
-    },
-    ...otherResources(pod, node).map((name) => ({
-      name,
-      of: (p: Pod) => bytes(podRequests(p)[name]),
-      capacity: bytes(node?.status?.allocatable?.[name]),
+    { resource: 'pods', capacity: config.maxPods },
+    { resource: 'cpu', capacity: capacity.cpuMillis },
+    { resource: 'memory', capacity: capacity.memoryBytes },
+    { resource: 'ephemeral-storage', capacity: capacity.ephemeralStorageBytes },
+    ...otherResources(pod, node).map((resource) => ({
+      resource,
+      capacity: bytes(node?.status?.allocatable?.[resource]),
     })),
   ];
-  for (const check of checks) {
-    const wanted = check.of(pod);
-    const used = active.reduce((sum, other) => sum + check.of(other), 0);
-    if (wanted > 0 && used + wanted > check.capacity)
-      return { reason: `OutOf${check.name}`, message: insufficient(check.name, wanted, used, check.capacity) };
-  }
-  return undefined;
+  return checks.flatMap(({ resource, capacity }) => {
+    const wanted = amountOf(pod, resource);
+    const used = active.reduce((sum, other) => sum + amountOf(other, resource), 0);
+    if (wanted === 0 || used + wanted <= capacity) return [];
+    const refusal = { reason: `OutOf${resource}`, message: insufficient(resource, wanted, used, capacity) };
+    return [{ resource, amount: used + wanted - capacity, refusal }];
+  });
 }
 
 const measured = new Set(['cpu', 'memory', 'ephemeral-storage']);

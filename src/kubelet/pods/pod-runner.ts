@@ -157,6 +157,8 @@ export class PodRunner {
         return this.#abort?.abort();
       case 'stopSooner':
         return void stopSooner(pod.metadata.uid, effect.graceSeconds, tools);
+      case 'preempt':
+        return tools.preempt(effect.uids);
       case 'keepReadiness':
         return tools.probes.keepReadinessOfPod(pod.metadata.uid);
       case 'setTimer':

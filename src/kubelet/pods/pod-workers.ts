@@ -4,6 +4,7 @@ import type { Pod } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodRunner } from './pod-runner.ts';
+import { preempting } from './preemption.ts';
 
 export class PodWorkers {
   readonly #byUid = new Map<string, PodRunner>();
@@ -20,8 +21,20 @@ export class PodWorkers {
   /** The pods whose resources are promised. */
   counted(): readonly Pod[] {
     return this.all()
-      .filter((worker) => worker.isCounted)
+      .filter((worker) => worker.isCounted && !worker.hasEnded)
       .map((worker) => worker.promised);
+  }
+
+  /** Those whose resources are promised, and that are to run: the others already stop. */
+  running(): readonly Pod[] {
+    return this.all()
+      .filter((worker) => worker.isCounted && worker.isActive)
+      .map((worker) => worker.promised);
+  }
+
+  preempt(uids: readonly string[]): void {
+    const { message, ...manner } = preempting;
+    for (const uid of uids) this.#byUid.get(uid)?.evict(message, { ...manner, isDisruption: true });
   }
 
   /** Those that run, or may. */

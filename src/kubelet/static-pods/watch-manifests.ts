@@ -31,10 +31,10 @@ export async function watchManifests(
     while (!signal.aborted) {
       wake = new AbortController();
       const isWatched = await watched.follow();
-      const isPeriodic = clock.monotonic() >= dueMs;
+      const isPeriodic = clock.monotonic() + 1 >= dueMs; // timers may be early by less
       if (isPeriodic) dueMs = clock.monotonic() + periodMs;
       await read(isPeriodic);
-      const leftMs = Math.max(0, dueMs - clock.monotonic());
+      const leftMs = Math.max(0, Math.ceil(dueMs - clock.monotonic()));
       const again = AbortSignal.any([signal, wake.signal]);
       await clock.sleep(isWatched ? leftMs : Math.min(leftMs, missingRetryMs), again).catch(() => {});
       if (wake.signal.aborted && !signal.aborted) await clock.sleep(settleMs, signal).catch(() => {});

@@ -22,7 +22,14 @@ import type { Phase, PodFailure, StatusInputs } from './status-inputs.ts';
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions */
 export const disruptionOf = (failure: PodFailure | undefined) =>
   failure?.isDisruption
-    ? [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: failure.message }]
+    ? [
+        {
+          type: 'DisruptionTarget',
+          status: 'True',
+          reason: 'TerminationByKubelet',
+          message: failure.disruption ?? failure.message,
+        },
+      ]
     : [];
 
 /** Entries that are computed in one turn of the event loop. */

@@ -16,6 +16,8 @@ export interface PodFailure {
   readonly graceSeconds?: number;
   /** The node evicted it to reclaim resources. */
   readonly isDisruption?: boolean;
+  /** The message of that condition, if it differs. */
+  readonly disruption?: string;
 }
 
 /** Why a container waits. */

@@ -165,6 +165,8 @@ export type Effect =
   /** Shorten the grace of the stop in progress. */
   | { readonly do: 'stopSooner'; readonly graceSeconds: number }
   | { readonly do: 'keepReadiness' }
+  /** End these pods: their resources are needed. */
+  | { readonly do: 'preempt'; readonly uids: readonly string[] }
   /** Send `timer` after this time. Replaces the former timer, and a look cancels it. */
   | { readonly do: 'setTimer'; readonly afterMs: number }
   /** An event of the pod, or of a container. */

@@ -157,6 +157,25 @@ const transcripts: Record<string, readonly Case[]> = {
       state: 'ended',
     },
     {
+      case: 'a pod that preempts others waits for their end, longer than a second',
+      given: (node) => (node.refusal = { reason: 'OutOfcpu', message: 'no CPU', preempts: ['other'] }),
+      lines: [
+        [created, ['look']],
+        [works, ['preempt', 'setTimer 1000']],
+        [timer, ['look']],
+        [works, ['preempt', 'setTimer 1000']],
+        [
+          (node) => {
+            node.refusal = undefined;
+            return node.fireTimer();
+          },
+          ['look'],
+        ],
+        [works, ['setTimer 250', 'prepare sandbox 0']],
+      ],
+      state: 'syncing',
+    },
+    {
       case: 'the node may have room within the second',
       given: (node) => (node.refusal = { reason: 'OutOfcpu', message: 'no CPU' }),
       lines: [

@@ -67,8 +67,8 @@ function timer(worker: LiveWorker, now: Now): Step {
 
 function evict(worker: LiveWorker, message: string, manner: EvictionManner): Step {
   if ((worker.state !== 'waiting' && worker.state !== 'syncing') || !isActive(worker)) return unchanged(worker);
-  const reason = 'Evicted';
-  return end(worker, { reason, message, ...manner }, [{ do: 'recordEvent', type: 'Warning', reason, message }]);
+  const reason = manner.reason ?? 'Evicted';
+  return end(worker, { ...manner, reason, message }, [{ do: 'recordEvent', type: 'Warning', reason, message }]);
 }
 
 /** `task` is complete, and no other is in progress. */
@@ -105,6 +105,7 @@ function decide(worker: Waiting, seen: Observation, now: Now): Step {
   if (isRunning || !refusal) return looked(admitted(worker, firstSeenMs, now), seen, now);
   if (refusal.reason === nodeAffinity && !worker.hasReadNode)
     return doing({ ...worker, firstSeenMs }, { do: 'readNode' });
+  if (refusal.preempts) return rest({ ...worker, firstSeenMs }, retryMs, [{ do: 'preempt', uids: refusal.preempts }]);
   const refusedMs = worker.refusedMs ?? now.monotonicMs;
   const leftMs = refusedMs + refusalMs - now.monotonicMs;
   if (leftMs > 0) return rest({ ...worker, firstSeenMs, refusedMs, hasReadNode: false }, leftMs);

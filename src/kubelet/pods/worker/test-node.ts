@@ -103,6 +103,7 @@ export class TestNode {
         return;
       case 'reportMeanwhile':
       case 'keepReadiness':
+      case 'preempt':
       case 'recordEvent':
       case 'measureStart':
         return;
