@@ -2,6 +2,7 @@
 
 import type { Pod } from '../../api/api.ts';
 import { must } from '../../machinery/must.ts';
+import { byResizeOrder } from '../resources/resize-order.ts';
 import type { KubeletTools } from '../tools.ts';
 import { PodRunner } from './pod-runner.ts';
 import { preempting } from './preemption.ts';
@@ -89,7 +90,8 @@ export class PodWorkers {
     const { uid } = pod.metadata;
     const worker = new PodRunner(pod, tools, () => {
       this.#byUid.delete(uid);
-      for (const each of this.#byUid.values()) if (each.waitsForResize) each.wake();
+      const waiting = this.all().filter((each) => each.waitsForResize);
+      for (const each of waiting.toSorted((a, b) => byResizeOrder(a.pod, b.pod))) each.wake();
       for (const listener of this.#finished) listener(uid);
     });
     this.#byUid.set(uid, worker);

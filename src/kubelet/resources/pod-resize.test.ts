@@ -60,7 +60,7 @@ function subject(more: { refuse?: string; used?: number; fails?: boolean } = {})
     const actual = Object.fromEntries(resize.actual(promised, runtime));
     return { promised, restart: [...actions.restart], during, actual, after: resize.conditions() };
   };
-  return { sync, updates, events };
+  return { sync, updates, events, resize };
 }
 const now = (...containers: ContainerStatus[]): RuntimePod => ({ sandboxes: [], containers });
 
@@ -118,6 +118,15 @@ test.each([
   expect(after).toEqual([{ type: 'PodResizeInProgress', status: 'True', reason: 'Error', message }]);
   expect(actual).toEqual({ a: of('100m', '64Mi') });
   expect(events).toEqual(['ResizeStarted', 'ResizeError']);
+});
+
+test('a pod whose first resize waits counts with its old allocation, also after a restart', async () => {
+  const { sync, resize } = subject({ refuse: 'not enough cpu' });
+  const pod = podOf(container('a', of('100', '64Mi')));
+  await sync(pod, now(running('a', of('100m', '64Mi'))));
+  const [old] = podOf(container('a', of('100m', '64Mi'))).spec.containers;
+  expect(resize.promised(pod).spec.containers).toEqual([old]);
+  expect(subject().resize.promised(pod).spec.containers).toEqual([old]);
 });
 
 test('after a restart the kubelet continues', async () => {

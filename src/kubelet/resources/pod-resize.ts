@@ -104,6 +104,12 @@ export class PodResize {
       this.#event(pod, 'Normal', 'ResizeStarted', 'Pod resize started');
       return pod;
     }
+    // Other pods count the old allocation of this one, not the resources that it waits for.
+    if (!this.#record)
+      await this.#save({
+        ...{ allocated: { ...allocated.containers }, actual: {} },
+        ...(allocated.pod && { allocatedPod: allocated.pod, actualPod: allocated.pod }),
+      });
     return withAllocated(pod, allocated);
   }
 
