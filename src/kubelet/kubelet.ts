@@ -15,6 +15,7 @@ import { servePodResources } from './pod-resources/pod-resources.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
 import { startServer } from './server/server.ts';
 import { NodePods } from './static-pods/node-pods.ts';
+import { podCounts } from './stats/pod-counts.ts';
 import { resourceMetrics } from './stats/stats.ts';
 import type { KubeletTools } from './tools.ts';
 import { podUids, unmountVolumes } from './volumes/volumes.ts';
@@ -61,7 +62,9 @@ export async function startKubelet(
   await tools.dynamicResources?.start();
   const podResources = await servePodResourcesOf(tools, workers);
   tools.cgroups?.start();
-  const server = tls && (await startServer(tools, () => workers.pods(), context.metrics, tls));
+  const counts = () => workers.all().map((worker) => worker.counted);
+  const metricsText = () => context.metrics.text() + podCounts(counts(), made.mirrors.size);
+  const server = tls && (await startServer(tools, () => workers.pods(), { text: metricsText }, tls));
   const port = server?.port ?? config.port;
   await cache.refresh().catch((error) => logger.error('container runtime does not respond', { error: String(error) }));
   const loops = [...start.runtime(stopped.signal), ...(await sources.followManifests(stopped.signal))];

@@ -107,7 +107,9 @@ test('a manifest that goes and comes back within the grace of its pod starts it 
   const first = await pod();
   await remove('web.yaml');
   await cluster.advance(200);
-  expect((await pod())?.metadata.uid).toBe(first?.metadata.uid);
+  const stopping = await pod();
+  expect(stopping?.metadata.uid).toBe(first?.metadata.uid);
+  expect(stopping?.status?.phase).toBe('Running');
   await write('web.yaml', manifest('web'));
   await cluster.until(async () => {
     const found = await pod();

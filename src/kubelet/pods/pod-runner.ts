@@ -8,6 +8,8 @@ import { isTurnOver, nextTurn, ownTurn } from '../../machinery/time/turn.ts';
 import type { EvictionManner } from '../eviction/local-storage.ts';
 import type { TerminationReader } from '../machine/machine.ts';
 import { noResize, PodResize } from '../resources/pod-resize.ts';
+import { isStatic } from '../static-pods/pod-source.ts';
+import type { CountedPod } from '../stats/pod-counts.ts';
 import { StatusCache } from '../status/status-cache.ts';
 import type { KubeletTools } from '../tools.ts';
 import { podVolumes } from '../volumes/pod-volumes.ts';
@@ -88,6 +90,18 @@ export class PodRunner {
   /** It ended, its volumes are gone, and the API still has it. */
   get hasEnded(): boolean {
     return this.#worker.state === 'ended' && this.#worker.isReleased;
+  }
+
+  get counted(): CountedPod {
+    const worker = this.#worker;
+    const { metadata, spec } = this.pod;
+    const isOrphan =
+      worker.state === 'terminating' && (isStatic(this.pod) || !worker.isInApi || !metadata.deletionTimestamp);
+    return {
+      isStatic: isStatic(this.pod),
+      config: !isOrphan ? 'desired' : spec.containers.length === 0 ? 'runtime_only' : 'orphan',
+      lifecycle: isActive(worker) ? 'sync' : this.isFinished || this.hasEnded ? 'terminated' : 'terminating',
+    };
   }
 
   get isFinished(): boolean {

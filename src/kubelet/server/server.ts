@@ -43,7 +43,7 @@ const headerBytes = 1 << 20;
 export async function startServer(
   tools: KubeletTools,
   pods: () => readonly Pod[],
-  metrics: Metrics,
+  metrics: Pick<Metrics, 'text'>,
   tls: { cert: string; key: string; clientCA: string },
 ): Promise<KubeletServer> {
   const sockets = new Set<Duplex>();
@@ -91,7 +91,7 @@ async function handle(
   tools: KubeletTools,
   access: KubeletAccess,
   pods: () => readonly Pod[],
-  { metrics, health }: { readonly metrics: Metrics; readonly health: HealthChecks },
+  { metrics, health }: { readonly metrics: Pick<Metrics, 'text'>; readonly health: HealthChecks },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
