@@ -1,6 +1,6 @@
 // Static pods of a machine that reaches no API server.
 
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { busyboxArchive } from './busybox-archive.ts';
@@ -66,4 +66,20 @@ describe.skipIf(reason)(`static pods${reason ? `: ${reason}` : ''}`, () => {
     expect((await started).code).toBe(0);
     await eventually(async () => expect(await mirror()).toMatch(/\/v\/v3;.*phase: Running/s));
   }, 120_000);
+});
+
+test('nodes load the rules of the API on demand', () => {
+  const loaded = new Set<string>();
+  const texts: string[] = [];
+  const load = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    const text = readFileSync(path.join(import.meta.dirname, '../../dist', file), 'utf8');
+    texts.push(text);
+    for (const [, name] of text.matchAll(/^(?:import .*|import|\} from) ?"\.\/([^"]+)"/gm)) load(name);
+    if (file === 'nodes.js') load(/import\("\.\/(run-nodes-[^"]+)"\)/.exec(text)?.[1] ?? '');
+  };
+  load('nodes.js');
+  expect(loaded.size).toBeGreaterThan(2);
+  expect(texts.some((text) => text.includes('src/api/registry.ts'))).toBe(false);
 });
