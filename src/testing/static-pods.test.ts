@@ -117,6 +117,19 @@ test('a manifest that goes and comes back within the grace of its pod starts it 
   });
 });
 
+test('a pod with a uid of its own is updated in place', async () => {
+  const fixed = (image: string) =>
+    JSON.stringify({ ...JSON.parse(manifest('fixed', image)), metadata: { name: 'fixed', uid: 'own' } });
+  await write('fixed.yaml', fixed('example.com/app:1'));
+  await cluster.until(async () => (await pod('fixed-node-1'))?.status?.phase === 'Running');
+  const first = await pod('fixed-node-1');
+  await write('fixed.yaml', fixed('example.com/app:2'));
+  await cluster.until(
+    async () => (await pod('fixed-node-1'))?.status?.containerStatuses?.[0].image.endsWith('app:2') === true,
+  );
+  expect((await pod('fixed-node-1'))?.metadata.uid).toBe(first?.metadata.uid);
+});
+
 test('a mirror pod goes with the manifest', async () => {
   await remove('web.yaml');
   await cluster.until(async () => (await pod()) === undefined);
