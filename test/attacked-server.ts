@@ -42,24 +42,27 @@ export async function startAttackedServer({ isSecure = false } = {}): Promise<At
     child.send('read');
     return told();
   };
+  const send: AttackedServer['send'] = (method, path, body, type = 'json', more = {}) =>
+    new Promise((resolve, reject) => {
+      const headers = { ...(body !== undefined && { 'content-type': `application/${type}` }), ...more };
+      const asked = (isSecure ? secureRequest : request)(
+        { ...{ host: url.hostname, port: url.port, method, path, agent, headers } },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk) => chunks.push(chunk));
+          response.on('end', () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+        },
+      );
+      asked.on('error', (error: NodeJS.ErrnoException) => {
+        // The server closed a kept connection while the request was on its way (https://nodejs.org/api/http.html#requestreusedsocket).
+        if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(send(method, path, body, type, more));
+        else reject(error);
+      });
+      asked.end(body);
+    });
   return {
     url,
-    send: (method, path, body, type = 'json', more = {}) =>
-      new Promise((resolve, reject) => {
-        const headers = { ...(body !== undefined && { 'content-type': `application/${type}` }), ...more };
-        const asked = (isSecure ? secureRequest : request)(
-          { ...{ host: url.hostname, port: url.port, method, path, agent, headers } },
-          (response) => {
-            const chunks: Buffer[] = [];
-            response.on('data', (chunk) => chunks.push(chunk));
-            response.on('end', () =>
-              resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-            );
-          },
-        );
-        asked.on('error', reject);
-        asked.end(body);
-      }),
+    send,
     async measured(run) {
       await read();
       const { highest: before } = await read();

@@ -158,3 +158,19 @@ test('a pipeline is served in order, one request at a time, and one that is too 
   ask(500);
   await expect.poll(() => socket.closed).toBe(true);
 });
+
+test('a body of many small chunks ends its connection, and one of fewer is read', async () => {
+  const sent = async (chunks: number) => {
+    const socket = await openTls(server.url, 'http/1.1');
+    let text = '';
+    socket.on('error', () => {}).on('data', (chunk) => (text += chunk));
+    const head = `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    socket.write(`${head}${'1\r\n \r\n'.repeat(chunks)}0\r\n\r\n`);
+    return { socket, text: () => text };
+  };
+  const few = await sent(40_000);
+  await expect.poll(few.text).toMatch(/^HTTP\/1.1 400 /);
+  few.socket.destroy();
+  const tooMany = await sent(60_000);
+  await expect.poll(() => tooMany.socket.closed).toBe(true);
+});

@@ -125,7 +125,7 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
     await eventually(() => expect(directories()).toEqual([]));
   });
 
-  test('a local volume gets the group of its pod, and unsupported volumes are refused by name', async () => {
+  test('a local volume gets the group of its pod and its mount options, and unsupported volumes are refused by name', async () => {
     const local = path.join(machine.directory, 'disk');
     mkdirSync(local, { mode: 0o700 });
     const node = await get('nodes', '.items[0].metadata.name');
@@ -151,14 +151,15 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
       pod('disk', 'id; touch /v/file && stat -c %g /v/file', using('disk'), {
         securityContext: { runAsUser: 1001, fsGroup: 2002 },
       }),
-      pod('options', 'true', using('options')),
+      pod('options', 'grep -c "^[^ ]* /v .*noexec" /proc/mounts', using('options')),
       pod('iscsi', 'true', using('iscsi')),
     );
     await ends('disk');
     expect(await kubectl('logs', 'disk')).toMatch(/\n2002\n$/);
+    await ends('options');
+    expect(await kubectl('logs', 'options')).toBe('1\n');
     await eventually(async () => {
       const events = await kubectl('get', 'events', '--field-selector=reason=FailedMount');
-      expect(events).toContain('mount options are not supported for local volumes: noexec');
       expect(events).toContain('this node does not support iscsi volumes');
     });
     await kubectl('delete', 'pod', '--all');

@@ -16,6 +16,10 @@ const mostBytes = 128 << 20;
 const mostBytesOfOne = 16 << 20;
 const many = mostBytes / 2;
 
+/** Each chunk costs as much as a thousand bytes: a body of so many may not have smaller ones on average. */
+const mostSmallChunks = 50_000;
+const smallBytes = 16;
+
 const lingerMs = 10_000;
 
 let heldBytes = 0;
@@ -46,6 +50,7 @@ class Reader {
   readonly #mostMs: number;
   readonly #ofConnection: { bytes: number };
   readonly #pieces = new Pieces();
+  #chunks = 0;
   #timer: Timer | undefined;
 
   constructor(incoming: Incoming, clock: Clock, { maxBodyBytes, requestTimeoutMs }: Limits) {
@@ -85,7 +90,11 @@ class Reader {
       this.#release();
       reject(error);
     };
-    if (this.#pieces.length > this.#most) refuse(tooMuch(this.#most));
+    this.#chunks++;
+    if (this.#chunks > mostSmallChunks && this.#pieces.length < this.#chunks * smallBytes) {
+      refuse(badRequest('the body of the request has too many small chunks'));
+      endConnection(this.#incoming);
+    } else if (this.#pieces.length > this.#most) refuse(tooMuch(this.#most));
     else if (heldBytes > mostBytes || (heldBytes > many && this.#ofConnection.bytes > mostBytesOfOne))
       refuse(tooManyRequests('too many requests, please try again later.', 1));
   }
@@ -101,6 +110,12 @@ class Reader {
   }
 }
 
+/** Of an HTTP/2 connection, ends the stream alone. */
+function endConnection(incoming: Incoming, code: number = constants.NGHTTP2_ENHANCE_YOUR_CALM): void {
+  if ('stream' in incoming) incoming.stream.close(code);
+  else incoming.socket.destroy();
+}
+
 /**
  * After an early response, drops the remaining input, so that the connection stays usable. A slow sender is cut off: an
  * HTTP/2 stream is reset, an HTTP/1.1 connection ends.
@@ -109,8 +124,7 @@ export function abandonRest(incoming: Incoming, clock: Clock): void {
   if (incoming.complete || incoming.readableEnded) return;
   if ('stream' in incoming && incoming.stream.endAfterHeaders) return;
   incoming.resume();
-  const end = () =>
-    'stream' in incoming ? incoming.stream.close(constants.NGHTTP2_NO_ERROR) : incoming.socket.destroy();
+  const end = () => endConnection(incoming, constants.NGHTTP2_NO_ERROR);
   const timer = clock.after(lingerMs, end, { background: true });
   incoming.once('close', () => timer.cancel());
 }
