@@ -126,8 +126,8 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
   });
 
   test('a local volume gets the group of its pod and its mount options, and unsupported volumes are refused by name', async () => {
-    const local = path.join(machine.directory, 'disk');
-    mkdirSync(local, { mode: 0o700 });
+    const [local, other] = ['disk', 'other-disk'].map((name) => path.join(machine.directory, name));
+    for (const directory of [local, other]) mkdirSync(directory, { mode: 0o700 });
     const node = await get('nodes', '.items[0].metadata.name');
     const hostname = { key: 'kubernetes.io/hostname', operator: 'In', values: [node] };
     const volume = (name: string, source: object) => ({
@@ -145,7 +145,7 @@ describe.skipIf(reason)(`claims on native${reason ? `: ${reason}` : ''}`, () => 
     const byHand = { storageClassName: '' };
     await machine.apply(
       volume('disk', { local: { path: local } }),
-      volume('options', { local: { path: local }, mountOptions: ['noexec'] }),
+      volume('options', { local: { path: other }, mountOptions: ['noexec'] }),
       volume('iscsi', { iscsi: { targetPortal: '192.0.2.9', iqn: 'iqn.2026-01.example:disk', lun: 0 } }),
       ...['disk', 'options', 'iscsi'].map((name) => claim(name, byHand)),
       pod('disk', 'id; touch /v/file && stat -c %g /v/file', using('disk'), {
