@@ -130,6 +130,17 @@ export async function visit(browser: Browser, link: string, options: object = {}
   });
   context.setDefaultTimeout(patienceMs);
   const visitor = new Visitor(context, await context.newPage());
-  await visitor.page.goto(link);
+  await goTo(visitor.page, link);
   return visitor;
+}
+
+/** Networks of other tests come and go: then Chromium gives up what it loads. */
+async function goTo(page: Page, link: string): Promise<void> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      await page.goto(link);
+      return;
+    } catch (error) {
+      if (attempt === 5 || !String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+    }
 }
