@@ -134,7 +134,7 @@ export async function visit(browser: Browser, link: string, options: object = {}
   return visitor;
 }
 
-/** Networks of other tests come and go: then Chromium gives up what it loads. */
+/** Networks of other tests come and go: then Chromium ends its requests. */
 async function goTo(page: Page, link: string): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
