@@ -95,6 +95,9 @@ export class Machine {
     this.address = address;
     chmodSync(this.directory, 0o755); // for processes of other users
     mustRun('ip', 'netns', 'add', this.#name);
+    // Addresses serve at once: Chromium ends its requests when one changes, as at the end of the duplicate detection.
+    for (const part of ['all', 'default'])
+      mustRun('ip', 'netns', 'exec', this.#name, 'sysctl', '-qw', `net.ipv6.conf.${part}.accept_dad=0`);
     connect(this.#name);
     for (const command of [
       'link set lo up',
