@@ -11,22 +11,22 @@ const noBuffer = { infoBufferSize: '0' };
  * text, an empty object and a duration of zero stand for the default.
  */
 const fixed: Readonly<Record<string, readonly unknown[]>> = {
-  ...{ address: ['', '0.0.0.0'], port: [0, 10_250], enableServer: [true], enableDebuggingHandlers: [true] },
+  ...{ address: [], port: [0, 10_250], enableServer: [true], enableDebuggingHandlers: [true] },
   ...{ authentication: [{ webhook: { enabled: true }, anonymous: { enabled: false } }] },
   authorization: [{ mode: 'Webhook' }],
-  ...{ rotateCertificates: [true, false], readOnlyPort: [0], registerNode: [true], runOnce: [false] },
+  ...{ rotateCertificates: [true], readOnlyPort: [0], registerNode: [true], runOnce: [false] },
   ...{ cgroupDriver: ['cgroupfs'], cgroupsPerQOS: [true], cgroupRoot: ['', '/'], cpuCFSQuota: [true] },
   ...{ cpuCFSQuotaPeriod: ['100ms'], enforceNodeAllocatable: [['pods']], failSwapOn: [false] },
   ...{ memorySwap: [{ swapBehavior: 'NoSwap' }], hairpinMode: ['promiscuous-bridge', 'hairpin-veth'] },
-  ...{ makeIPTablesUtilChains: [true, false], enableControllerAttachDetach: [true] },
+  ...{ makeIPTablesUtilChains: [false], enableControllerAttachDetach: [true] },
   ...{ localStorageCapacityIsolation: [true], configMapAndSecretChangeDetectionStrategy: ['Watch'] },
   ...{ enableSystemLogHandler: [true], protectKernelDefaults: [false], serverTLSBootstrap: [false] },
   ...{ syncFrequency: ['1m', '1m0s', '60s'], httpCheckFrequency: [] },
-  ...{ runtimeRequestTimeout: ['2m', '2m0s'], streamingConnectionIdleTimeout: ['4h', '4h0m0s'] },
+  ...{ runtimeRequestTimeout: ['2m', '2m0s'], streamingConnectionIdleTimeout: [] },
   ...{ volumeStatsAggPeriod: ['1m', '1m0s'], crashLoopBackOff: [{ maxContainerRestartPeriod: '300s' }] },
   ...{ shutdownGracePeriod: [], shutdownGracePeriodCriticalPods: [], containerRuntimeEndpoint: [] },
   logging: [{ flushFrequency: 0, verbosity: 0, options: { json: noBuffer, text: noBuffer } }],
-  contentType: ['application/vnd.kubernetes.protobuf', 'application/json'],
+  contentType: ['application/json'],
 };
 
 /** Throws an Error for a field that is not among them, or has another value. */

@@ -65,6 +65,10 @@ const shape = {
   ...{ staticPodPath: 'string', fileCheckFrequency: 'string' },
 } as const satisfies Shape;
 
+const largestInteger = 2 ** 31 - 1;
+/** Of work that is repeated: less would be a loop without a pause. */
+const leastPeriodMs = 100;
+
 /** The fields with the types that `shapeFaults` has checked. */
 interface Content {
   readonly texts: (name: keyof typeof shape) => string | undefined;
@@ -87,6 +91,9 @@ export function parseKubeletConfiguration(text: string): FileConfig {
   }
   const own = Object.fromEntries(Object.entries(content).filter(([name]) => Object.hasOwn(shape, name)));
   for (const fault of shapeFaults(own, shape)) throw new Error(fault);
+  for (const [name, value] of Object.entries(own))
+    if (typeof value === 'number' && name !== 'podPidsLimit' && Math.abs(value) > largestInteger)
+      throw new Error(`${name}: ${value} is no integer of 32 bits`);
   const typed = typedContent(own);
   const eviction = evictionOf(typed);
   thresholdsOf(eviction);
@@ -102,7 +109,7 @@ export function parseKubeletConfiguration(text: string): FileConfig {
     ...reservedOf(typed),
     ...defined({
       staticPodPath: typed.texts('staticPodPath') || undefined,
-      fileCheckFrequencyMs: durationOf('fileCheckFrequency', typed.texts('fileCheckFrequency')),
+      fileCheckFrequencyMs: periodOf('fileCheckFrequency', typed.texts('fileCheckFrequency')),
     }),
   };
 }
@@ -130,7 +137,7 @@ const managersOf = ({ texts, maps, reservedMemory }: Content): ResourceManagersI
   defined({
     cpuManagerPolicy: texts('cpuManagerPolicy'),
     cpuManagerPolicyOptions: maps('cpuManagerPolicyOptions'),
-    cpuManagerReconcilePeriodMs: durationOf('cpuManagerReconcilePeriod', texts('cpuManagerReconcilePeriod')),
+    cpuManagerReconcilePeriodMs: periodOf('cpuManagerReconcilePeriod', texts('cpuManagerReconcilePeriod')),
     reservedSystemCPUs: texts('reservedSystemCPUs'),
     memoryManagerPolicy: texts('memoryManagerPolicy'),
     reservedMemory,
@@ -202,7 +209,7 @@ function imageGarbageOf({ texts, numbers }: Content): Pick<FileConfig, 'imageGar
 }
 
 function nodeStatusOf({ texts, numbers }: Content): Pick<FileConfig, 'nodeStatus'> {
-  const updateMs = durationOf('nodeStatusUpdateFrequency', texts('nodeStatusUpdateFrequency'));
+  const updateMs = periodOf('nodeStatusUpdateFrequency', texts('nodeStatusUpdateFrequency'));
   const given = defined({
     updateMs,
     // A node that updates its status at intervals of its own reports it then, unless the file says more.
@@ -218,6 +225,8 @@ function nodeStatusOf({ texts, numbers }: Content): Pick<FileConfig, 'nodeStatus
     );
   return Object.keys(given).length > 0 ? { nodeStatus: given } : {};
 }
+
+const leastLogIntervalMs = 3_000;
 
 function podSettingsOf({ texts, numbers, flags, lists }: Content) {
   const podsPerCore = numbers('podsPerCore');
@@ -235,7 +244,11 @@ function podSettingsOf({ texts, numbers, flags, lists }: Content) {
     seccompDefault: flags('seccompDefault'),
     clusterDNS: servers?.length ? servers : undefined,
     clusterDomain: texts('clusterDomain') || undefined,
-    containerLogMonitorIntervalMs: durationOf('containerLogMonitorInterval', texts('containerLogMonitorInterval')),
+    containerLogMonitorIntervalMs: periodOf(
+      'containerLogMonitorInterval',
+      texts('containerLogMonitorInterval'),
+      leastLogIntervalMs,
+    ),
   });
 }
 
@@ -271,6 +284,14 @@ function durationOf(name: string, text: string | undefined): number | undefined 
   if (ms === 0) return undefined;
   if (ms !== undefined && ms > 0) return ms;
   throw new Error(`${name}: ${JSON.stringify(text)} is no duration, such as 10s`);
+}
+
+function periodOf(name: string, text: string | undefined, leastMs = leastPeriodMs): number | undefined {
+  const ms = durationOf(name, text);
+  if (ms === undefined || ms >= leastMs) return ms;
+  throw new Error(
+    `invalid configuration: ${name} must be a positive time duration greater than or equal to ${formatDuration(leastMs)}`,
+  );
 }
 
 type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };

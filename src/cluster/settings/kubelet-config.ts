@@ -7,31 +7,9 @@ import { milliValue, wholeValue } from '../../machinery/quantity.ts';
 import type { RunConfig } from '../config.ts';
 import { managerFlags } from './kubelet-settings.ts';
 
-type Chosen = Pick<
-  KubeletConfig,
-  | 'maxPods'
-  | 'reserved'
-  | 'resourceManagers'
-  | 'eviction'
-  | 'podPidsLimit'
-  | 'containerLogMaxSize'
-  | 'containerLogMaxFiles'
-  | 'credentialProviders'
-> &
-  Partial<
-    Pick<
-      KubeletConfig,
-      | 'containerLogMonitorIntervalMs'
-      | 'imageGarbage'
-      | 'nodeStatus'
-      | 'allowedUnsafeSysctls'
-      | 'seccompDefault'
-      | 'clusterDNS'
-      | 'clusterDomain'
-      | 'staticPodPath'
-      | 'fileCheckFrequencyMs'
-    >
-  >;
+type FileConfig = ReturnType<typeof parseKubeletConfiguration>;
+type Chosen = Omit<FileConfig, 'podsPerCore' | 'reserved'> &
+  Pick<KubeletConfig, 'maxPods' | 'reserved' | 'containerLogMaxSize' | 'containerLogMaxFiles' | 'credentialProviders'>;
 
 /** Kubernetes' hard threshold of eviction: pods cannot use this memory. */
 const evictionMemoryBytes = 100 * 2 ** 20;
@@ -98,7 +76,7 @@ async function configurationsIn(place: string): Promise<string[]> {
   return Promise.all(names.map((name) => readFile(path.join(place, name), 'utf8')));
 }
 
-async function readFileConfig(file: string | undefined): Promise<ReturnType<typeof parseKubeletConfiguration>> {
+async function readFileConfig(file: string | undefined): Promise<FileConfig> {
   if (!file) return {};
   const text = await readFile(file, 'utf8').catch((error: Error) => {
     throw new Error(`--kubelet-config ${file} cannot be read: ${error.message}`);

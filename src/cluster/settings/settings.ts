@@ -343,7 +343,7 @@ export const settings = {
   kubeletConfig: file({
     flag: 'kubelet-config',
     argument: '<file>',
-    help: 'KubeletConfiguration: policies of the resource managers, reserved resources, eviction and limits of the nodes',
+    help: 'KubeletConfiguration: resource managers, reserved resources, eviction, limits, images and static pods of the nodes',
   }),
   imageCredentialProviderConfig: file({
     flag: 'image-credential-provider-config',
