@@ -11,7 +11,7 @@ const noBuffer = { infoBufferSize: '0' };
  * text, an empty object and a duration of zero stand for the default.
  */
 const fixed: Readonly<Record<string, readonly unknown[]>> = {
-  ...{ address: [], port: [0, 10_250], enableServer: [true], enableDebuggingHandlers: [true] },
+  ...{ address: [], port: [0], enableServer: [true], enableDebuggingHandlers: [true] },
   ...{ authentication: [{ webhook: { enabled: true }, anonymous: { enabled: false } }] },
   authorization: [{ mode: 'Webhook' }],
   ...{ rotateCertificates: [true], readOnlyPort: [0], registerNode: [true], runOnce: [false] },

@@ -112,7 +112,7 @@ async function handle(
     case '/runningpods':
       return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: runningPods(tools, pods()) });
     case '/configz':
-      return json(response, configz(tools.config));
+      return json(response, configz({ ...tools.config, port: request.socket.localPort ?? tools.config.port }));
     case '/stats/summary':
       return json(response, await statsSummary(tools, pods()));
     case '/metrics':
