@@ -82,9 +82,9 @@ export async function startKubelet(
       await Promise.all([keeper.stop(), sources.stop(), services.stop(), server?.stop()]);
       tools.probes.stop();
       tools.cgroups?.stop();
-      await workers.stop();
+      // Together: a worker may wait for a status that the API does not take.
+      await Promise.all([workers.stop(), tools.statuses.stop()]);
       await Promise.all([machine.hostPathVolumes?.stop(), tools.devices?.stop(), podResources?.stop()]);
-      await tools.statuses.stop();
       await Promise.allSettled([...loops, tools.events.flush()]);
       await tools.runtime.close();
     },

@@ -163,3 +163,19 @@ test('a condition that another writer changed within the same second is written 
   expect(await writes(at('12', 'False'))).toBe(2);
   expect(bodies[1].status.conditions).toContainEqual(condition('Ready'));
 });
+
+test('who waits for a status that the API does not take has an error when the kubelet stops', async () => {
+  const clock = new VirtualClock(0);
+  let tries = 0;
+  const patch = async () => {
+    tries++;
+    throw new Error('no answer');
+  };
+  const statuses = new StatusManager({ patch } as unknown as Client, clock, silentLogger);
+  statuses.set(pod, { phase: 'Succeeded' } as PodStatus);
+  const waiting = statuses.flushed('u').catch((error) => error.message);
+  await clock.advance(5_000);
+  expect(tries).toBeGreaterThan(3);
+  await statuses.stop();
+  expect(await waiting).toBe('the kubelet stops before it sent a status');
+});

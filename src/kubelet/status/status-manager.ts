@@ -89,9 +89,11 @@ export class StatusManager {
     this.#start(uid);
   }
 
-  /** Resolves when the newest status of the pod is in the API (or the API has no object for it). */
+  /** Resolves when the newest status of the pod is in the API (or the API has no object for it). Rejects at the stop. */
   async flushed(uid: string): Promise<void> {
     while (this.#isSendable(uid)) await (this.#sending.get(uid) ?? this.#start(uid));
+    if (this.#stopped.signal.aborted && this.#wanted.has(uid))
+      throw new Error('the kubelet stops before it sent a status');
   }
 
   #isSendable(uid: string): boolean {
