@@ -123,30 +123,38 @@ describe('files', () => {
       circles(allImports).map((circle) => `${circle.join(', ')}: move what they share into a file of its own`),
     ).toEqual([]));
 
-  test('export no value that only they use', () => {
+  test('export nothing that only they use', () => {
     const used = new Set<string>();
     const use = (file: string, name: string): void => {
       if (used.has(`${file} ${name}`)) return;
       used.add(`${file} ${name}`);
       // A use of a door is a use of the file from which the door exports the name.
-      for (const { file: door, target, names, isExport } of allImports)
-        if (isExport && door === file && (!names || names.includes(name))) use(target, name);
+      for (const { file: door, target, names, aliases, isExport } of allImports)
+        if (isExport && door === file && (!names || aliases?.includes(name)))
+          use(target, names?.[aliases?.indexOf(name) ?? 0] ?? name);
     };
     for (const { target, names, isExport } of [...allImports, ...outsideImports])
-      if (!isExport) for (const name of names ?? valuesOf(target)) use(target, name);
+      if (!isExport) for (const name of names ?? exportsOf(target)) use(target, name);
     const dead = files
       .filter((file) => !isTest(file) && file !== publicDoor)
-      .flatMap((file) => valuesOf(file).map((name) => `${file} ${name}`))
+      .flatMap((file) => exportsOf(file).map((name) => `${file} ${name}`))
       .filter((entry) => !used.has(entry));
     expect(dead.map((entry) => `${entry}: remove "export", or the value itself`)).toEqual([]);
+    const passedOn = allImports
+      .filter(({ file, isExport }) => isExport && !isTest(file) && file !== publicDoor)
+      .flatMap(({ file, line, aliases = [] }) =>
+        aliases.map((name) => ({ name, entry: `${file} ${name}`, at: `${file}:${line}` })),
+      )
+      .filter(({ entry }) => !used.has(entry));
+    expect(passedOn.map(({ name, at }) => `${at}: remove ${name}: no file imports it from here`)).toEqual([]);
   });
 });
 
 /** Users import from it. */
 const publicDoor = 'testing/testing.ts';
-const exported = /^export (?:async )?(?:abstract )?(?:const|let|function\*?|class) (\w+)/gm;
+const exported = /^export (?:declare )?(?:async )?(?:abstract )?(?:const|let|function\*?|class|interface|type) (\w+)/gm;
 
-function valuesOf(file: string): string[] {
+function exportsOf(file: string): string[] {
   if (!files.includes(file)) return [];
   return [...read(file).matchAll(exported)].map(([, name]) => name);
 }

@@ -28,6 +28,8 @@ export interface Import {
   readonly isExport: boolean;
   /** Names as the target exports them; undefined: all. */
   readonly names?: readonly string[];
+  /** The same names as this file has them, after `as`. */
+  readonly aliases?: readonly string[];
 }
 
 const statement = /(import|export)\s+(?:type\s+)?(\*(?:\s+as\s+\w+)?|\{[^}]*\})\s*from\s*'(\.[^']+\.tsx?)'/g;
@@ -43,17 +45,13 @@ export function importsOf(file: string, text = read(file)): Import[] {
     const list = names
       .slice(1, -1)
       .split(',')
-      .map(
-        (name) =>
-          name
-            .trim()
-            .replace(/^type /, '')
-            .split(' as ')[0],
-      );
+      .map((name) => name.trim().replace(/^type /, ''))
+      .filter(Boolean)
+      .map((name) => name.split(' as '));
     const line = lineOf(text, index + whole.length);
     found.push({
       ...{ file, line, target: targetOf(to), isExport: verb === 'export' },
-      ...(!all && { names: list.filter(Boolean) }),
+      ...(!all && { names: list.map(([name]) => name), aliases: list.map((name) => name.at(-1) ?? '') }),
     });
   }
   for (const { 1: taken, 2: to, 3: member, index } of text.matchAll(call)) {

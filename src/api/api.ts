@@ -19,7 +19,6 @@ export { resources } from './generated/types.ts';
 export type * from './kind.ts';
 export { cleanupFinalizer } from './kinds/apiextensions/customresourcedefinition.ts';
 export { DecodeError, sortKeys, unknownFields } from './object.ts';
-export { age } from './objects/age.ts';
 export * from './objects/bootstrap-token.ts';
 export * from './objects/conditions.ts';
 export * from './objects/csi-volumes.ts';
@@ -31,7 +30,7 @@ export * from './objects/node.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './objects/node-selector.ts';
 export * from './objects/pod.ts';
 export * from './objects/pod-references.ts';
-export type { QuotaRules, Scope, Usage } from './objects/quota-rules.ts';
+export type { Scope, Usage } from './objects/quota-rules.ts';
 export {
   claimQuota,
   claimUsage,
@@ -44,7 +43,7 @@ export {
   UsageSum,
   usageOfObject,
 } from './objects/resource-usage.ts';
-export { type RestartAction, restartsIn, ruleAction } from './objects/restart-policy.ts';
+export { restartsIn, ruleAction } from './objects/restart-policy.ts';
 export { tolerates, toleratesDeviceTaint } from './objects/tolerations.ts';
 export * from './objects/volume-claims.ts';
 export { builtinKinds, KindRegistry, resourceKey } from './registry.ts';

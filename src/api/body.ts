@@ -13,7 +13,7 @@ import { schemaKinds, schemaOfKind } from './schemas.ts';
 import { isStoredForm, markStoredForm } from './stored-form.ts';
 
 /** The expected content of a body. */
-export interface Wanted {
+interface Wanted {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
@@ -23,7 +23,7 @@ export interface Wanted {
   readonly emptyFields?: 'validated' | 'counted';
 }
 
-export type Encoding = 'json' | 'yaml';
+type Encoding = 'json' | 'yaml';
 
 /** Parses the text, or throws JsonSyntaxError or YamlError. */
 export type ReadText = () => ParsedJson;
@@ -41,7 +41,7 @@ export interface DecodedBody {
 }
 
 /** Strict faults of the text itself. */
-export interface Faults {
+interface Faults {
   /** As texts of warnings. */
   readonly faults: readonly string[];
   /** The faults in a strict error, if the text differs. */

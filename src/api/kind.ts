@@ -75,7 +75,7 @@ export interface SubresourceOptions<Field extends OptionField = OptionField> {
 }
 
 /** The options of a deletion that decide over dependents. */
-export interface DeletionChoices {
+interface DeletionChoices {
   readonly propagationPolicy?: string;
   readonly orphanDependents?: boolean;
 }

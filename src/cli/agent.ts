@@ -6,7 +6,7 @@ import { settingsOf } from './options/up-options.ts';
 import { startInBackground } from './running/background.ts';
 import { checkMachine, ensurePrograms } from './up.ts';
 
-export interface AgentOptions extends ClusterOptions, JoinOptions {
+interface AgentOptions extends ClusterOptions, JoinOptions {
   readonly foreground?: boolean;
   readonly output: 'text' | 'json';
   readonly [setting: string]: unknown;

@@ -8,7 +8,7 @@ import { checkout, toolsDirectory } from './machine/tools.ts';
 import { CliError, print } from './options/options.ts';
 import { parentVariable } from './running/until-ended.ts';
 
-export interface EnvtestOptions {
+interface EnvtestOptions {
   readonly printAssets?: boolean;
   readonly dir?: string;
   readonly output: 'text' | 'json';

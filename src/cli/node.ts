@@ -14,7 +14,7 @@ import { asAdministrator } from './running/as-administrator.ts';
 
 const memberTimeoutMs = 60_000;
 
-export interface DrainCommand extends ClusterOptions {
+interface DrainCommand extends ClusterOptions {
   readonly force?: boolean;
   readonly deleteEmptydirData?: boolean;
   /** In milliseconds. */

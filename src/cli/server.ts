@@ -4,7 +4,7 @@ import { CliError } from './options/options.ts';
 import { joinCommands } from './token.ts';
 import { type UpOptions, up } from './up.ts';
 
-export interface ServerOptions extends UpOptions, JoinOptions {
+interface ServerOptions extends UpOptions, JoinOptions {
   readonly clusterInit?: boolean;
   readonly certificateKey?: string;
   readonly certificateKeyFile?: string;

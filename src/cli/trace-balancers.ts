@@ -2,7 +2,7 @@
 
 import { announcedLoadBalancer, type Event, type Node, type Service } from '../api/api.ts';
 
-export interface BalancerTrace {
+interface BalancerTrace {
   /** IP address or name; '' while there is none. */
   readonly address: string;
   readonly origin: string;

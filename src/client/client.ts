@@ -1,6 +1,6 @@
 // The front door: the client, informers, the controllers' loop, leader election and events.
 
-export { type ComponentContext, errorText, type RunningComponent, type StartComponent } from './component.ts';
+export { type ComponentContext, errorText, type RunningComponent } from './component.ts';
 export { type Call, Connection } from './connection/connection.ts';
 export { type HttpsOptions, type HttpsTransport, httpsTransport } from './connection/https.ts';
 export { inClusterConfig, type Kubeconfig, type KubeconfigOptions, loadKubeconfig } from './connection/kubeconfig.ts';
@@ -12,7 +12,6 @@ export {
   controllerReference,
   own,
   ownedBy,
-  type RunningController,
   runController,
   slowStart,
   TerminalError,
@@ -23,14 +22,12 @@ export { cutClient, Link } from './cut-client.ts';
 export {
   createEventRecorder,
   type EventRecorder,
-  type EventSource,
   microTimestamp,
   timestamp,
 } from './events/events.ts';
 export { createEventReporter, type EventReporter, type Report } from './events/reported-events.ts';
 export { fencedClient, mayStillWrite } from './fenced.ts';
 export {
-  type ChangeHandler,
   createInformer,
   type Informer,
   keyOf,
@@ -39,7 +36,7 @@ export {
 } from './informer.ts';
 export { InformerFactory } from './informer-factory.ts';
 export type * from './interface.ts';
-export { type LeaderElection, type LeaderElectionOptions, runLeaderElection } from './leader-election.ts';
+export { type LeaderElection, runLeaderElection } from './leader-election.ts';
 export { settleEach } from './queue/settle-each.ts';
-export { WorkQueue, type WorkQueueOptions } from './queue/work-queue.ts';
+export { WorkQueue } from './queue/work-queue.ts';
 export { createClient } from './rest.ts';

@@ -25,11 +25,6 @@ export interface RunningComponent {
   stop(): Promise<void>;
 }
 
-export type StartComponent<Config, Running extends RunningComponent = RunningComponent> = (
-  context: ComponentContext,
-  config: Config,
-) => Promise<Running>;
-
 /** The text for logs: the message of an API error, the stack of any other error. */
 export const errorText = (error: unknown): string =>
   error instanceof Error && !isApiError(error) ? (error.stack ?? String(error)) : String(error);

@@ -102,7 +102,7 @@ export const ownedBy = (resource: ResourceName, kind: string): Watch => ({
   },
 });
 
-export interface RunningController {
+interface RunningController {
   readonly name: string;
   stop(): Promise<void>;
 }

@@ -32,7 +32,7 @@ export interface Lister<T> {
 }
 
 /** Added: no `old`. Deleted: no `next`, and `old` is the last state that was seen. */
-export type ChangeHandler<T> = (next: T | undefined, old: T | undefined) => void;
+type ChangeHandler<T> = (next: T | undefined, old: T | undefined) => void;
 
 export interface Informer<T> extends Lister<T> {
   readonly hasSynced: boolean;

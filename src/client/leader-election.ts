@@ -6,7 +6,7 @@ import { isAlreadyExists, isConflict, isNotFound, type KubeObject, type Lease } 
 import type { ComponentContext } from './component.ts';
 import { createEventRecorder, microTimestamp } from './events/events.ts';
 
-export interface LeaderElectionOptions {
+interface LeaderElectionOptions {
   /** Name of the Lease, such as kube-controller-manager. */
   readonly name: string;
   /** Default kube-system. */

@@ -21,7 +21,7 @@ import { serviceControllers } from './services/service.ts';
 
 const componentName = 'cloud-controller-manager';
 
-export interface CloudControllerManagerConfig {
+interface CloudControllerManagerConfig {
   readonly provider: CloudName;
   /** Of the provider `local`. */
   readonly local: LocalConfig;

@@ -11,7 +11,7 @@ import { codes, headerBytes, headerFault, headerOnly, response } from './respons
 import { TcpConnections } from './tcp.ts';
 import { TooManyQuestions, Upstream } from './upstream.ts';
 
-export interface ClusterDnsConfig {
+interface ClusterDnsConfig {
   /** Addresses that the server listens on, UDP and TCP. */
   readonly addresses: readonly string[];
   /** 0 takes a free one. */

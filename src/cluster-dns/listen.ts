@@ -3,7 +3,7 @@
 import dgram from 'node:dgram';
 import net, { type AddressInfo } from 'node:net';
 
-export interface Sockets {
+interface Sockets {
   readonly udp: dgram.Socket;
   readonly tcp: net.Server;
 }

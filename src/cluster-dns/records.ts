@@ -17,7 +17,7 @@ interface SrvData {
 }
 
 /** `exists`: the name exists, possibly without a record of the requested type (NODATA, not NXDOMAIN). */
-export interface Lookup {
+interface Lookup {
   readonly exists: boolean;
   readonly answers: readonly DnsRecord[];
   readonly additional: readonly DnsRecord[];

@@ -36,7 +36,7 @@ export function headerFault(query: Buffer): number | undefined {
   return questions === 1 && answers <= 1 && authorities <= 1 && additionals <= 2 ? undefined : codes.formatError;
 }
 
-export interface Content {
+interface Content {
   readonly code?: number;
   readonly answers?: readonly DnsRecord[];
   readonly additional?: readonly DnsRecord[];

@@ -12,7 +12,7 @@ const mostConnections = 1_024;
 const mostOfOne = 64;
 const lengthBytes = 2;
 
-export type AnswerTo = (query: Buffer) => Promise<Buffer | undefined>;
+type AnswerTo = (query: Buffer) => Promise<Buffer | undefined>;
 
 export class TcpConnections {
   readonly #answerTo: AnswerTo;

@@ -33,6 +33,6 @@ export { serveNodes } from './node-process/node-server.ts';
 export type { ConsoleLink } from './parts/console.ts';
 export { clearNetworkPolicies } from './parts/network-policy.ts';
 export { clearPodRoutes } from './parts/pod-routes.ts';
-export { type ClusterStatus, type Programs, type RunningCluster, runCluster } from './run.ts';
+export type { ClusterStatus, Programs } from './run.ts';
 export { clearRuntime, clearServices, imageDirectory, type RuntimeRecord, readRuntimeRecord } from './runtime.ts';
 export { type Cluster, startParts } from './start.ts';

@@ -33,7 +33,7 @@ export interface ControlPlane {
 
 type PartName = keyof ControlPlane;
 
-export interface Part {
+interface Part {
   readonly name: PartName;
   /** Parts that must start earlier; all of them are above in the list. */
   readonly after: readonly PartName[];

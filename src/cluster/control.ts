@@ -12,7 +12,7 @@ export type ControlHandlers = Readonly<Record<string, (body: unknown) => Promise
 /** A client that takes no byte for this long is disconnected: the response may hold on to old data. */
 const stalledMs = 60_000;
 
-export interface ControlServer {
+interface ControlServer {
   stop(): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml';
 import type { KeyPair } from './certificates/certificates.ts';
 import { writeWhole } from './write-whole.ts';
 
-export interface KubeconfigInputs {
+interface KubeconfigInputs {
   /** Name of the cluster, the context and the user's prefix. */
   readonly name: string;
   readonly server: string;

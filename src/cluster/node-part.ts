@@ -5,7 +5,7 @@ import type { RunConfig } from './config.ts';
 import type { PartContext } from './context.ts';
 import type { Identity } from './identities.ts';
 
-export type NodePartName = 'kubelet' | 'kube-proxy' | 'network-policy' | 'pod-routes';
+type NodePartName = 'kubelet' | 'kube-proxy' | 'network-policy' | 'pod-routes';
 
 export interface NodePartContext extends PartContext {
   clientFor(identity: Identity): Client;
@@ -19,7 +19,7 @@ export interface NodePartContext extends PartContext {
 export const clusterAuthority = (context: NodePartContext): string | undefined =>
   context.kubeletTls(context.config.nodeNames[0])?.clientCA;
 
-export interface RunningNodePart extends RunningComponent {
+interface RunningNodePart extends RunningComponent {
   /** Of the kubelets: each node by its name. */
   readonly nodes?: ReadonlyMap<string, NodeHandle>;
 }

@@ -9,7 +9,7 @@ import { Lab } from './lab/lab.ts';
 import { Sandbox } from './lab/sandbox.ts';
 import { type RunHooks, type RunningCluster, runOnce } from './run-once.ts';
 
-export type { ClusterStatus, RunningCluster } from './run-once.ts';
+export type { ClusterStatus } from './run-once.ts';
 
 /** Programs and their first arguments. */
 export interface Programs {

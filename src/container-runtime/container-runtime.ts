@@ -5,16 +5,15 @@ import type { CriOptions } from './cri/cri.ts';
 import type { ContainerRuntime } from './interface.ts';
 import { RuntimeError } from './runtime-error.ts';
 
-export type { BuiltInProgram, BuiltInRun, BuiltInUsage } from './built-in/program.ts';
+export type { BuiltInProgram, BuiltInRun } from './built-in/program.ts';
 export { withBuiltIn } from './built-in/with-built-in.ts';
 export { type Cgroups, type Limits, openCgroups, pageSizeName } from './cgroups/cgroups.ts';
 export { podsCgroup, qosCgroups, removeEmptyParents, removePodCgroups } from './cgroups/qos-cgroups.ts';
-export type { CriOptions } from './cri/cri.ts';
-export { type Images, openImages } from './images/images.ts';
+export { openImages } from './images/images.ts';
 export { normalizeReference } from './images/reference.ts';
 export type * from './interface.ts';
 export { meantToEndAnnotation, podUidLabel } from './labels.ts';
-export { createNativeRuntime, destroyNativeRuntime, type NativeOptions } from './native/native.ts';
+export { createNativeRuntime, destroyNativeRuntime } from './native/native.ts';
 export { findOciRuntime } from './native/oci/oci-runtime.ts';
 export { packetFilter } from './network/packet-filter.ts';
 export { PodRoutes, type RemoteNode, removePodRoutes } from './network/pod-routes.ts';
@@ -23,7 +22,6 @@ export { RuntimeError } from './runtime-error.ts';
 export {
   createSimulatedRuntime,
   type SimulatedBehaviour,
-  type SimulatedOptions,
   type SimulatedRuntime,
 } from './simulated/simulated.ts';
 

@@ -12,7 +12,7 @@ const masked = [
 ];
 const readOnly = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`);
 
-export interface ProtectedPaths {
+interface ProtectedPaths {
   readonly masked: readonly string[];
   readonly readOnly: readonly string[];
 }

@@ -11,7 +11,7 @@ interface Asset {
 }
 
 /** The build's list of files. */
-export interface Manifest {
+interface Manifest {
   /** Names of the files; each contains a hash of its content. */
   readonly files: readonly string[];
   readonly script: string;

@@ -28,7 +28,7 @@ export type { Insights } from './insights.ts';
 export type { LabControl, LabNode } from './lab.ts';
 export type { OpenedSandbox, SandboxControl } from './sandbox.ts';
 
-export interface DashboardOptions {
+interface DashboardOptions {
   readonly clock: Clock;
   /** Directory of the built files. */
   readonly assets: string;

@@ -27,14 +27,14 @@ interface Place {
   readonly name?: string;
 }
 
-export interface SchedulingDecision {
+interface SchedulingDecision {
   readonly message: string;
   readonly node?: string;
   readonly filtered: readonly { readonly node: string }[];
   readonly ranked: readonly { readonly node: string }[];
 }
 
-export interface TraceInputs {
+interface TraceInputs {
   readonly service: Service;
   readonly slices: readonly EndpointSlice[];
   readonly nodes: readonly Node[];

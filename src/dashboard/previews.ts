@@ -7,7 +7,7 @@ import { failure, json, type Page, page } from './http.ts';
 import { digestOf, newSecret } from './secrets.ts';
 import type { Session } from './sessions.ts';
 
-export interface PreviewTarget {
+interface PreviewTarget {
   readonly resource: 'pods' | 'services';
   readonly scheme: 'http' | 'https';
   readonly namespace: string;
@@ -21,7 +21,7 @@ interface Ticket {
   readonly expiresMs: number;
 }
 
-export interface PreviewForward {
+interface PreviewForward {
   readonly path: string;
   readonly session: Session;
   /** The place of the page in the console: its links lead there. */

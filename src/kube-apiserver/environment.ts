@@ -11,7 +11,7 @@ import type { TokenIssuer } from './access/tokens.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import type { WatchCache } from './watch-cache/watch-cache.ts';
 
-export interface KubeletClient {
+interface KubeletClient {
   /** PEM: presented to kubelets. */
   readonly cert: string;
   readonly key: string;

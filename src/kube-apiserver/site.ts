@@ -3,7 +3,7 @@
 
 import type { UserInfo } from './request/user.ts';
 
-export interface SiteRequest {
+interface SiteRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;

@@ -13,7 +13,7 @@ const closeWaitSeconds = 3_600;
 /** Connections for each bucket of the table. */
 const perBucket = 4;
 
-export interface ConntrackFiles {
+interface ConntrackFiles {
   /** Directory of the settings of netfilter. */
   readonly settings: string;
   /** Number of buckets. */

@@ -8,7 +8,7 @@ import { run } from './run.ts';
 import type { Family, ServicePort } from './service-ports.ts';
 
 /** A destination of clients, and where their packets go. */
-export interface Flow {
+interface Flow {
   readonly address: string;
   readonly port: number;
   readonly endpoint: string;

@@ -6,7 +6,7 @@ import type { EventReporter } from '../client/client.ts';
 import type { Logger } from '../machinery/logger.ts';
 import type { HealthCheck } from './service-ports.ts';
 
-export interface HealthCheckOptions {
+interface HealthCheckOptions {
   readonly nodeName: string;
   readonly nodeIPs: readonly string[];
   readonly logger: Logger;

@@ -22,7 +22,7 @@ import { addressLabel, createUserspaceBackend } from './userspace.ts';
 
 export { type PortTrace, traceService } from './trace.ts';
 
-export interface KubeProxyConfig {
+interface KubeProxyConfig {
   readonly nodeName: string;
   readonly nodeIPs: readonly string[];
   /** auto: nftables where it works, user space elsewhere. */

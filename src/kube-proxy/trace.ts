@@ -5,7 +5,7 @@ import { urlHost } from '../machinery/ip.ts';
 import { chainNames } from './nftables.ts';
 import { isWithin, type ServicePort, serviceNameLabel, servicePorts } from './service-ports.ts';
 
-export interface TraceInputs {
+interface TraceInputs {
   readonly service: Service;
   readonly slices: readonly EndpointSlice[];
   readonly nodes: readonly Node[];
@@ -31,7 +31,7 @@ export interface PortTrace {
   readonly droppingNodes: readonly string[];
 }
 
-export interface EndpointTrace {
+interface EndpointTrace {
   readonly address: string;
   readonly node: string;
   readonly isReady: boolean;

@@ -13,7 +13,7 @@ import type { Endpoint, ServicePort } from './service-ports.ts';
 import { Balancer, type BalancerOptions, type Listener, type Wanted } from './userspace-balancer.ts';
 import { UdpFlows } from './userspace-udp.ts';
 
-export interface UserspaceOptions extends BalancerOptions {
+interface UserspaceOptions extends BalancerOptions {
   /** Label of this proxy's addresses on the loopback interface. */
   readonly label: string;
 }

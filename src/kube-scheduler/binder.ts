@@ -11,7 +11,7 @@ import type { BindTools } from './framework.ts';
 import type { Profile } from './profile.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
 
-export interface BinderParts {
+interface BinderParts {
   readonly context: ComponentContext;
   readonly cache: SchedulerCache;
   readonly queue: SchedulingQueue;

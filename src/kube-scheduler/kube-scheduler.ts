@@ -17,11 +17,9 @@ import { Scheduler, type SchedulerConfig } from './scheduler.ts';
 
 export { parseSchedulerConfiguration, type SchedulerSettings } from './configuration/configuration.ts';
 export { SchedulerConfigurationError } from './configuration/error.ts';
-export type { RankedNode } from './cycle.ts';
 export type { Decision } from './decisions.ts';
-export type { FilteredNode } from './framework.ts';
 
-export interface KubeSchedulerConfig {
+interface KubeSchedulerConfig {
   readonly settings?: SchedulerSettings;
   /** With it, only the holder of the Lease schedules. */
   readonly leaderElection?: { readonly identity: string };

@@ -11,7 +11,7 @@ import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 
 /** The reason for no preemption. `waits`: this pod's victims still terminate, or it may not preempt. */
-export interface NoPreemption {
+interface NoPreemption {
   readonly why: string;
   readonly waits: boolean;
 }

@@ -27,7 +27,7 @@ export interface QueuedPod {
   order: number;
 }
 
-export interface QueueInput {
+interface QueueInput {
   /** By name: those of the pod's profile. */
   readonly pluginsOf: (pod: PodInfo) => ReadonlyMap<string, Plugin>;
   readonly snapshot: Snapshot;

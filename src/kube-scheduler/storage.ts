@@ -80,7 +80,7 @@ class Assumed<T extends PersistentVolume | PersistentVolumeClaim> {
   }
 }
 
-export interface OpenStorage {
+interface OpenStorage {
   readonly storage: Storage;
   /** Begins to report events; the first are those of all existing objects. */
   start(wake: (event: ClusterEvent) => void): void;

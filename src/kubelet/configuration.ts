@@ -15,7 +15,7 @@ import type { MemoryReservation } from './resource-managers/memory-reservation.t
 import { type ResourceManagersInput, resourceManagersConfig } from './resource-managers/settings.ts';
 
 /** The part of the configuration that the file sets. */
-export type FileConfig = Partial<
+type FileConfig = Partial<
   Pick<
     KubeletConfig,
     | 'resourceManagers'

@@ -26,7 +26,7 @@ export { readBeneath } from './files/safe-path.ts';
 export { parseCredentialProviders } from './images/credential-config.ts';
 export { machineHugePages } from './resource-managers/huge-pages.ts';
 
-export interface KubeletDependencies {
+interface KubeletDependencies {
   readonly runtime: ContainerRuntime;
   /** The machine's by default; simulated nodes have none. */
   readonly cgroups?: Cgroups;

@@ -22,7 +22,7 @@ export interface Counter {
   total(value: number, labels?: Labels): void;
   at(labels?: Labels): CounterSeries;
 }
-export interface Gauge {
+interface Gauge {
   set(value: number, labels?: Labels): void;
   add(by: number, labels?: Labels): void;
   at(labels?: Labels): GaugeSeries;

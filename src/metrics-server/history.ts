@@ -3,7 +3,7 @@
 import type { NodeScrapes } from './scraped.ts';
 import { podUsage, usageBetween } from './usage.ts';
 
-export interface UsagePoint {
+interface UsagePoint {
   readonly atMs: number;
   readonly cpuCores: number;
   readonly memoryBytes: number;

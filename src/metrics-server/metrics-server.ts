@@ -7,9 +7,7 @@ import type { UsageSeries } from './history.ts';
 import { type MetricsResource, metricsResources } from './resources.ts';
 import { Scraper } from './scraper.ts';
 
-export type { UsageSeries } from './history.ts';
-
-export interface MetricsServerConfig {
+interface MetricsServerConfig {
   /**
    * Usage of a node in this process, as the text of its kubelet's /metrics/resource. Undefined for other nodes: they
    * are read through the API server.

@@ -10,7 +10,7 @@ export interface Sample {
   readonly startMs?: number;
 }
 
-export interface Scraped {
+interface Scraped {
   /** Undefined: the kubelet did not report the whole node. */
   readonly node: Sample | undefined;
   /** By "namespace/name", then by container. */

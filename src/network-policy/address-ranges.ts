@@ -16,7 +16,7 @@ interface Span {
   readonly end: bigint;
 }
 
-export interface IpBlock {
+interface IpBlock {
   readonly cidr: string;
   readonly except?: readonly string[];
 }

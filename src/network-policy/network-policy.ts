@@ -13,9 +13,7 @@ import { policyPod } from './policy-pod.ts';
 import { PolicyTable } from './policy-table.ts';
 import { SiteFinder } from './site.ts';
 
-export type { PacketFilter } from './packet-filter.ts';
-
-export interface NetworkPolicyConfig {
+interface NetworkPolicyConfig {
   /** The nodes of this machine. */
   readonly nodeNames: readonly string[];
   /** Ranges of the cluster's pods. */

@@ -18,7 +18,7 @@ import {
 } from './interface.ts';
 import { Leases } from './leases.ts';
 
-export interface MemoryOptions {
+interface MemoryOptions {
   readonly clock: Clock;
 }
 

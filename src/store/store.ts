@@ -9,14 +9,13 @@ import type { EtcdRestore } from './etcd/restore.ts';
 import type { Revision, Store, StoredPart } from './interface.ts';
 
 export {
-  type BackupFile,
   type BackupHeader,
   type BackupPart,
   BackupUnusable,
   decodeBackup,
   encodeBackup,
 } from './backup/format.ts';
-export { checkRecipient, type Decryption, type Encryption, pack, type Unpacked, unpack } from './backup/packing.ts';
+export { checkRecipient, type Decryption, pack, type Unpacked, unpack } from './backup/packing.ts';
 export { runCompaction } from './compaction.ts';
 export type { EncryptedStore } from './encryption/encrypted-store.ts';
 export { encryptionMetrics } from './encryption-metrics.ts';
@@ -79,7 +78,7 @@ export async function openEtcdCluster(options: {
 /** Calls to a key management service that is no longer configured may last this long. */
 const closingMs = 60_000;
 
-export interface ReconfigurableStore extends EncryptedStore {
+interface ReconfigurableStore extends EncryptedStore {
   /** Encrypts by another configuration from now on. Rejects, without any change, if it is invalid or `check` rejects. */
   reconfigure(configuration: string, check: (store: Store) => Promise<unknown>): Promise<void>;
 }

@@ -19,7 +19,7 @@ export class DeviceSelectorError extends Error {
   override readonly name = 'DeviceSelectorError';
 }
 
-export interface SelectorResult {
+interface SelectorResult {
   readonly matches: boolean;
   /** In CEL's units. */
   readonly cost: number;

@@ -45,7 +45,7 @@ const environment = celEnvironment({
   bindings: true,
 });
 
-export type SelectorFault = { readonly fault: string; readonly isInternal: boolean };
+type SelectorFault = { readonly fault: string; readonly isInternal: boolean };
 
 /** The program of a selector, or the reason why there is none. */
 export function compileSelector(expression: string): Expression | SelectorFault {

@@ -9,7 +9,7 @@ import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
 import { metadataSchema } from './schema.ts';
 
-export interface Pruned<T> {
+interface Pruned<T> {
   readonly object: T;
   /** Those of the metadata first, then the others in the order of their paths. */
   readonly unknownFields: readonly string[];

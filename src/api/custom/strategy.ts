@@ -15,7 +15,7 @@ import { isPrepared, prepareRules, validateRules } from './rules.ts';
 import { validateScaleSpec, validateScaleStatus } from './scale.ts';
 import { validateCustom, validateValue } from './validate.ts';
 
-export interface CustomVersion {
+interface CustomVersion {
   readonly group: string;
   readonly kind: string;
   readonly version: CustomResourceDefinitionVersion;

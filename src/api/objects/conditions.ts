@@ -10,7 +10,7 @@ interface Stated extends Typed {
   readonly lastTransitionTime?: string;
 }
 
-export interface WithConditions<C extends Typed> {
+interface WithConditions<C extends Typed> {
   readonly status?: { readonly conditions?: readonly C[] };
 }
 

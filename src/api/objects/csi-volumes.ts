@@ -28,7 +28,7 @@ export function allowsMultiAttach({ spec }: PersistentVolume): boolean {
   return modes.length === 0 || modes.includes('ReadWriteMany') || modes.includes('ReadOnlyMany');
 }
 
-export type ClaimResizeStatus =
+type ClaimResizeStatus =
   | 'ControllerResizeInProgress'
   | 'ControllerResizeInfeasible'
   | 'NodeResizePending'

@@ -83,7 +83,7 @@ export const podLimits = (pod: { spec?: PodSpec }): ResourceList => podResources
 const listOf = (container: Container, which: 'requests' | 'limits') =>
   (container.resources as Record<string, ResourceList> | undefined)?.[which];
 
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
 export function qosClass(spec: PodSpec): QosClass {

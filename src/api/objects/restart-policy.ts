@@ -3,7 +3,7 @@
 
 import type { Container, PodSpec } from '../generated/types.ts';
 
-export type RestartAction = 'Restart' | 'RestartAllContainers';
+type RestartAction = 'Restart' | 'RestartAllContainers';
 
 export function restartsIn(spec: PodSpec, container: Container, exitCode: number): boolean {
   if (ruleAction(container, exitCode)) return true;

@@ -166,9 +166,9 @@ const attributesClassOf = ({ spec }: { spec?: { volumeAttributesClassName?: stri
   spec?.volumeAttributesClassName ?? '';
 
 /** `claimed`: it satisfies the claim, but only a claim for which it is reserved may have it. */
-export type Suitability = 'no' | 'claimed' | 'free';
+type Suitability = 'no' | 'claimed' | 'free';
 
-export interface VolumeSuitability {
+interface VolumeSuitability {
   /** Of the claim's selector: the effort of one comparison. */
   readonly requirements: number;
   of(volume: PersistentVolume): Suitability;
@@ -194,7 +194,7 @@ export function volumeSuitability(claim: PersistentVolumeClaim): VolumeSuitabili
   };
 }
 
-export interface MatchOptions {
+interface MatchOptions {
   /** Only a volume that is reserved for the claim: the scheduler chooses among the others. */
   readonly onlyReserved?: boolean;
 }

@@ -122,7 +122,7 @@ function firstFaults(
 }
 
 /** Fields that an update may write beside metadata. */
-export interface RequestRights {
+interface RequestRights {
   readonly approval?: boolean;
   readonly certificate?: boolean;
 }

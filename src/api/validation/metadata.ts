@@ -21,7 +21,7 @@ import {
 import type { ObjectMeta, OwnerReference } from '../generated/types.ts';
 
 /** The faults of a name; `prefix`: it is a generateName, to which characters will be added. */
-export type NameRule = (name: string, prefix: boolean) => string[];
+type NameRule = (name: string, prefix: boolean) => string[];
 
 /** A rule for whole names made one for prefixes: a trailing dash will not be the last character. */
 export const nameRule =

@@ -19,13 +19,13 @@ export type StepMessage =
 /** Pending work may delay stopping; after this time the process exits anyway. */
 const stopTimeoutMs = 30_000;
 
-export interface RunHooks {
+interface RunHooks {
   onStep(name: string, ms: number): void;
   onStopRequest(): void;
   onFatal(error: Error): void;
 }
 
-export type Run = (environment: Environment, programs: Programs, hooks: RunHooks) => Promise<{ stop(): Promise<void> }>;
+type Run = (environment: Environment, programs: Programs, hooks: RunHooks) => Promise<{ stop(): Promise<void> }>;
 
 /** `tell` reports to the command that started this process; without it a failure is thrown. */
 export async function runInProcess(

@@ -53,7 +53,7 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Started {
+interface Started {
   /** Not ended. */
   readonly request: http.ClientRequest;
   /** For an answer of 401. Returns whether other credentials may follow. */

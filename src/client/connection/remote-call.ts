@@ -27,7 +27,7 @@ export interface RemoteCall {
   readonly mostBytes?: number;
 }
 
-export interface RemoteAnswer {
+interface RemoteAnswer {
   readonly code: number;
   readonly text: string;
 }

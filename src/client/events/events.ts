@@ -22,7 +22,7 @@ const recordedLimit = 16;
 const queueLimit = 1000;
 const combinedPrefix = '(combined from similar events): ';
 
-export interface EventSource {
+interface EventSource {
   /** Such as deployment-controller or kubelet. */
   readonly component: string;
   readonly host?: string;

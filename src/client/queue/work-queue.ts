@@ -8,7 +8,7 @@ import type { WorkQueueMetrics } from './work-queue-metrics.ts';
 const firstBackoffMs = 5;
 const longestBackoffMs = 1_000_000;
 
-export interface WorkQueueOptions {
+interface WorkQueueOptions {
   readonly clock: Clock;
   /** Undefined: nothing is measured. */
   readonly metrics?: WorkQueueMetrics;

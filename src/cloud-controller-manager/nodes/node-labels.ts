@@ -13,7 +13,7 @@ const generations = [
 
 const kubernetesDomain = /(^|\.)(kubernetes|k8s)\.io\//;
 
-export interface NewLabels {
+interface NewLabels {
   readonly labels: Labels;
   /** More labels of the cloud that the node does not get, with the reason. */
   readonly discarded: readonly string[];

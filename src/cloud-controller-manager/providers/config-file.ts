@@ -10,7 +10,7 @@ import { messageOf } from '../provider.ts';
 const mostBytes = 1024 * 1024;
 
 /** The fields of a file; each is taken once, and `end` refuses the rest by name. */
-export interface ConfigFile {
+interface ConfigFile {
   /** Undefined when it is absent. */
   text(field: string): string | undefined;
   required(field: string): string;

@@ -4,7 +4,7 @@ import { isPodTerminal, type Pod, type Service } from '../../api/api.ts';
 import { keyOf } from '../../client/client.ts';
 import { wantsLoadBalancer } from '../services/services.ts';
 
-export interface PortUsers {
+interface PortUsers {
   readonly service: Service;
   readonly services: readonly Service[];
   readonly pods: readonly Pod[];

@@ -10,7 +10,7 @@ export interface MissingRoute {
   readonly cidr: string;
 }
 
-export interface RoutePlan {
+interface RoutePlan {
   readonly remove: readonly Route[];
   readonly create: readonly MissingRoute[];
   /** Nodes that have a route or should have one, and so get the condition NetworkUnavailable. */

@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Endpoint } from './flags.ts';
 
-export interface Page {
+interface Page {
   readonly code: number;
   readonly type?: string;
   readonly text: string;

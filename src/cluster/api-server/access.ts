@@ -19,7 +19,7 @@ interface AccessContext extends Omit<AccessFilesContext, 'issuer'> {
   readonly logger: Logger;
 }
 
-export interface FlaggedAccess extends Pick<AccessFiles, 'onChange'> {
+interface FlaggedAccess extends Pick<AccessFiles, 'onChange'> {
   readonly access: Access;
 }
 

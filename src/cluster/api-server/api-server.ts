@@ -21,7 +21,7 @@ import { flagHelp, parseFlags } from './parse-flags.ts';
 import { openServing, type Serving } from './serving.ts';
 import { openFlaggedStore } from './store.ts';
 
-export interface ApiServerCommand {
+interface ApiServerCommand {
   readonly values: FlagValues;
   /** If there are any, the server must not start. */
   readonly faults: readonly string[];

@@ -14,7 +14,7 @@ const address = (help: string, usual: string): Flag<string> => ({
   },
 });
 
-export interface NamedCertificate {
+interface NamedCertificate {
   readonly certFile: string;
   readonly keyFile: string;
   /** Left out: the names in the certificate. */

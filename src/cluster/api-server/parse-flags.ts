@@ -5,7 +5,7 @@ import type { Flag, ValuesOf } from './flag.ts';
 
 type Flags = Readonly<Record<string, Flag<unknown>>>;
 
-export interface ParsedFlags<F extends Flags> {
+interface ParsedFlags<F extends Flags> {
   readonly values: ValuesOf<F>;
   /** Names of the flags that were given. */
   readonly given: ReadonlySet<string>;

@@ -16,7 +16,7 @@ import { parseNamedCertificate } from './flags-serving.ts';
 import { openSslCiphers } from './tls.ts';
 
 /** Authorities in use. Their holders see later ones in the same objects. */
-export interface Trust {
+interface Trust {
   readonly clientCa?: string;
   readonly frontProxy?: FrontProxy;
 }

@@ -1,9 +1,8 @@
 // The door for commands that make, look at and restore backups.
 
 export { type Decryption, pack as packBackup } from '../../store/store.ts';
-export { chooseBackup, requireMoment } from './choose.ts';
+export { chooseBackup } from './choose.ts';
 export { type BackupSource, backupBytes } from './content.ts';
-export { BackupError, type BackupFolder } from './folder.ts';
 export { type Inspection, inspectBackup } from './inspect.ts';
 export { isFolder, openFolder, openPlace, type PlaceOptions } from './place.ts';
 export { type Loss, type PreparedRestore, prepareRestore } from './restore.ts';

@@ -5,7 +5,7 @@ import { BackupError, type BackupFolder } from './folder.ts';
 import { openBackup } from './inspect.ts';
 import { scheduledTime } from './schedule.ts';
 
-export interface Moment {
+interface Moment {
   /** RFC 3339, or a revision. */
   readonly at: string;
   readonly decryption: Decryption;

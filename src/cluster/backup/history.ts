@@ -11,7 +11,7 @@ const sampleEveryMs = 2_000;
 /** Of samples with a change: two hours of a busy cluster. */
 const mostSamples = 3_600;
 
-export interface History {
+interface History {
   /** `at` is a revision or an RFC 3339 time. Rejects with BackupError if the store no longer has it. */
   revisionAt(at: string): Promise<Revision>;
   stop(): void;

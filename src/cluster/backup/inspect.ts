@@ -13,7 +13,7 @@ import {
 import { resourceFinder } from '../configuration/encryption.ts';
 import { version } from '../version.ts';
 
-export interface ResourceCount {
+interface ResourceCount {
   /** Such as deployments.apps. */
   readonly resource: string;
   readonly count: number;

@@ -23,7 +23,7 @@ import { type Flags, startCommand } from './saved-settings.ts';
 import { placesOf, planFile, type RestorePlan, settleRestore } from './settle.ts';
 import { flagsFor, type RestoreTarget, targetOf, tlsOf } from './target.ts';
 
-export interface RestoreRequest {
+interface RestoreRequest {
   readonly directory: DataDirectory;
   readonly name: string;
   readonly bytes: AsyncIterable<Uint8Array>;

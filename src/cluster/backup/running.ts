@@ -11,7 +11,7 @@ import { openFolder } from './place.ts';
 import { settingsToSave } from './saved-settings.ts';
 import { scheduleBackups } from './schedule.ts';
 
-export interface ClusterBackups {
+interface ClusterBackups {
   /** The bytes of a backup, as of the `at` in the body of a request. */
   answer(body: unknown): Promise<AsyncIterable<Uint8Array>>;
   problem(): string | undefined;

@@ -17,7 +17,7 @@ export interface ScheduleOptions {
   backup(): AsyncIterable<Uint8Array>;
 }
 
-export interface ScheduledBackups {
+interface ScheduledBackups {
   /** Why there is no backup of the last time in the schedule. */
   problem(): string | undefined;
   stop(): Promise<void>;

@@ -12,7 +12,7 @@ export interface KeyPair {
 
 export type AlternativeName = { readonly type: 'dns' | 'ip' | 'email' | 'url'; readonly value: string };
 
-export interface CertificateTemplate {
+interface CertificateTemplate {
   readonly subject: JsonName;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
@@ -25,7 +25,7 @@ export interface CertificateTemplate {
   readonly names: readonly AlternativeName[];
 }
 
-export interface Authority {
+interface Authority {
   /** Expiry of the CA, milliseconds since the epoch. */
   readonly notAfterMs: number;
   /** Signs a certificate, PEM. */

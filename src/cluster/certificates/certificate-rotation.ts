@@ -7,7 +7,7 @@ import type { KeyPair } from './certificates.ts';
 /** Certificates are renewed long before their end: a failed check costs nothing. */
 const checkMs = 12 * 3_600_000;
 
-export interface RotationOptions {
+interface RotationOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** In use, by name. */
@@ -31,7 +31,7 @@ export async function renewCertificates({ current, ensure, renewed }: Omit<Rotat
   return names;
 }
 
-export interface Rotation {
+interface Rotation {
   /** Checks now. Rejects with the reason when certificates cannot be renewed. */
   check(): Promise<void>;
   stop(): Promise<void>;

@@ -35,7 +35,7 @@ export interface LiveFile<T> {
 /** Reports changes in a directory. Throws when it cannot. */
 export type WatchDirectory = (directory: string, changed: () => void) => { close(): void };
 
-export interface LiveFilesOptions {
+interface LiveFilesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly watchDirectory?: WatchDirectory;

@@ -7,7 +7,7 @@ import { EtcdMemberError } from './interface.ts';
 const settleMs = 30_000;
 const pollMs = 250;
 
-export interface Changing {
+interface Changing {
   readonly clock: Clock;
   readonly cluster: EtcdCluster;
   readonly signal: AbortSignal;

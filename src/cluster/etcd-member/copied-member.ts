@@ -25,7 +25,7 @@ interface Copy {
   readonly ca: KeyPair;
 }
 
-export interface CopiedMember {
+interface CopiedMember {
   /** With the revisions that clients saw. */
   readonly store: Store;
   stop(): Promise<void>;

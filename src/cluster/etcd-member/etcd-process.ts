@@ -8,7 +8,7 @@ import { identityOf, isRunning, readIdentity } from '../process/process-identity
 import { writeWhole } from '../write-whole.ts';
 import { lastWords } from './last-words.ts';
 
-export interface EtcdCommand {
+interface EtcdCommand {
   readonly program: string;
   readonly arguments: readonly string[];
   readonly log: string;

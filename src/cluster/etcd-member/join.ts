@@ -23,7 +23,7 @@ export interface Joiner {
   readonly signal: AbortSignal;
 }
 
-export interface JoinedCluster {
+interface JoinedCluster {
   readonly clusterId: string;
   readonly members: readonly EtcdMemberInfo[];
 }

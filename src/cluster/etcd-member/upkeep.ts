@@ -73,7 +73,7 @@ export function alarmText({ memberId, alarm }: EtcdAlarm, members: readonly Seen
   return `the database of etcd member ${name} is full (${use}${megabytes(quotaBytes)}), so etcd rejects writes: delete objects that are not needed; history is compacted every 5 minutes, then the database is defragmented and the alarm ends by itself`;
 }
 
-export interface Maintained extends Limits {
+interface Maintained extends Limits {
   readonly alarms: readonly EtcdAlarm[];
   /** The present state of the members. */
   see(): Promise<readonly SeenMember[]>;

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import path from 'node:path';
 import { type StandInStore, standInPath } from './protocol.ts';
 
-export interface EtcdOptions {
+interface EtcdOptions {
   readonly dataDirectory: string;
   readonly clientUrls: readonly string[];
 }

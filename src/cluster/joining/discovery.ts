@@ -12,7 +12,7 @@ import { caHashes } from './ca-hash.ts';
 import { JoinError } from './join-error.ts';
 import { clusterInfoName } from './join-objects.ts';
 
-export interface DiscoveryOptions {
+interface DiscoveryOptions {
   /** URL of an API server. */
   readonly server: string;
   readonly token: BootstrapToken;

@@ -6,7 +6,7 @@ import { type Client, controllerOf } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { JoinError } from './join-error.ts';
 
-export interface DrainOptions {
+interface DrainOptions {
   /** Also pods that nothing creates again. */
   readonly force: boolean;
   /** Also pods whose emptyDir volumes are lost with them. */

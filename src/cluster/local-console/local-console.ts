@@ -13,7 +13,7 @@ import { issue, makeAuthority } from '../certificates/certificates.ts';
 import { version } from '../version.ts';
 import { Upstream } from './upstream.ts';
 
-export interface LocalConsole {
+interface LocalConsole {
   readonly server: string;
   readonly user: string;
   /** A link that signs in once. */

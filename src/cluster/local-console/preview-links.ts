@@ -3,7 +3,7 @@
 
 import { Transform } from 'node:stream';
 
-export interface Places {
+interface Places {
   /** The path of the proxy, up to and with `/proxy/`. */
   readonly proxy: string;
   /** The path of the preview, with a slash at its end. */

@@ -16,7 +16,7 @@ export interface NodeProgram {
 }
 
 /** Launches the program. At most one runs for a data directory: a former one has ended when this resolves. */
-export type LaunchNodes = () => Promise<NodeProgram>;
+type LaunchNodes = () => Promise<NodeProgram>;
 
 /** The nodes' parts did not start. `code` and `port` are those of a system error. */
 class NodeStartError extends Error {

@@ -11,13 +11,13 @@ import { PartSequence } from '../part-sequence.ts';
 import { collectWhenIdle } from '../process/spare-memory.ts';
 import type { FromNodeProcess, NodeProcessConfig, ToNodeProcess } from './messages.ts';
 
-export interface NodeServerHooks {
+interface NodeServerHooks {
   send(message: FromNodeProcess): void;
   /** Ends the process. */
   end(code: number): void;
 }
 
-export interface NodeServer {
+interface NodeServer {
   receive(message: ToNodeProcess): void;
   /** Stops the parts in order, then ends the process. */
   stop(): Promise<void>;

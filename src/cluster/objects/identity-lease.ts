@@ -19,7 +19,7 @@ const stopMs = 2_000;
 
 type Context = Pick<Environment, 'clock' | 'random' | 'logger'> & { readonly hostname?: string };
 
-export interface IdentityLease {
+interface IdentityLease {
   /** Removes the Lease. */
   stop(): Promise<void>;
 }

@@ -26,7 +26,7 @@ interface Context {
   readonly logger: Logger;
 }
 
-export interface KeptEndpoints {
+interface KeptEndpoints {
   /** Removes this server from the endpoints, unless it is the last. */
   stop(): Promise<void>;
 }

@@ -16,7 +16,7 @@ import type { NodeHandle, NodePartContext } from '../node-part.ts';
 import { addOnState, clearServices, kubeletRoot, openRuntime } from '../runtime.ts';
 import { chosenConfig } from '../settings/kubelet-config.ts';
 
-export interface NodesPart extends RunningComponent {
+interface NodesPart extends RunningComponent {
   readonly nodes: ReadonlyMap<string, NodeHandle>;
 }
 

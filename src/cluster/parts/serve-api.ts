@@ -23,7 +23,7 @@ import { keepIdentityLease } from '../objects/identity-lease.ts';
 import { keepObjects } from '../objects/kept-objects.ts';
 import { keepEndpoints } from '../objects/server-endpoints.ts';
 
-export interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
+interface ApiSetup extends Pick<ApiServerOptions, 'auditor' | 'config' | 'kinds' | 'tracing'> {
   readonly store: Store;
   readonly access: Omit<AccessOptions, 'clock' | 'random' | 'metrics'>;
   /** Opens the port. Left out: the server is reached in this process alone. */

@@ -23,7 +23,7 @@ const leastRate = firstRate / 3;
 /** Share of the growth of the heap that is expected to stay in use. */
 const stayingShare = 0.25;
 
-export interface MemorySample {
+interface MemorySample {
   /** Resident, in bytes. */
   readonly rss: number;
   /** The used part of V8's heap, in bytes. */
@@ -76,7 +76,7 @@ export function collectWhenIdle(clock: Clock): () => void {
   };
 }
 
-export type Flavor = 'regular' | 'last-resort';
+type Flavor = 'regular' | 'last-resort';
 
 /** The most thorough collection whose pause is short enough; undefined if none is. `rate`: ms for a byte in use. */
 export function flavorFor(inUse: number, rate: number): Flavor | undefined {

@@ -30,7 +30,7 @@ const options = (flag: string, help: string, check: (name: string, value: string
   format: (values: Texts | undefined) => pairs(values, '='),
 });
 
-export interface NodeReservation {
+interface NodeReservation {
   readonly numaNode: number;
   readonly limits: Texts;
 }

@@ -5,13 +5,13 @@ import { fieldsIn, listIn, textIn } from '../../machinery/parsed.ts';
 import { type BackupPart, type Entry, textOf } from '../../store/store.ts';
 import { resourceFinder } from '../configuration/encryption.ts';
 
-export interface StoredNode {
+interface StoredNode {
   readonly name: string;
   readonly kubeletVersion: string;
   readonly isServer: boolean;
 }
 
-export interface StoredVersion {
+interface StoredVersion {
   /** Such as deployments.apps. */
   readonly resource: string;
   readonly apiVersion: string;
@@ -20,7 +20,7 @@ export interface StoredVersion {
   readonly isRead: boolean | undefined;
 }
 
-export interface CustomResource {
+interface CustomResource {
   readonly name: string;
   readonly versions: readonly string[];
   readonly storageVersion: string;

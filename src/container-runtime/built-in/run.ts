@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly closeSeconds: number;
 }
 
-export interface RunEnd {
+interface RunEnd {
   readonly exitCode: number;
   readonly reason: 'Completed' | 'Error';
 }

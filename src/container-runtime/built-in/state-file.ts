@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ContainerStatus, Sandbox } from '../interface.ts';
 
-export interface State {
+interface State {
   readonly sandboxes: readonly Sandbox[];
   readonly containers: readonly ContainerStatus[];
 }

@@ -14,7 +14,7 @@ import type {
 import { RuntimeError } from '../runtime-error.ts';
 import { BuiltIn, type BuiltInOptions } from './built-in.ts';
 
-export interface WithBuiltInOptions extends BuiltInOptions {
+interface WithBuiltInOptions extends BuiltInOptions {
   /** Where the programs listen: port forwarding tries these. */
   readonly addresses: readonly string[];
 }

@@ -26,7 +26,7 @@ interface ContainerMetadata {
   readonly attempt: number;
 }
 
-export interface ContainerItem {
+interface ContainerItem {
   readonly id: string;
   readonly podSandboxId: string;
   readonly state: string;

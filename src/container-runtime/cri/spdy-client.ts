@@ -12,7 +12,7 @@ import { RuntimeError } from '../runtime-error.ts';
 const type = { synStream: 1, rstStream: 3, ping: 6, goAway: 7 } as const;
 const fin = 1;
 
-export interface SpdyConnection {
+interface SpdyConnection {
   /** Opens a stream with these headers. */
   open(headers: Readonly<Record<string, string>>): Promise<Duplex>;
   /** Resolves when the connection has ended. */

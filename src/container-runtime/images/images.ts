@@ -26,7 +26,7 @@ export async function pullImage(
 }
 
 /** The images of the native runtime, for `coracle image`; may be used while nodes run. All reject with RuntimeError('image'). */
-export interface Images {
+interface Images {
   list(): readonly Image[];
   /** Every image of a docker-save or OCI-layout tar file. */
   load(file: string): Promise<readonly Image[]>;

@@ -50,7 +50,7 @@ function safely(target: string, from: URL, leads: string): URL {
   throw new RuntimeError('image', `${from.host} ${leads} to ${shown}: only https is allowed`);
 }
 
-export interface Pace {
+interface Pace {
   /** Aborts when the response is too slow. */
   readonly signal: AbortSignal;
   count(bytes: number): void;

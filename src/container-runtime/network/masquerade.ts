@@ -6,7 +6,7 @@ import type { Finished } from '../processes/process.ts';
 /** Runs a program in the network namespace of the bridge. */
 export type HostRun = (command: string, args: readonly string[], input?: string) => Promise<Finished>;
 
-export interface MasqueradedPods {
+interface MasqueradedPods {
   /** Their packets to other pods on this bridge stay as they are. */
   readonly bridge: string;
   readonly pods: readonly string[];

@@ -10,7 +10,7 @@ import { type HostPortForward, hostPortRules } from './host-port-rules.ts';
 import { masquerade, stopMasquerade } from './masquerade.ts';
 import { PodAddresses } from './pod-addresses.ts';
 
-export interface PodNetworkOptions {
+interface PodNetworkOptions {
   /** At most 15 characters, different for each node on a machine. */
   readonly bridge: string;
   /** Network namespace of the bridge, as a file; default: the process's. */

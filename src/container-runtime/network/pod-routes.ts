@@ -15,7 +15,7 @@ export interface RemoteNode {
   readonly cidrs: readonly string[];
 }
 
-export interface PodRoutesOptions {
+interface PodRoutesOptions {
   /** The same on every machine of a cluster, and different for other clusters: names the tunnel. */
   readonly clusterId: string;
   /** Ranges of the cluster's pods: other routes in them are removed. */
@@ -39,21 +39,21 @@ export interface Way {
   readonly isRouted: boolean;
 }
 
-export interface Route {
+interface Route {
   readonly cidr: string;
   readonly via: string;
   readonly device: string;
   readonly isTunneled: boolean;
 }
 
-export interface TunnelEnd {
+interface TunnelEnd {
   readonly mac: string;
   readonly address: string;
   /** First addresses of its pod ranges: the tunnel's next hops. */
   readonly hops: readonly string[];
 }
 
-export interface RoutePlan {
+interface RoutePlan {
   readonly routes: readonly Route[];
   readonly ends: readonly TunnelEnd[];
 }

@@ -6,7 +6,7 @@ export interface ExecResult {
   readonly stderr?: string;
 }
 
-export interface Played {
+interface Played {
   /** The output. */
   readonly output: string;
   /** The duration; Infinity for a command that runs until stopped. */
@@ -14,7 +14,7 @@ export interface Played {
   readonly exitCode: number;
 }
 
-export interface Surroundings {
+interface Surroundings {
   readonly hostname: string;
   readonly env: readonly { readonly key: string; readonly value: string }[];
 }

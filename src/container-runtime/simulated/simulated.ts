@@ -29,7 +29,7 @@ import { appendToLog } from './container-log.ts';
 import { SimulatedImages } from './simulated-image.ts';
 import { answered, greeting, lasting } from './streams.ts';
 
-export type { SimulatedBehaviour, SimulatedOptions } from './behaviour.ts';
+export type { SimulatedBehaviour } from './behaviour.ts';
 
 export interface SimulatedRuntime extends ContainerRuntime {
   /** Ends a running container as if by itself. */

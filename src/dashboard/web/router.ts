@@ -6,7 +6,7 @@ import { base } from './session.ts';
 
 export type Tab = 'overview' | 'yaml' | 'events' | 'why' | 'logs' | 'terminal';
 
-export type Route =
+type Route =
   | { readonly page: 'architecture' }
   | { readonly page: 'traffic'; readonly namespace?: string; readonly name?: string }
   | { readonly page: 'list'; readonly kind: string }

@@ -5,7 +5,7 @@ import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { keyHeaders } from './api/key.ts';
 import { after } from './system.ts';
 
-export interface SignedIn {
+interface SignedIn {
   readonly user: string;
   readonly key: string;
   readonly expires: number;
@@ -22,7 +22,7 @@ export interface SignedIn {
   };
 }
 
-export type SessionState =
+type SessionState =
   | { readonly phase: 'checking' }
   | { readonly phase: 'signed-out'; readonly reason?: 'expired' | 'refused' | 'unreachable' | 'link' }
   | { readonly phase: 'signed-in'; readonly session: SignedIn };

@@ -8,7 +8,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 const attempts = 5;
 const defaultRetryMs = 500;
 
-export interface ReviewCall extends RemoteCall {
+interface ReviewCall extends RemoteCall {
   readonly body: object;
   /** The types of the status' fields; others are ignored. */
   readonly shape: Shape;

@@ -24,7 +24,7 @@ export const secretTokenPayload = ({ namespace, secret, serviceAccount }: Secret
   sub: `system:serviceaccount:${namespace}:${serviceAccount.name}`,
 });
 
-export interface SecretTokenContext {
+interface SecretTokenContext {
   readonly client: Client;
   readonly nowMs: number;
   readonly metrics: SecretTokenMetrics;

@@ -19,7 +19,7 @@ import type { NodeSelectors } from './pod-node-selector.ts';
 import type { TolerationRestriction } from './pod-toleration-restriction.ts';
 
 /** The source of one plugin's configuration. */
-export interface PluginSource {
+interface PluginSource {
   readonly name: string;
   /** Relative to the file, as it was given. */
   readonly path?: string;
@@ -169,7 +169,7 @@ function refuseStaticManifests(directory: string | null | undefined): void {
 }
 
 /** As the file has it: how to reach the server is still to be read. */
-export interface ImagePolicySource extends Omit<ImagePolicy, 'server'> {
+interface ImagePolicySource extends Omit<ImagePolicy, 'server'> {
   readonly kubeConfigFile: string;
 }
 

@@ -7,7 +7,7 @@ import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 const prefix = '/registry/coracle/nodeports/';
 const keyOf = (port: number): string => `${prefix}${port}`;
 
-export interface Holder {
+interface Holder {
   readonly namespace: string;
   readonly name: string;
 }

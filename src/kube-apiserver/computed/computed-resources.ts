@@ -3,7 +3,7 @@
 
 import { type Column, customKinds, type Kind, type KindRegistry, type KubeObject } from '../../api/api.ts';
 
-export interface ComputedColumn extends Pick<Column, 'name' | 'type' | 'description'> {
+interface ComputedColumn extends Pick<Column, 'name' | 'type' | 'description'> {
   cell(object: KubeObject): unknown;
 }
 

@@ -1,14 +1,14 @@
 // How the server's seats are divided among priority levels that borrow from each other.
 // https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/1040-priority-and-fairness#dispatching
 
-export interface Claim {
+interface Claim {
   readonly lowerBound: number;
   readonly upperBound: number;
   /** Seats that the level would use. */
   readonly target: number;
 }
 
-export interface Allocation {
+interface Allocation {
   readonly seats: readonly number[];
   /** The share of its target that each level gets which no bound holds. */
   readonly fairFraction: number;

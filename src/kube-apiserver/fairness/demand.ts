@@ -3,7 +3,7 @@ import type { Clock } from '../../machinery/time/clock.ts';
 /** Kubernetes' smoothing: an old demand counts half after five minutes of samples every 10 s. */
 const smoothing = 0.977;
 
-export interface DemandFigures {
+interface DemandFigures {
   readonly highWatermark: number;
   readonly average: number;
   readonly deviation: number;

@@ -20,7 +20,7 @@ const adjustMs = 10_000;
 /** Changes within this time are applied together. */
 const settleMs = 100;
 
-export interface Admission {
+interface Admission {
   readonly flow: Flow;
   readonly outcome: Outcome | Promise<Outcome>;
 }

@@ -33,13 +33,13 @@ export interface Arrival {
   readonly signal: AbortSignal;
 }
 
-export type RejectReason = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
+type RejectReason = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
 
 export type Outcome =
   | { readonly isGranted: true; release(): void }
   | { readonly isGranted: false; readonly reason: RejectReason };
 
-export interface Waiting {
+interface Waiting {
   readonly arrival: Arrival;
   readonly seats: number;
   /** Seat-milliseconds that it is expected to take. */
@@ -52,13 +52,13 @@ export interface Waiting {
 }
 
 /** Requests of one flow schema. */
-export interface Load {
+interface Load {
   executing: number;
   seatsInUse: number;
   waiting: number;
 }
 
-export interface Queue {
+interface Queue {
   readonly index: number;
   readonly waiting: Set<Waiting>;
   waitingWork: number;

@@ -31,7 +31,7 @@ class OverTime {
 }
 
 /** The use of a priority level, and its limits. */
-export interface LevelLoad {
+interface LevelLoad {
   readonly seatsInUse: number;
   readonly seatsWaiting: number;
   readonly executing: number;
@@ -71,7 +71,7 @@ class LevelUtilization {
   }
 }
 
-export type RequestKind = 'mutating' | 'readOnly';
+type RequestKind = 'mutating' | 'readOnly';
 
 interface Families {
   readonly demand: { at(labels: Readonly<Record<string, string>>): HistogramSeries };

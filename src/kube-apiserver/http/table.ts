@@ -4,7 +4,7 @@ import { type ApiObject, badRequest, type Kind } from '../../api/api.ts';
 import type { As } from './media-type.ts';
 
 /** The object in a row beside its cells. */
-export type IncludeObject = 'Metadata' | 'Object' | 'None';
+type IncludeObject = 'Metadata' | 'Object' | 'None';
 
 export function includeObject(query: URLSearchParams): IncludeObject {
   const value = query.get('includeObject') || 'Metadata';

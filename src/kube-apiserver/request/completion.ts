@@ -3,7 +3,7 @@
 import type { Reply, WatchSubscription } from './reply.ts';
 import type { ApiRequest } from './request.ts';
 
-export interface Completion {
+interface Completion {
   /** Called when the stream of the reply begins; not called without a stream. */
   begin?(): void;
   /** Called once, now or when the stream of the reply ends. */

@@ -14,9 +14,9 @@ import type { Patched, PatchForm } from '../registry/write/patching.ts';
 import { TaskThread } from './task-thread.ts';
 
 /** A write without its JSON parts and the parts that the thread has. */
-export type Ownership = Omit<Write, 'live' | 'schema'>;
+type Ownership = Omit<Write, 'live' | 'schema'>;
 
-export type Work =
+type Work =
   | { readonly type: 'validate'; readonly subresource: string }
   | { readonly type: 'track'; readonly write: Ownership }
   | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } }

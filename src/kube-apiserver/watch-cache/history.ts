@@ -14,7 +14,7 @@ export interface HistoryPlace {
 }
 
 /** Changes at about one time; the revision and the time are those of the last one. */
-export interface HistoryMark {
+interface HistoryMark {
   readonly revision: number;
   /** Milliseconds since the epoch. */
   readonly timeMs: number;

@@ -37,7 +37,7 @@ export type Scope =
 /** Value of the field that indexes a resource's watches. */
 export type IndexOf = (object: ApiObject) => string;
 
-export interface CacheWatcher {
+interface CacheWatcher {
   readonly scope: Scope;
   /** A reader in this process, which holds the objects while they are current. */
   readonly keepsObjects?: boolean;

@@ -29,7 +29,7 @@ export interface ObjectWrite {
   readonly lease?: number;
 }
 
-export interface WatchCacheOptions {
+interface WatchCacheOptions {
   readonly store: CachedStore;
   readonly clock: Clock;
   readonly logger: Logger;

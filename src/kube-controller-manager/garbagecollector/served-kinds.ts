@@ -10,11 +10,7 @@ const syncLimitMs = 30_000;
 /** They have no dependents and no owners, and are the majority of writes. */
 const ignored = new Set(['/events', 'events.k8s.io/events']);
 
-export type Change = (
-  resource: DiscoveredResource,
-  next: KubeObject | undefined,
-  previous: KubeObject | undefined,
-) => void;
+type Change = (resource: DiscoveredResource, next: KubeObject | undefined, previous: KubeObject | undefined) => void;
 
 const keyOfResource = ({ group, resource }: { group: string; resource: string }) => `${group}/${resource}`;
 const isFollowed = (resource: DiscoveredResource) =>

@@ -12,7 +12,7 @@ import { hasLimitPerIndex, isFailed, isIndexed, isSucceeded, isTracked, type Vie
 /** Pods counted in one go: their uids in the status stay below 20 kB. */
 const mostUncounted = 500;
 
-export interface Account {
+interface Account {
   /** To be written before finalizers go. */
   readonly status: JobStatus;
   /** Pods whose finalizer is removed after the status is written. */

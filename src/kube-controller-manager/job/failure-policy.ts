@@ -3,7 +3,7 @@
 
 import type { Job, Pod, PodFailurePolicyRule } from '../../api/api.ts';
 
-export type FailureVerdict =
+type FailureVerdict =
   | { readonly action: 'Count' | 'Ignore' | 'FailIndex' }
   | { readonly action: 'FailJob'; readonly message: string };
 

@@ -16,7 +16,7 @@ export interface NewPod {
   readonly replaces?: Pod;
 }
 
-export interface Scaling {
+interface Scaling {
   readonly remove: readonly Pod[];
   readonly create: readonly NewPod[];
   /** Milliseconds until a pod that has to wait may be created. */

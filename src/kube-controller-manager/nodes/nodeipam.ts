@@ -13,7 +13,7 @@ import {
   parseCidr,
 } from '../../machinery/ip.ts';
 
-export interface NodeIpamConfig {
+interface NodeIpamConfig {
   readonly clusterCidrs: readonly string[];
   readonly nodeCidrMaskSize?: { readonly ipv4?: number; readonly ipv6?: number };
 }

@@ -31,7 +31,7 @@ interface Computation {
   selecting(pods: readonly Pod[]): string[];
 }
 
-export interface Computed {
+interface Computed {
   /** Undefined: the metrics do not allow a decision. */
   readonly best?: MetricProposal;
   /** One for each metric; undefined when none was read. */

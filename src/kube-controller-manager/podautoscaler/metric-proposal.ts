@@ -48,7 +48,7 @@ export class MetricFailure extends Error {
 }
 
 /** The target with the means to measure it. */
-export interface Measurable {
+interface Measurable {
   readonly client: Client;
   readonly namespace: string;
   readonly selector: string;

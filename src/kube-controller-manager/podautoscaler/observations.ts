@@ -4,7 +4,7 @@
 import type { Metrics } from '../../machinery/metrics.ts';
 
 export type Action = 'scale_up' | 'scale_down' | 'none';
-export type Fault = 'spec' | 'internal' | 'none';
+type Fault = 'spec' | 'internal' | 'none';
 
 /** Upper bounds in seconds: fifteen, each twice the previous one. */
 const buckets = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);

@@ -18,7 +18,7 @@ export type PodMetrics = ReadonlyMap<string, PodMetric>;
 
 export type ReadinessTimes = Pick<Required<AutoscalerConfig>, 'cpuInitializationMs' | 'initialReadinessMs'>;
 
-export interface PodGroups {
+interface PodGroups {
   readonly ready: number;
   /** Pending, or not ready: their metrics do not count. */
   readonly unready: ReadonlySet<string>;

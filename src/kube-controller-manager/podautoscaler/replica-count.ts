@@ -19,7 +19,7 @@ export interface Target {
   readonly nowMs: number;
 }
 
-export interface Proposal {
+interface Proposal {
   readonly replicas: number;
   /** The value now: for each pod, or of the whole target. */
   readonly usage: number;

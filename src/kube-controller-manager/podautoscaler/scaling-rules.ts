@@ -27,7 +27,7 @@ export interface Reasoned {
   readonly message: string;
 }
 
-export interface Limited {
+interface Limited {
   readonly replicas: number;
   readonly history: History;
   /** Of the condition AbleToScale, which is true. */
@@ -36,7 +36,7 @@ export interface Limited {
   readonly limited: Reasoned & { readonly isTrue: boolean };
 }
 
-export interface Request {
+interface Request {
   readonly current: number;
   readonly desired: number;
   readonly min: number;

@@ -41,7 +41,7 @@ export const orphansOf = (resource: ResourceName, owner: ResourceName): Watch =>
 const selectors = new WeakMap<object, LabelSelector>();
 
 /** An object that selects others by labels. */
-export type Selecting = KubeObject & {
+type Selecting = KubeObject & {
   readonly spec?: { readonly selector?: LabelSelectorSpec | Readonly<Record<string, string>> | null };
 };
 

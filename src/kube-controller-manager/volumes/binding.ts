@@ -150,7 +150,7 @@ function bestVolume(
   return undefined;
 }
 
-export type VolumeDecision =
+type VolumeDecision =
   | { readonly do: 'set-phase'; readonly phase: 'Available' | 'Bound' }
   /** The claim is gone, or does not need the volume: the reclaim policy applies. */
   | { readonly do: 'reclaim' }

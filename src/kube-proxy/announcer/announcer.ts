@@ -47,7 +47,7 @@ const takenMs = 5_000;
 const reportMs = 1_800_000;
 const retryMs = 1_000;
 
-export interface AnnouncerOptions {
+interface AnnouncerOptions {
   readonly nodeName: string;
   readonly nodeIP: string;
   readonly services: Informer<Service>;

@@ -30,7 +30,7 @@ export const extenderShape: Shape = {
   ignorable: 'boolean',
 };
 
-export interface ExtenderTls {
+interface ExtenderTls {
   readonly insecure?: boolean;
   readonly serverName?: string;
   readonly certFile?: string;

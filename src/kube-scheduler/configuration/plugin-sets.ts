@@ -4,12 +4,12 @@
 import { SchedulerConfigurationError } from './error.ts';
 import { type ExtensionPoint, extensionPoints, interfaceOf, pluginPoints, pointsOf } from './plugin-points.ts';
 
-export interface PluginEntry {
+interface PluginEntry {
   readonly name: string;
   readonly weight?: number | undefined;
 }
 
-export interface PluginSet {
+interface PluginSet {
   readonly enabled?: readonly PluginEntry[];
   readonly disabled?: readonly PluginEntry[];
 }

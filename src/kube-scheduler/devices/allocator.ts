@@ -18,7 +18,7 @@ import {
 import { type Candidate, Search } from './search.ts';
 import type { Selection } from './selection.ts';
 
-export interface AllocatorInput {
+interface AllocatorInput {
   readonly slices: SliceIndex;
   readonly allocated: AllocatedDevices;
   readonly selection: Selection;

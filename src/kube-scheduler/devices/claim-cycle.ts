@@ -27,7 +27,7 @@ import { AllocationError } from './requests.ts';
 /** Alternatives of a request: the limit of the API. The first one scores the most. */
 const mostAlternatives = 8;
 
-export interface ClaimCycleInput {
+interface ClaimCycleInput {
   readonly info: PodInfo;
   readonly claims: readonly ResourceClaim[];
   /** For extended resources, perhaps left over from an earlier attempt. */

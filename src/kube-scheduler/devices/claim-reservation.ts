@@ -16,7 +16,7 @@ export interface NodeAllocation {
   readonly extended?: { readonly claim: ResourceClaim } & ExtendedRequests;
 }
 
-export interface ClaimReservationInput {
+interface ClaimReservationInput {
   readonly pod: Pod;
   readonly claims: readonly ResourceClaim[];
   readonly found: NodeAllocation | undefined;

@@ -3,7 +3,6 @@
 export type {
   AllocationResult,
   Device,
-  DeviceClass,
   DeviceRequestAllocationResult,
   DeviceToleration,
   ResourceSlice,

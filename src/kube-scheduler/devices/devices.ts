@@ -53,7 +53,7 @@ export const noDevices: Devices = {
 export const classPrefix = 'deviceclass.resource.kubernetes.io/';
 const byResource = 'extended resource';
 
-export interface OpenDevices {
+interface OpenDevices {
   readonly devices: Devices;
   /** Begins to report events; the first are those of all existing objects. */
   start(wake: (event: ClusterEvent) => void): void;

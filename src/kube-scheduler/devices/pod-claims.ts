@@ -4,7 +4,7 @@ import type { Pod } from '../../api/api.ts';
 import type { ResourceClaim } from './claim-types.ts';
 import type { Devices } from './devices.ts';
 
-export type PodClaims = { readonly claims: readonly ResourceClaim[] } | { readonly fault: string };
+type PodClaims = { readonly claims: readonly ResourceClaim[] } | { readonly fault: string };
 
 export function podClaims(pod: Pod, devices: Devices): PodClaims {
   const { namespace = '', name } = pod.metadata;

@@ -50,7 +50,7 @@ function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
   else lists.set(key, [item]);
 }
 
-export interface NodeSelection {
+interface NodeSelection {
   readonly nodeName?: string | undefined;
   readonly allNodes?: boolean | undefined;
   readonly nodeSelector?: NodeSelector | undefined;

@@ -25,7 +25,7 @@ export interface Chosen extends Candidate {
   readonly consumed?: Readonly<Record<string, string>>;
 }
 
-export interface SearchInput {
+interface SearchInput {
   readonly claims: readonly ParsedClaim[];
   readonly pools: readonly Pool[];
   readonly constraints: readonly (readonly Constraint[])[];

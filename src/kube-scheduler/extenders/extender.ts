@@ -19,7 +19,7 @@ import {
   textOf,
 } from './answers.ts';
 
-export interface ExtenderFilterAnswer {
+interface ExtenderFilterAnswer {
   readonly names: readonly string[];
   readonly failed: ReadonlyMap<string, string>;
   readonly unresolvable: ReadonlyMap<string, string>;

@@ -11,7 +11,7 @@ import type { NodeInfo } from '../node-info.ts';
 import type { Requests } from '../pod-info.ts';
 
 /** The score of one resource. The capacity is not 0. */
-export type ResourceScore = (used: number, capacity: number) => number;
+type ResourceScore = (used: number, capacity: number) => number;
 
 /** Share of the node that stays free: 100 for an empty one. */
 export const leastAllocated: ResourceScore = (used, capacity) =>
@@ -36,7 +36,7 @@ export function requestedToCapacityRatio(points: readonly ShapePoint[]): Resourc
 }
 
 /** Amounts of one resource on a node. */
-export interface Usage {
+interface Usage {
   readonly capacity: number;
   readonly allocated: number;
 }

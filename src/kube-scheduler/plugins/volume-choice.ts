@@ -20,7 +20,7 @@ import type { Storage } from '../storage.ts';
 import { reaches, volumeFor } from './volume-candidates.ts';
 
 /** The claims of a pod, by their need for a volume. */
-export interface PodClaims {
+interface PodClaims {
   readonly bound: readonly PersistentVolumeClaim[];
   /** They get their volumes once the node is known. */
   readonly delayed: readonly PersistentVolumeClaim[];

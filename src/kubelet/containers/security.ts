@@ -10,7 +10,7 @@ import { ConfigError } from './environment.ts';
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';
 
-export interface SeccompDefaults {
+interface SeccompDefaults {
   /** Directory of Localhost profiles. */
   readonly root: string;
   /** Whether containers without a profile have the runtime's default one. */

@@ -9,7 +9,7 @@ import type { Mount } from './records.ts';
 /** The kubelet's volumeStatsAggPeriod. */
 const periodMs = 60_000;
 
-export interface VolumeStats {
+interface VolumeStats {
   readonly timeMs: number;
   readonly capacityBytes: number;
   readonly availableBytes: number;

@@ -1,6 +1,6 @@
 // Dependencies that the operations on CSI volumes share.
 
-import type { CSIDriver, Node, Pod, Secret, VolumeAttachment } from '../../api/api.ts';
+import type { CSIDriver, Node, Pod, Secret } from '../../api/api.ts';
 import type { Client, EventRecorder } from '../../client/client.ts';
 import type { Logger } from '../../machinery/logger.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
@@ -35,7 +35,7 @@ export interface CsiTools {
 /** A text as Kubernetes' plugin writes it. */
 export const csiError = (text: string): Error => new Error(`kubernetes.io/csi: ${text}`);
 
-export interface SecretReference {
+interface SecretReference {
   readonly name?: string;
   readonly namespace?: string;
 }
@@ -59,6 +59,3 @@ export async function secretValues(
   ]);
   return Object.fromEntries(values);
 }
-
-/** The attachment of a volume to this node. */
-export type ReadAttachment = (name: string) => Promise<VolumeAttachment>;

@@ -37,7 +37,7 @@ export interface PersistentCsiVolume extends Common {
   readonly claim: PersistentVolumeClaim;
 }
 
-export interface InlineCsiVolume extends Common {
+interface InlineCsiVolume extends Common {
   readonly lifecycle: 'Ephemeral';
   readonly source: InlineSource;
 }

@@ -26,7 +26,7 @@ export interface Capability {
 
 type Texts = Readonly<Record<string, string>>;
 
-export interface StageRequest {
+interface StageRequest {
   readonly volumeId: string;
   readonly stagingPath: string;
   readonly publishContext: Texts;
@@ -35,14 +35,14 @@ export interface StageRequest {
   readonly capability: Capability;
 }
 
-export interface PublishRequest extends Omit<StageRequest, 'stagingPath'> {
+interface PublishRequest extends Omit<StageRequest, 'stagingPath'> {
   /** Empty: the driver does not stage. */
   readonly stagingPath: string;
   readonly targetPath: string;
   readonly readOnly: boolean;
 }
 
-export interface ExpandRequest {
+interface ExpandRequest {
   readonly volumeId: string;
   readonly volumePath: string;
   readonly stagingPath: string;

@@ -8,7 +8,7 @@ import { type CsiPaths, type CsiVolume, uniqueName } from './csi-volume.ts';
 import { loadVolumeData, type VolumeData } from './volume-data.ts';
 
 /** `wanted`: the driver was not called yet. `uncertain`: a call has no clear result. */
-export type MountState = 'wanted' | 'uncertain' | 'mounted';
+type MountState = 'wanted' | 'uncertain' | 'mounted';
 
 export interface Mount {
   readonly uid: string;

@@ -6,7 +6,7 @@ import { type CsiTools, csiError, secretValues } from './csi-tools.ts';
 import { attachmentName, type CsiVolume, type PersistentCsiVolume } from './csi-volume.ts';
 import type { Capability } from './driver-client.ts';
 
-export type EventReason = 'FailedMount' | 'FailedMapVolume' | 'VolumeResizeFailed';
+type EventReason = 'FailedMount' | 'FailedMapVolume' | 'VolumeResizeFailed';
 
 /** A step failed: the event names it, and the operation is repeated. */
 export class StepFailure extends Error {

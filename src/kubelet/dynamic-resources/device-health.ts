@@ -3,7 +3,7 @@
 
 import type { HealthAnswer } from './dra-proto.ts';
 
-export type Health = 'Healthy' | 'Unhealthy' | 'Unknown';
+type Health = 'Healthy' | 'Unhealthy' | 'Unknown';
 
 export interface DeviceHealth {
   readonly health: Health;

@@ -21,7 +21,7 @@ interface Plugin {
   isConnected: boolean;
 }
 
-export interface DriverTools {
+interface DriverTools {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -24,7 +24,7 @@ const reconcilePeriodMs = 60_000;
 /** A pod whose claims cannot be freed is tried again after this long, as in Kubernetes. */
 const unprepareRetryMs = 10_000;
 
-export interface DynamicResourcesTools {
+interface DynamicResourcesTools {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;

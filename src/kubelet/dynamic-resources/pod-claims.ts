@@ -2,7 +2,7 @@
 
 import { type Container, isExtendedResource, type Pod, type ResourceV1ResourceClaim } from '../../api/api.ts';
 
-export interface PodClaim {
+interface PodClaim {
   /** The entry of the pod's spec; undefined for the claim of its extended resources. */
   readonly entry?: string;
   /** Of the ResourceClaim. */
@@ -50,7 +50,7 @@ export const driversOf = ({ status }: ResourceV1ResourceClaim): readonly string[
   ...new Set((status?.allocation?.devices?.results ?? []).map(({ driver }) => driver)),
 ];
 
-export interface ContainerRequest {
+interface ContainerRequest {
   readonly claim: PodClaim;
   /** Empty: all requests of the claim. */
   readonly request: string;

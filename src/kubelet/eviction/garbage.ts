@@ -16,7 +16,7 @@ interface Seen {
 }
 
 /** In bytes, of the file system that has the images. */
-export interface ImageSpace {
+interface ImageSpace {
   readonly capacity: number;
   readonly available: number;
 }

@@ -16,7 +16,7 @@ const hardGraceSeconds = 1;
 const cleanupMs = 30_000;
 const cleanupPollMs = 1_000;
 
-export interface PressureTools {
+interface PressureTools {
   readonly tools: KubeletTools;
   readonly pressure: NodePressure;
   readonly pods: () => readonly Evictable[];

@@ -25,7 +25,7 @@ export interface PressureState {
 
 export const noPressure: PressureState = { met: [], firstMetMs: new Map(), conditionSeenMs: new Map() };
 
-export interface Decision {
+interface Decision {
   readonly state: PressureState;
   readonly conditions: ReadonlySet<PressureCondition>;
   /** Thresholds whose grace period is over, in order of action. */

@@ -8,7 +8,7 @@ import { bytes } from '../resources/resources.ts';
 import { type Observations, resourceOf } from './pressure.ts';
 import { amountIn, type StarvedResource, type Threshold } from './thresholds.ts';
 
-export interface ContainerUsage {
+interface ContainerUsage {
   readonly name: string;
   readonly memoryBytes: number;
   /** Written files and logs. */

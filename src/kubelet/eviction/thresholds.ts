@@ -19,7 +19,7 @@ export const signals = {
 export type Signal = keyof typeof signals;
 
 /** An absolute amount, or a share of the capacity. */
-export type Amount = { readonly quantity: number } | { readonly share: number };
+type Amount = { readonly quantity: number } | { readonly share: number };
 
 export interface Threshold {
   readonly signal: Signal;

@@ -10,7 +10,7 @@ import { parseDuration } from '../../machinery/time/duration.ts';
 import type { CredentialProvider } from './credential-config.ts';
 import { type Credentials, type Entries, isMatch, lookUp } from './keyring.ts';
 
-export interface ProviderParts {
+interface ProviderParts {
   readonly providers: readonly CredentialProvider[];
   /** Directory of their programs. */
   readonly directory: string;

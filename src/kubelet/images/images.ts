@@ -20,7 +20,7 @@ export class ImageError extends Error {
   }
 }
 
-export type Emit = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+type Emit = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 /** One download, and the number of pods that wait for it. */
 interface Pull {

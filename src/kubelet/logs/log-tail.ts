@@ -4,7 +4,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type Line, parseEntry } from './log-lines.ts';
 
-export interface TailOptions {
+interface TailOptions {
   /** Lines to return; undefined: all. */
   readonly count?: number;
   /** Milliseconds since the epoch: older lines are skipped. */

@@ -7,7 +7,7 @@ import { directoryOnly, pathOf } from '../files/safe-path.ts';
 
 const longestPath = 107;
 
-export interface SocketPath {
+interface SocketPath {
   readonly path: string;
   close(): Promise<void>;
 }

@@ -61,7 +61,7 @@ message GetPodResourcesResponse { PodResources pod_resources = 1; }
 export const podResourcesService: Service = { name: 'v1.PodResourcesLister', proto: podResourcesProto };
 
 /** The devices and claims of containers. */
-export interface PodResourcesSources {
+interface PodResourcesSources {
   readonly activePods: () => readonly Pod[];
   readonly devices: DeviceState;
   readonly resources: Pick<ResourceManagers, 'ownCpus' | 'ownMemory' | 'allocatable'>;

@@ -96,7 +96,7 @@ const predicate = (name: string, why: string): Refusal => ({
   message: `Predicate ${name} failed: ${why}`,
 });
 
-export interface NodeAbilities {
+interface NodeAbilities {
   readonly supplementalGroupsPolicy: boolean;
   readonly appArmor: boolean;
   /** As the API has it. */

@@ -14,7 +14,7 @@ export const preempting = {
 } as const;
 
 /** `counted`: pods that have their share of the node; those in `running` can be preempted, the others already stop. */
-export interface Occupants {
+interface Occupants {
   readonly counted: readonly Pod[];
   readonly running: readonly Pod[];
 }

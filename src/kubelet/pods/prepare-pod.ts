@@ -27,11 +27,11 @@ export interface PreparedPod {
   readonly runtime: RuntimePod;
 }
 
-export interface Unprepared {
+interface Unprepared {
   readonly retryMs: number;
 }
 
-export interface Rejected {
+interface Rejected {
   readonly refusal: Refusal;
 }
 

@@ -13,7 +13,7 @@ import type { KubeletTools } from '../tools.ts';
 import type { RuntimePod } from './pod-actions.ts';
 import { failureOf, type PodWorker, type Report } from './worker/pod-worker.ts';
 
-export interface ReportParts {
+interface ReportParts {
   readonly tools: KubeletTools;
   readonly resize: PodResize;
   readonly messages: TerminationReader;

@@ -2,7 +2,7 @@
 
 import { type Container, type Pod, restartsIn } from '../../api/api.ts';
 
-export { type RestartAction, ruleAction } from '../../api/api.ts';
+export { ruleAction } from '../../api/api.ts';
 
 export const restarts = (pod: Pod, container: Container, exitCode: number): boolean =>
   restartsIn(pod.spec, container, exitCode);

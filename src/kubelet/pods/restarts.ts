@@ -9,7 +9,7 @@ import type { RuntimePod } from './pod-actions.ts';
 
 export const restartDelays: DelayLimits = { firstMs: 10_000, longestMs: 300_000 };
 
-export interface NextRun {
+interface NextRun {
   readonly attempt: number;
   /** Earlier runs that are no longer kept. */
   readonly removes: readonly ContainerStatus[];

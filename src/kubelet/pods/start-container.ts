@@ -25,7 +25,7 @@ export class StartError extends Error {
   }
 }
 
-export interface StartInputs {
+interface StartInputs {
   readonly pod: Pod;
   readonly container: Container;
   readonly attempt: number;

@@ -17,7 +17,7 @@ export interface HttpGet {
   readonly timeoutMs: number;
 }
 
-export interface HttpAnswer {
+interface HttpAnswer {
   readonly code: number;
   /** At most 10 KiB. */
   readonly body: string;

@@ -24,7 +24,7 @@ export class ProbeCounts {
   }
 }
 
-export interface ProbeOfContainer {
+interface ProbeOfContainer {
   readonly pod: Pod;
   readonly container: string;
   /** Liveness, Readiness or Startup. */

@@ -41,7 +41,7 @@ export function staticCpuOptions(options: PolicyOptions = {}): StaticCpuOptions 
 
 const isCpuOption = (name: string): name is keyof typeof cpuOptions => Object.hasOwn(cpuOptions, name);
 
-export interface TopologyOptions {
+interface TopologyOptions {
   readonly prefersClosest: boolean;
   readonly mostNodes: number;
 }

@@ -37,7 +37,7 @@ export interface HintProvider {
   allocate(pod: Pod, container: Container, hint: Hint): boolean | Promise<boolean>;
 }
 
-export interface ResourceManagersTools {
+interface ResourceManagersTools {
   readonly layout: MachineLayout;
   readonly reserved: { readonly cpuMillis: number; readonly memoryBytes: number };
   readonly rootDirectory: string;

@@ -12,7 +12,7 @@ import type { MachineMemory, MemoryAssignments, MemoryBlock, MemoryTable } from 
 const cpuFile = 'cpu_manager_state';
 const memoryFile = 'memory_manager_state';
 
-export interface MemoryState {
+interface MemoryState {
   readonly machine: MachineMemory;
   readonly own: MemoryAssignments;
 }

@@ -17,7 +17,7 @@ export interface CpuAssignments {
   readonly own: ReadonlyMap<string, ReadonlyMap<string, CpuSet>>;
 }
 
-export interface StaticCpusConfig {
+interface StaticCpusConfig {
   readonly topology: CpuTopology;
   /** CPUs for the machine's own work. */
   readonly reservedCount: number;

@@ -24,7 +24,7 @@ export interface MemoryTable {
   free: number;
 }
 
-export interface NumaMemory {
+interface NumaMemory {
   numberOfAssignments: number;
   /** By resource: memory, hugepages-2Mi. */
   readonly memoryMap: Map<string, MemoryTable>;

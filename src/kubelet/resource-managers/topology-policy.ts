@@ -18,7 +18,7 @@ export interface MergeOptions {
   readonly prefersClosest: boolean;
 }
 
-export interface Merged {
+interface Merged {
   readonly hint: Hint;
   readonly isAdmitted: boolean;
 }

@@ -18,7 +18,7 @@ import { milli, podCgroup, podCgroupResources, qosOf, sharesOf } from './resourc
 const sharesDelayMs = 500;
 const sharesPeriodMs = 60_000;
 
-export interface PodCgroupTools {
+interface PodCgroupTools {
   readonly config: Pick<KubeletConfig, 'capacity' | 'podPidsLimit'>;
   readonly clock: Clock;
   readonly logger: Logger;

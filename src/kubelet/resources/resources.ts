@@ -5,12 +5,12 @@ import { type Container, isSidecar, type Pod, podLimits, podRequests } from '../
 import { type ContainerResources, pageSizeName, qosCgroups } from '../../container-runtime/container-runtime.ts';
 import { milliValue, wholeValue } from '../../machinery/quantity.ts';
 
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 type Amounts = Readonly<Record<string, string>>;
 type Resources = NonNullable<Container['resources']>;
 
 /** The machine's properties that limits depend on. */
-export interface LimitFacts {
+interface LimitFacts {
   readonly memoryBytes: number;
   /** Sizes of huge pages that can be limited, such as 2MB. */
   readonly hugePageSizes?: readonly string[];

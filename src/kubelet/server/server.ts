@@ -23,7 +23,7 @@ import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
 import { refuse } from './streaming/upgrade.ts';
 
-export interface KubeletServer {
+interface KubeletServer {
   readonly port: number;
   stop(): Promise<void>;
 }

@@ -17,7 +17,7 @@ import { type Fields, isFields } from '../../machinery/parsed.ts';
 import { dns1123LabelFaults } from '../../machinery/text/names.ts';
 import { hashAnnotation, mirrorAnnotation, sourceAnnotation } from './pod-source.ts';
 
-export interface ManifestSource {
+interface ManifestSource {
   readonly file: string;
   readonly nodeName: string;
 }

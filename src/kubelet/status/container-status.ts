@@ -27,7 +27,7 @@ export function containerStatus(
 }
 
 /** The inputs of one container's entry. */
-export interface ContainerFacts {
+interface ContainerFacts {
   readonly container: Container;
   readonly isInit: boolean;
   /** The newest run, and the one before. */

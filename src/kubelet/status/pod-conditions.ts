@@ -20,7 +20,7 @@ interface Why {
   readonly message?: string;
 }
 
-export interface ConditionInputs {
+interface ConditionInputs {
   readonly phase: Phase;
   /** In the order of the spec. */
   readonly initStatuses: readonly ApiContainerStatus[];

@@ -6,7 +6,7 @@ import type { ContainerStatus } from '../../container-runtime/container-runtime.
 import { deepEqual } from '../../machinery/collections/equal.ts';
 
 /** The inputs of an entry, as far as the cache compares them. */
-export interface EntryInputs {
+interface EntryInputs {
   readonly container: Container;
   readonly current: ContainerStatus | undefined;
   readonly before: ContainerStatus | undefined;

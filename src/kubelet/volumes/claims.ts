@@ -10,7 +10,7 @@ import {
   type Pod,
 } from '../../api/api.ts';
 
-export interface ClaimReader {
+interface ClaimReader {
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim>;
   volume(name: string): Promise<PersistentVolume>;
 }

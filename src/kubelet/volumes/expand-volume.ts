@@ -38,11 +38,11 @@ function expansionOf({ volume, claim }: BoundVolume): Expansion | undefined {
   return { size, isRecorded: false, isLegacy: false };
 }
 
-export interface ExpandedVolume extends BoundVolume {
+interface ExpandedVolume extends BoundVolume {
   readonly pod: Pod;
 }
 
-export interface ExpandTools {
+interface ExpandTools {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -28,7 +28,7 @@ export interface VolumeContext {
 }
 
 /** Creates or updates the volume: called again while the pod runs. Returns the path to mount. */
-export type SetUp = (volume: VolumeSource, context: VolumeContext) => Promise<string>;
+type SetUp = (volume: VolumeSource, context: VolumeContext) => Promise<string>;
 
 export interface VolumePlugin {
   /** The field of a volume that selects this plugin. */

@@ -19,7 +19,7 @@ export type { MountedVolume } from './volume.ts';
 const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, configMap, secret, downwardAPI, projected, local, nfs];
 
 /** Directories of a pod's files: on disk, and (secrets, tokens) in memory. */
-export interface PodDirectories {
+interface PodDirectories {
   readonly disk: string;
   readonly memory: string;
 }

@@ -45,7 +45,7 @@ const libraries = new LibrarySet(base);
 /** Mutating admission policies have functions for JSON patches too. */
 const mutationLibraries = new LibrarySet([...base, jsonPatch]);
 
-export interface EnvironmentOptions {
+interface EnvironmentOptions {
   readonly variables: readonly Variable[];
   readonly structs?: Structs | undefined;
   readonly mutation?: boolean;
@@ -109,7 +109,6 @@ function isSelection(part: Node, variable: string, field: string): boolean {
 export { fromJson, fromUntyped, toJson } from './json.ts';
 export {
   type AccessQuestion,
-  type Ask,
   AuthorizerValue,
   type Decision,
   ResourceCheckValue,

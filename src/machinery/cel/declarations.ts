@@ -94,7 +94,7 @@ export interface Structs {
   get(name: string): StructDeclaration | undefined;
 }
 
-export interface EnvironmentParts {
+interface EnvironmentParts {
   readonly libraries: readonly Library[];
   readonly variables: readonly Variable[];
   readonly structs?: Structs;

@@ -28,11 +28,6 @@ export class ProgramFault extends Error {
   override readonly name = 'ProgramFault';
 }
 
-export interface Result {
-  readonly value: Value;
-  readonly cost: number;
-}
-
 export interface Program {
   /** Throws EvaluationFault, or CostExceeded above `limit`; `spent` receives the cost in both cases. */
   run(variables: Readonly<Record<string, Value | undefined>>, limit: number, spent?: (cost: number) => void): Value;
@@ -55,7 +50,7 @@ export function planProgram(root: Node, environment: Environment): Program {
 }
 
 /** A part of the program: a constant, an attribute that may be extended, or another expression. */
-export type Plan =
+type Plan =
   | { readonly kind: 'constant'; readonly value: Value }
   | { readonly kind: 'attribute'; readonly attribute: Attribute }
   | { readonly kind: 'step'; readonly evaluate: Evaluate };

@@ -119,7 +119,7 @@ const hasMeta = ({ kind, apiVersion, metadata }: Readonly<Record<string, Schema>
   metadata?.properties?.name?.type === 'string' &&
   metadata.properties.generateName?.type === 'string';
 
-export interface NamedType {
+interface NamedType {
   readonly sized: SizedType;
   readonly structs: ReadonlyMap<string, StructDeclaration>;
 }

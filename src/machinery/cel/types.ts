@@ -1,6 +1,6 @@
 // CEL's types: https://github.com/google/cel-spec/blob/master/doc/langdef.md#values
 
-export type TypeKind =
+type TypeKind =
   | 'any'
   | 'bool'
   | 'bytes'

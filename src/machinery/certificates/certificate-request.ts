@@ -149,7 +149,7 @@ export function endOfCertificate(der: Uint8Array): number | undefined {
   return end && timeOf(end);
 }
 
-export interface SubjectAttribute {
+interface SubjectAttribute {
   /** Object identifier. */
   readonly type: string;
   readonly value: string;

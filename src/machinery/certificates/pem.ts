@@ -1,6 +1,6 @@
 // The text form of certificates, keys and requests (RFC 7468), read as leniently as Go's encoding/pem reads it.
 
-export interface PemBlock {
+interface PemBlock {
   /** Such as CERTIFICATE. */
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -32,7 +32,7 @@ import { zeroValue } from './zero-value.ts';
 export type { ManagedFieldsEntry };
 
 /** An object of any kind, as far as ownership concerns it. */
-export interface Managed {
+interface Managed {
   readonly apiVersion?: string;
   readonly kind?: string;
   metadata?: { name?: string; annotations?: Record<string, string>; managedFields?: ManagedFieldsEntry[] };

@@ -4,7 +4,7 @@
 import { RE2JS } from 're2js';
 import { spendEffort } from '../time/effort.ts';
 
-export interface Pattern {
+interface Pattern {
   /** Whether it matches anywhere in the text. */
   test(text: string): boolean;
   /** The leftmost match. */

@@ -23,7 +23,7 @@ export class YamlError extends Error {
   override readonly name = 'YamlError';
 }
 
-export interface ParsedYaml {
+interface ParsedYaml {
   /** undefined for an empty text. */
   readonly value: unknown;
   /** Duplicate keys of one map, in go-yaml's wording; the last value counts. */

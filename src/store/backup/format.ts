@@ -35,7 +35,7 @@ export interface BackupHeader {
 }
 
 /** A file of the cluster's data directory. */
-export interface BackupFile {
+interface BackupFile {
   readonly type: 'file';
   /** Relative to the data directory. */
   readonly path: string;
@@ -109,7 +109,7 @@ function encodeEntries(entries: readonly Entry[]): Buffer {
   return bytes;
 }
 
-export interface OpenBackup {
+interface OpenBackup {
   readonly header: BackupHeader;
   /** To be read once. Throws BackupUnusable unless all of it is there and as it was written. */
   readonly parts: AsyncIterable<BackupPart>;

@@ -48,7 +48,7 @@ const slowFlushMs = 5_000;
 
 export { restoreEmbeddedStore } from './restore.ts';
 
-export interface EmbeddedOptions {
+interface EmbeddedOptions {
   readonly directory: string;
   readonly clock: Clock;
   /** Whether the directory belongs to a cluster that has a store: a missing one is damage then, and not a beginning. */

@@ -77,7 +77,7 @@ export function copyEntry(key: string, table: object): Entry | undefined {
 }
 
 /** The entries that a transaction replaced, by key. The new entries are stored elsewhere. */
-export type Undo = readonly { readonly key: string; readonly previous?: Entry }[];
+type Undo = readonly { readonly key: string; readonly previous?: Entry }[];
 
 export interface UndoRecord {
   readonly revision: Revision;

@@ -6,7 +6,7 @@ import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import { parseGoDuration } from '../../machinery/time/duration.ts';
 import type { NamedKey } from './providers.ts';
 
-export type ProviderKind = 'aescbc' | 'aesgcm' | 'secretbox';
+type ProviderKind = 'aescbc' | 'aesgcm' | 'secretbox';
 
 export interface KmsConfiguration {
   readonly name: string;

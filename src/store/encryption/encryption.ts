@@ -10,12 +10,12 @@ import { type Measuring, measured } from './measured.ts';
 import { aescbc, aesgcm, identity, secretbox, type Transformer } from './providers.ts';
 
 export { EncryptionConfigurationError, parseEncryptionConfiguration } from './configuration.ts';
-export { type EncryptedStore, encryptedStore } from './encrypted-store.ts';
+export { encryptedStore } from './encrypted-store.ts';
 
 /** The resource of a key in the store; undefined for other keys. */
-export type ResourceOf = (key: string) => { readonly group: string; readonly resource: string } | undefined;
+type ResourceOf = (key: string) => { readonly group: string; readonly resource: string } | undefined;
 
-export interface OpenedTransformers {
+interface OpenedTransformers {
   readonly transformersFor: TransformersFor;
   readonly keyServices: readonly KeyService[];
   /** Ends the connections to key management services. */

@@ -43,7 +43,7 @@ export class EtcdError extends Error {
   }
 }
 
-export type EtcdRefusal =
+type EtcdRefusal =
   | 'too many learners'
   | 'members are down'
   | 'no leader'

@@ -28,7 +28,7 @@ const statusTimeoutMs = 2_000;
 const defragmentTimeoutMs = 300_000;
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
 
-export interface EtcdClusterOptions {
+interface EtcdClusterOptions {
   readonly clock: Clock;
   /** Asked for each call: members come and go. */
   readonly endpoints: () => readonly string[];

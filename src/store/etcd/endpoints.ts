@@ -4,7 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
 import { connect, type Endpoint, methods, unary } from './proto.ts';
 
-export interface EndpointsOptions {
+interface EndpointsOptions {
   readonly clock: Clock;
   /** Client URLs. A function is asked whenever a member is left: members come and go. */
   readonly urls: readonly string[] | (() => readonly string[]);

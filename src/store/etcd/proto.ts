@@ -219,7 +219,7 @@ function leaderRequired(): grpc.Metadata {
   return metadata;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly deadlineMs: number;
   /** A member that has no leader refuses the call instead of waiting for one. */
   readonly needsLeader?: boolean;

@@ -9,7 +9,7 @@ import type { CustomResourceDefinition } from '../../generated/types.ts';
 
 const annotation = 'api-approved.kubernetes.io';
 
-export interface Approval {
+interface Approval {
   readonly state: 'Invalid' | 'Missing' | 'Approved' | 'Unapproved';
   readonly reason: string;
 }

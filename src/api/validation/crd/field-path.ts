@@ -1,9 +1,7 @@
 // Paths into a schema, such as .spec.replicas or .spec['a.b']: of selectable fields and of a rule's fieldPath.
 
 /** The schema that the path leads to, with the names on the way; or why it leads nowhere. */
-export type FoundField =
-  | { readonly names: readonly string[]; readonly schema: JSONSchemaProps }
-  | { readonly fault: string };
+type FoundField = { readonly names: readonly string[]; readonly schema: JSONSchemaProps } | { readonly fault: string };
 
 export function validFieldPath(path: string, schema: JSONSchemaProps, allowsBrackets = true): FoundField {
   const tokens = path.match(/'(?:[^'\\]|\\.)*'|[.[\]]|[^.[\]]+/g) ?? [];

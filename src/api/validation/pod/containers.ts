@@ -21,7 +21,7 @@ import { validateContainerResources } from './resources.ts';
 import { validateContainerSecurity } from './security.ts';
 
 /** The pod's properties that container checks use. */
-export interface ContainerContext {
+interface ContainerContext {
   readonly spec: PodSpec;
   /** Volumes that can be mounted. */
   readonly volumes: ReadonlyMap<string, Volume>;

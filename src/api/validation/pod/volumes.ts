@@ -14,12 +14,12 @@ import { validateProjected } from './projected.ts';
 import { downwardFile, keyToPath, optionalMode } from './volume-files.ts';
 
 /** The pod's properties that volume checks use. */
-export interface VolumeContext {
+interface VolumeContext {
   /** Undefined in templates, whose pods get names later. */
   readonly podName?: string;
 }
 
-export interface CheckedVolumes {
+interface CheckedVolumes {
   readonly errors: readonly FieldError[];
   /** Volumes without faults, by name: only these can be mounted. */
   readonly usable: ReadonlyMap<string, Volume>;

@@ -4,7 +4,7 @@ import { isLoopback, parseIp } from '../../../machinery/ip.ts';
 import { readConfigFile, readText } from '../config-file.ts';
 
 const abilities = ['instances', 'loadBalancers', 'routes'] as const;
-export type Ability = (typeof abilities)[number];
+type Ability = (typeof abilities)[number];
 
 export interface ExternalConfig {
   /** Without a slash at its end. */

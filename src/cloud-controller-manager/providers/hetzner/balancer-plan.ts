@@ -111,7 +111,7 @@ function serviceOf(
   };
 }
 
-export interface Change {
+interface Change {
   readonly action: string;
   readonly body: object;
 }

@@ -26,12 +26,12 @@ export interface Server {
   readonly privateNets: readonly PrivateNet[];
 }
 
-export interface PrivateNet {
+interface PrivateNet {
   readonly network: number;
   readonly ip: string;
 }
 
-export interface NetworkRoute {
+interface NetworkRoute {
   readonly destination: string;
   readonly gateway: string;
 }
@@ -67,7 +67,7 @@ export interface Outside {
   readonly readText: (file: string) => Promise<string>;
 }
 
-export interface ApiOptions {
+interface ApiOptions {
   /** Without a slash at its end. */
   readonly endpoint: string;
   /** Read for each request, so that the token can be replaced. */

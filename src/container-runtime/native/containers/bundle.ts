@@ -9,7 +9,7 @@ import { quote } from '../../processes/process.ts';
 import type { OciRuntime } from '../oci/oci-runtime.ts';
 import type { OciIdMapping, OciSpec } from '../oci/oci-types.ts';
 
-export interface Bundle {
+interface Bundle {
   readonly id: string;
   readonly directory: string;
   readonly spec: OciSpec;

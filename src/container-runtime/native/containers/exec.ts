@@ -22,7 +22,7 @@ export interface ExecOptions {
   readonly tty: boolean;
 }
 
-export interface ExecParts {
+interface ExecParts {
   readonly runtime: OciRuntime;
   readonly runtimeRoot: string;
   /** The container's bundle. */

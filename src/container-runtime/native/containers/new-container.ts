@@ -35,7 +35,7 @@ export function newRecord(
   };
 }
 
-export interface NewContainer {
+interface NewContainer {
   readonly record: ContainerRecord;
   readonly sandbox: SandboxConfig;
   readonly image: ImageRecord;

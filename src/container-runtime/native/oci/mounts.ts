@@ -5,7 +5,7 @@ import type { Mount } from '../../interface.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import type { OciIdMapping, OciMount } from './oci-types.ts';
 
-export interface MountInput {
+interface MountInput {
   readonly mounts: readonly Mount[];
   readonly privileged: boolean;
   /** The pod's /dev/shm on this machine. */
@@ -14,7 +14,7 @@ export interface MountInput {
   readonly idMappings?: readonly OciIdMapping[];
 }
 
-export interface MountPlan {
+interface MountPlan {
   readonly mounts: readonly OciMount[];
   /** Propagation of the container's root: at least that of its volumes. */
   readonly rootfsPropagation?: 'rslave' | 'rshared';

@@ -15,9 +15,9 @@ export interface OciRuntime {
   readonly idMappedMounts: boolean;
 }
 
-export type CgroupLayout = 'v1' | 'hybrid' | 'v2';
+type CgroupLayout = 'v1' | 'hybrid' | 'v2';
 
-export interface FoundRuntimes {
+interface FoundRuntimes {
   readonly runtime?: OciRuntime;
   /** Why those that are there cannot be used. */
   readonly refused: readonly string[];

@@ -69,7 +69,7 @@ export interface OciSeccomp {
   readonly syscalls?: readonly OciSyscallRule[];
 }
 
-export interface OciSyscallRule {
+interface OciSyscallRule {
   readonly names: readonly string[];
   readonly action: string;
   readonly errnoRet?: number;
@@ -99,7 +99,7 @@ export interface OciResources {
   readonly unified?: Readonly<Record<string, string>>;
 }
 
-export interface OciLinux {
+interface OciLinux {
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
   readonly uidMappings?: readonly OciIdMapping[];
   readonly gidMappings?: readonly OciIdMapping[];

@@ -16,7 +16,7 @@ export interface SeccompRule {
   readonly notArchitectures?: readonly string[];
 }
 
-export interface SeccompArgument {
+interface SeccompArgument {
   readonly index: number;
   readonly value: number;
   readonly valueTwo?: number;

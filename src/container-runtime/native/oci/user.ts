@@ -3,7 +3,7 @@
 import type { ContainerSecurity } from '../../interface.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 
-export interface User {
+interface User {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];

@@ -12,7 +12,7 @@ import { lastError, runtimeWords } from '../containers/bundle.ts';
 import type { OciRuntime } from '../oci/oci-runtime.ts';
 import { type NodeFacts, runtimeSpec } from '../oci/runtime-spec.ts';
 
-export interface PidHolderParts {
+interface PidHolderParts {
   /** Of the node's runtime. */
   readonly root: string;
   readonly runtime: OciRuntime;

@@ -10,7 +10,7 @@ import { t } from '../text.ts';
 import { closeDialog, Dialog, openDialog } from '../ui/dialogs.tsx';
 import { report, reportError } from '../ui/toasts.tsx';
 
-export interface Deletable {
+interface Deletable {
   readonly key: string;
   readonly namespace: string;
   readonly name: string;

@@ -5,7 +5,7 @@ import { base, currentKey, expire, isCoracle } from '../session.ts';
 import { Failure } from './failure.ts';
 import { keyHeaders } from './key.ts';
 
-export interface ApiOptions {
+interface ApiOptions {
   readonly method?: string;
   readonly accept?: string;
   readonly body?: string;
@@ -63,7 +63,7 @@ export const writeLab = async (change: object): Promise<unknown> =>
 export const askSandbox = async (method: 'GET' | 'POST' | 'DELETE'): Promise<unknown> =>
   (await send(`${base}/insights/sandbox`, { method })).json();
 
-export interface PreviewTarget {
+interface PreviewTarget {
   readonly resource: 'pods' | 'services';
   readonly scheme: 'http' | 'https';
   readonly namespace: string;
@@ -88,7 +88,7 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
-export interface Metadata {
+interface Metadata {
   readonly name: string;
   readonly namespace?: string;
   readonly uid?: string;
@@ -101,7 +101,7 @@ export interface Metadata {
   readonly managedFields?: readonly ManagedFields[];
 }
 
-export interface OwnerReference {
+interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
@@ -109,7 +109,7 @@ export interface OwnerReference {
   readonly controller?: boolean;
 }
 
-export interface ManagedFields {
+interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
   readonly subresource?: string;

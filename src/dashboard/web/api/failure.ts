@@ -2,7 +2,7 @@
 
 import { fieldsIn, isFields, listIn, textIn } from '../../../machinery/parsed.ts';
 
-export interface Cause {
+interface Cause {
   readonly reason: string;
   readonly message: string;
   readonly field: string;

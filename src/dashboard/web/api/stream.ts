@@ -21,7 +21,7 @@ interface StreamHandlers {
   onEnd(reason: string): void;
 }
 
-export interface Stream {
+interface Stream {
   write(bytes: Uint8Array): void;
   resize(columns: number, rows: number): void;
   /** Resolves when little is left to send. */

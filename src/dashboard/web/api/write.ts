@@ -7,7 +7,7 @@ import { Failure } from './failure.ts';
 
 const fieldManager = 'coracle-console';
 
-export interface WriteOptions {
+interface WriteOptions {
   readonly isDryRun: boolean;
   /** Takes over fields of other managers. */
   readonly isForced?: boolean;
@@ -64,7 +64,7 @@ export function kindFor({ apiVersion, kind }: KubeObject): Kind {
   return { ...found, group, version };
 }
 
-export interface Conflict {
+interface Conflict {
   readonly manager: string;
   readonly fields: readonly string[];
 }

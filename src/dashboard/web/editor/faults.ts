@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { fieldsIn, textIn } from '../../../machinery/parsed.ts';
 import { schemaOf } from './schemas.ts';
 
-export interface TextFault {
+interface TextFault {
   readonly from: number;
   readonly to: number;
   readonly severity: 'error' | 'warning';

@@ -20,7 +20,7 @@ export interface OpenFeed {
   close(): void;
 }
 
-export type RowListener = (changes: readonly RowChange[] | undefined) => void;
+type RowListener = (changes: readonly RowChange[] | undefined) => void;
 
 interface Receiver {
   readonly target: FeedTarget;

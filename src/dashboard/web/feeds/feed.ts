@@ -9,7 +9,7 @@ import { linesOf } from './lines.ts';
 import { columnsIn, continueIn, entriesIn, entryIn, rowsIn, versionIn } from './parse.ts';
 import type { FeedPhase, FeedTarget, ObjectEntry, Update } from './protocol.ts';
 
-export interface FeedContext {
+interface FeedContext {
   /** Path of the API. */
   readonly root: string;
   key(): string;

@@ -14,7 +14,7 @@ export interface LabNode {
   readonly isFull: boolean;
 }
 
-export interface LabState {
+interface LabState {
   readonly pace: number;
   readonly nowMs: number;
   readonly nodes: readonly LabNode[];

@@ -2,7 +2,7 @@
 
 import type { Point } from '../model/map-layout.ts';
 
-export interface Gestures {
+interface Gestures {
   move(by: Point): void;
   zoom(factor: number, at: Point): void;
   /** Undefined: the pointer is elsewhere. */

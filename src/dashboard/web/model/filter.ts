@@ -1,7 +1,7 @@
 // The filter of a list: one line of text, which becomes a label selector, a field selector and a part of names.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 
-export interface Filter {
+interface Filter {
   /** Parts of names, in lower case; all must match. */
   readonly names: readonly string[];
   readonly labelSelector: string;

@@ -1,7 +1,7 @@
 // Metrics of the API server, as far as the picture of the architecture shows them: rates between two readings, latencies
 // from histograms. https://prometheus.io/docs/instrumenting/exposition_formats/
 
-export interface Sample {
+interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -67,7 +67,7 @@ function labelsIn(text: string): Record<string, string> {
   return labels;
 }
 
-export interface RequestGroup {
+interface RequestGroup {
   readonly verb: string;
   readonly resource: string;
   readonly perSecond: number;
@@ -97,7 +97,7 @@ export interface Activity {
   readonly hasControllers: boolean;
 }
 
-export interface Queue {
+interface Queue {
   readonly name: string;
   readonly depth: number;
   readonly addsPerSecond: number;

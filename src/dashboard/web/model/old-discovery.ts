@@ -2,7 +2,7 @@
 
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 
-export interface GroupVersion {
+interface GroupVersion {
   readonly group: string;
   readonly version: string;
 }

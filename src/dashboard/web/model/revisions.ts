@@ -11,12 +11,12 @@ export interface Revision {
   readonly patch: RevisionPatch;
 }
 
-export interface RevisionPatch {
+interface RevisionPatch {
   readonly body: object;
   readonly contentType: 'application/json-patch+json' | 'application/strategic-merge-patch+json';
 }
 
-export interface Workload {
+interface Workload {
   readonly metadata: {
     readonly uid?: string;
     readonly annotations?: Readonly<Record<string, string>>;

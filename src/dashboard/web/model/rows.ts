@@ -149,7 +149,7 @@ function numberOf(cell: Cell): number | undefined {
 /** The server's text is as old as the list: the page counts the age itself. */
 export const isAge = ({ name }: Pick<Column, 'name'>): boolean => name === 'Age' || name === 'Created At';
 
-export interface Window {
+interface Window {
   readonly first: number;
   /** Exclusive. */
   readonly end: number;

@@ -5,9 +5,9 @@ import { fieldsIn, isFields, listIn, textIn } from '../../../machinery/parsed.ts
 export type Schema = Readonly<Record<string, unknown>>;
 
 /** Path of fields; items of lists are `*`. */
-export type Path = readonly string[];
+type Path = readonly string[];
 
-export interface Property {
+interface Property {
   readonly name: string;
   readonly type: string;
   readonly description: string;

@@ -3,7 +3,7 @@
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 import { type Tone, toneOf } from './tone.ts';
 
-export interface ShortStatus {
+interface ShortStatus {
   readonly text: string;
   readonly tone: Tone;
 }

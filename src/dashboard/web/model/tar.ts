@@ -17,7 +17,7 @@ export interface Archive {
   readonly refused: readonly { readonly name: string; readonly why: Refusal }[];
 }
 
-export type Refusal = 'outside' | 'link' | 'special';
+type Refusal = 'outside' | 'link' | 'special';
 
 const block = 512;
 const mostEntries = 50_000;

@@ -199,7 +199,7 @@ export interface Decision {
   readonly ranked: readonly RankedNode[];
 }
 
-export interface RankedNode {
+interface RankedNode {
   readonly node: string;
   readonly total: number;
   readonly scores: Readonly<Record<string, number>>;

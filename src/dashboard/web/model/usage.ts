@@ -3,7 +3,7 @@
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 import { amountOf } from './amounts.ts';
 
-export interface UsagePoint {
+interface UsagePoint {
   readonly atMs: number;
   readonly cpu: number;
   readonly memory: number;

@@ -19,7 +19,7 @@ import { moment } from './moment.ts';
 import { timeText } from './past-bar.tsx';
 import { refuserText, useRefusals } from './use-writes.tsx';
 
-export interface KindHistory {
+interface KindHistory {
   readonly kind: Kind;
   readonly history: History;
 }

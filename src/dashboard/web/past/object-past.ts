@@ -8,7 +8,7 @@ import { apiPath, type Kind, kindId } from '../model/kinds.ts';
 import { after, now } from '../system.ts';
 import { eventsAfter, isGone, listAt, type ReadVersion } from './read-changes.ts';
 
-export interface PastVersion {
+interface PastVersion {
   readonly object: KubeObject;
   readonly revision: number;
   /** Milliseconds since the epoch. */

@@ -12,7 +12,7 @@ const tailLines = '400';
 const limitBytes = String(256 << 10);
 const readMs = 15_000;
 
-export interface PodLogMark extends LogMark {
+interface PodLogMark extends LogMark {
   readonly container: string;
 }
 

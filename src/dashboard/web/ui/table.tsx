@@ -11,7 +11,7 @@ import { cellText, StatusText } from './cells.tsx';
 import { isTyping } from './keys.ts';
 import { useNow } from './now.ts';
 
-export type ShownColumn = Column & { readonly index: number };
+type ShownColumn = Column & { readonly index: number };
 
 interface TableProps {
   readonly label: string;

@@ -5,7 +5,7 @@ import { type Authenticator, bearerTokens, tokenAuthenticator } from '../authent
 import { jwtAuthenticator } from './jwt.ts';
 import type { JwtIssuer } from './types.ts';
 
-export interface IssuerTokens {
+interface IssuerTokens {
   readonly authenticator: Authenticator;
   /** Rejects, and keeps the previous issuers, while the keys of one issuer cannot be read. */
   replace(entries: readonly JwtIssuer[]): Promise<void>;

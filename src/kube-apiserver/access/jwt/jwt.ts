@@ -12,7 +12,7 @@ import type { JwtIssuer } from './types.ts';
 /** Signatures that are taken of an issuer: those with a public key. RFC 7518, section 3.1. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 
-export interface JwtAuthenticator extends Authenticator {
+interface JwtAuthenticator extends Authenticator {
   /** Resolves when the issuer's keys are there. Rejects with the cause. */
   ready(): Promise<void>;
 }

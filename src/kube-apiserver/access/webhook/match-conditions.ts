@@ -52,7 +52,7 @@ const request = declare('SubjectAccessReviewSpec', {
 });
 const environment = celEnvironment({ variables: [{ name: 'request', type: request }], structs });
 
-export interface MatchCondition {
+interface MatchCondition {
   readonly faults: readonly FieldError[];
   readonly program?: Expression;
 }

@@ -13,7 +13,7 @@ import { reviewRemotely } from '../remote.ts';
 import { compileMatchCondition, matchesAll } from './match-conditions.ts';
 import { type ReviewSpec, reviewSpec } from './review-spec.ts';
 
-export interface AuthorizationWebhookOptions {
+interface AuthorizationWebhookOptions {
   readonly name: string;
   readonly configuration: AuthorizationWebhookConfiguration;
   readonly server: RemoteServer;

@@ -24,7 +24,7 @@ export interface Configured {
 }
 
 /** Decides about one webhook after the other, with the object as it is at that time. */
-export interface Matcher {
+interface Matcher {
   readonly webhooks: readonly Configured[];
   /** The version and the objects that the webhook sees; undefined if it is not called. Throws a 403. */
   match(configured: Configured): Promise<Shown | undefined>;

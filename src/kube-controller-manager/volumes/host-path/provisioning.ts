@@ -20,7 +20,7 @@ const hostnameLabel = 'kubernetes.io/hostname';
 
 export const volumeNameOf = ({ metadata }: PersistentVolumeClaim): string => `pvc-${metadata.uid}`;
 
-export type ProvisionDecision =
+type ProvisionDecision =
   | { readonly do: 'provision'; readonly node: Node }
   /** The scheduler must choose another node. */
   | { readonly do: 'reschedule'; readonly why: string }
@@ -137,7 +137,7 @@ export function volumeFor(
   };
 }
 
-export type DeleteDecision = 'delete' | 'keep-directory' | 'nothing';
+type DeleteDecision = 'delete' | 'keep-directory' | 'nothing';
 
 /** `keep-directory`: the volume is deleted by hand and its policy keeps the data. */
 export function decideDelete(volume: PersistentVolume): DeleteDecision {

@@ -145,7 +145,7 @@ export type Task =
   /** Remove containers, sandboxes, cgroup, files and logs. */
   | { readonly do: 'clear' };
 
-export interface Kill extends KillContainer {
+interface Kill extends KillContainer {
   readonly graceSeconds: number;
 }
 

@@ -33,7 +33,7 @@ function portOf(part: string, text: string): number {
   return port;
 }
 
-export interface PortChannels {
+interface PortChannels {
   readonly webSocket: WebSocket;
   readonly protocol: string;
   readonly ports: readonly number[];

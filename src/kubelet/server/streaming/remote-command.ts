@@ -13,7 +13,7 @@ import { ownTurn } from '../../../machinery/time/turn.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
 import { acceptSpdy, acceptWebSocket, isSpdy, remoteCommandProtocols, spdyRemoteCommandProtocols } from './upgrade.ts';
 
-export interface RemoteCommandOptions {
+interface RemoteCommandOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;

@@ -53,7 +53,7 @@ export interface AccessQuestion {
   readonly labelSelector?: string;
 }
 
-export type Ask = (question: AccessQuestion) => Decision;
+type Ask = (question: AccessQuestion) => Decision;
 
 abstract class Check extends CelObject {
   equals(other: Value): boolean | undefined {

@@ -9,7 +9,7 @@ interface Base {
   type?: Type;
 }
 
-export interface Literal extends Base {
+interface Literal extends Base {
   readonly kind: 'literal';
   /** A value as programs see it. */
   readonly value: unknown;
