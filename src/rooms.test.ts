@@ -10,6 +10,7 @@ import {
   type Import,
   isTest,
   lineOf,
+  outsideFiles,
   outsideImports,
   read,
   source,
@@ -239,11 +240,10 @@ describe('unchecked casts', () => {
 const mostLines = 400;
 
 test(`files stay within ${mostLines} lines`, () => {
-  const long = files
-    .filter((file) => !isTest(file))
-    .map((file) => ({ file, lines: read(file).split('\n').length }))
+  const long = [...files, ...outsideFiles]
+    .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
     .filter(({ lines }) => lines > mostLines);
-  expect(long.map(({ file, lines }) => `${file}: ${lines} lines`)).toEqual([]);
+  expect(long.map(({ file, lines }) => `${file}: ${lines} lines: split it by subject`)).toEqual([]);
 });
 
 const mostFiles = 25;

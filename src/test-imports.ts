@@ -64,10 +64,12 @@ export function importsOf(file: string, text = read(file)): Import[] {
 
 export const allImports: readonly Import[] = files.flatMap((file) => importsOf(file));
 
-/** Imports from outside `src`: the whole-program tests, benchmarks and scripts. */
-export const outsideImports: readonly Import[] = globSync(['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'], {
+/** The whole-program tests, benchmarks and scripts, relative to `src`. */
+export const outsideFiles: readonly string[] = globSync(['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'], {
   cwd: project,
-}).flatMap((file) => importsOf(path.join('..', file), readFileSync(path.join(project, file), 'utf8')));
+}).map((file) => path.join('..', file));
+
+export const outsideImports: readonly Import[] = outsideFiles.flatMap((file) => importsOf(file));
 
 /** Groups of files that import each other, directly or through others (Tarjan's strongly connected components). */
 export function circles(imports: readonly Import[]): string[][] {

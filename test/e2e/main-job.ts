@@ -1,10 +1,13 @@
 // The main job of a user with real kubectl: the same for every runtime and proxy mode.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { isLong } from '../long/long.ts';
 import { eventually, Machine } from './machine.ts';
+import { networkTests } from './main-job-network.ts';
+import { podTests } from './main-job-pods.ts';
+import { image, shell, User } from './main-job-user.ts';
 
 export interface Setting {
   readonly runtime: 'native' | 'cri';
@@ -13,52 +16,26 @@ export interface Setting {
   prepare?(machine: Machine): Promise<readonly string[]>;
 }
 
-const image = 'coracle.local/hello';
-const shell = (name: string, script: string, more: object = {}) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name },
-  spec: {
-    terminationGracePeriodSeconds: 1,
-    restartPolicy: 'Never',
-    containers: [{ name: 'main', image, command: ['sh', '-c', script] }],
-    ...more,
-  },
-});
-
 export function mainJob(setting: Setting): void {
   const { runtime, proxyMode } = setting;
-  /** The runtime hardly matters to these: a short run does them on one. */
-  const isFirst = runtime === 'native' || isLong;
-  const onNative = test.runIf(isFirst);
+  const user = new User(runtime === 'native' || isLong);
+  const { cluster, kubectl, get, podsThatAnswer } = user;
   describe(`the main job on ${runtime}, services through ${proxyMode}`, () => {
     let machine: Machine;
-    let up: readonly string[];
     let data: string;
+    let up: readonly string[];
 
     beforeAll(async () => {
       machine = new Machine();
-      data = path.join(machine.directory, 'data');
+      user.machine = machine;
+      data = user.data;
       machine.kubeconfig = path.join(data, 'kubeconfig');
       const more = (await setting.prepare?.(machine)) ?? [];
       up = ['up', '--data-dir', data, '--port', '0', '--runtime', runtime, '--proxy-mode', proxyMode, ...more];
     });
     afterAll(() => machine?.dispose());
 
-    const cluster = (command: string, ...args: string[]) => machine.coracle(command, ...args, '--data-dir', data);
     const pid = async () => JSON.parse((await cluster('status', '--output', 'json')).stdout).pid as number;
-    const kubectl = (...args: string[]) => machine.kubectl(...args);
-    const get = (target: string, path: string) => kubectl('get', ...target.split(' '), '-o', `jsonpath={${path}}`);
-    const firstPod = () => get('pods -l app=web --field-selector=status.phase=Running', '.items[0].metadata.name');
-    const podsThatAnswer = async (url: string, count: number) => {
-      const names = new Set<string>();
-      for (let tries = 0; names.size < count && tries < 60; tries++) {
-        const { stdout, stderr } = await machine.curl(url);
-        expect(stdout, stderr).toMatch(/^Hello from pod web-/);
-        names.add(stdout.split('\n')[0]);
-      }
-      return names.size;
-    };
     const crash = async () => {
       const main = await pid();
       process.kill(main, 'SIGKILL');
@@ -93,7 +70,7 @@ export function mainJob(setting: Setting): void {
       );
     });
 
-    onNative('up of a running cluster reports it', async () => {
+    test.runIf(user.isThorough)('up of a running cluster reports it', async () => {
       const { code, stdout } = await machine.coracle(...up, '--output', 'json');
       expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, started: false, pid: await pid() });
     });
@@ -124,177 +101,8 @@ export function mainJob(setting: Setting): void {
       expect(await podsThatAnswer(`http://${machine.address}:${port}`, 3)).toBe(3);
     });
 
-    test('logs, and logs -f as they come', async () => {
-      const pod = await firstPod();
-      const ip = await get(`pod ${pod}`, '.status.podIP');
-      expect(await kubectl('logs', pod)).toContain(`hello: ${pod} listens on port 8080`);
-      expect(await kubectl('logs', pod, '--tail=1', '--timestamps')).toMatch(/^\d{4}-\d\d-\d\dT\S+Z .*\n$/);
-      const following = machine.kubectlInBackground('logs', '-f', pod);
-      await following.shows(/listens on port/);
-      await machine.curl(`http://${ip}:8080/followed`);
-      await following.shows(/GET \/followed/);
-      await following.end();
-    });
-
-    test('exec gives output, input and the exit code', async () => {
-      const pod = await firstPod();
-      expect(await kubectl('exec', pod, '--', 'hostname')).toBe(`${pod}\n`);
-      const failed = await machine.tryKubectl(['exec', pod, '--', 'sh', '-c', 'echo oh >&2; exit 3']);
-      expect(failed).toMatchObject({ code: 3, stderr: expect.stringContaining('oh\n') });
-      const piped = await machine.tryKubectl(['exec', '-i', pod, '--', 'wc', '-c'], 'twelve bytes');
-      expect(piped).toMatchObject({ code: 0, stdout: '12\n' });
-      const long = 'a'.repeat(20_000);
-      expect(await kubectl('exec', pod, '--', 'echo', long)).toBe(`${long}\n`);
-      const missing = await machine.tryKubectl(['exec', pod, '--', 'nothing-here']);
-      expect(missing.code).not.toBe(0);
-      expect(missing.stderr).toMatch(/exec: "nothing-here": executable file not found in \$PATH/);
-    });
-
-    test.each([
-      ['WebSocket', {}],
-      ['SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' }],
-    ])('exec -it over %s has a terminal of the right size', async (_, environment) => {
-      const terminal = machine.kubectlInTerminal(`exec -it ${await firstPod()} -- sh`, environment);
-      const type = (text: string) => terminal.child.stdin!.write(text);
-      await terminal.shows(/[#$] $/);
-      type('test -t 0 && test -t 1 && echo "is a terminal"; echo $((6 * 7))\n');
-      await terminal.shows(/\nis a terminal\r?\n42\r?\n/);
-      type('node -p "process.stdout.isTTY"\n');
-      await terminal.shows(/true/);
-      type('exit 5\n');
-      await eventually(() => expect(terminal.child.exitCode).toBe(5));
-    });
-
-    onNative('a terminal takes over the size that the user has', async () => {
-      const pod = await firstPod();
-      const sized = `stty cols 123 rows 45; exec ${path.join(import.meta.dirname, '../../.cache/tools/kubectl')}`;
-      const script = `${sized} exec -it ${pod} -- sh -c 'sleep 0.5; stty size'`;
-      const terminal = machine.background('script', ['-qefc', script, '/dev/null']);
-      await terminal.shows(/45 123/);
-      await terminal.end();
-    });
-
-    onNative('port-forward', async () => {
-      const forward = machine.kubectlInBackground('port-forward', 'service/web', ':80');
-      const [, port] = await forward.shows(/Forwarding from 127\.0\.0\.1:(\d+) -> 8080/);
-      for (let i = 0; i < 3; i++)
-        expect((await machine.curl(`http://127.0.0.1:${port}/forwarded`)).stdout).toContain('GET /forwarded');
-      await forward.end();
-    });
-
-    onNative('describe, get events and explain', async () => {
-      const pod = await firstPod();
-      const described = await kubectl('describe', 'pod', pod);
-      expect(described).toMatch(/Status: +Running/);
-      expect(described).toMatch(/Scheduled .*Successfully assigned default\/web-/);
-      expect(described).toMatch(/Normal +Started .*Container started/);
-      expect(await kubectl('get', 'events')).toMatch(/ScalingReplicaSet +deployment\/web/);
-      expect(await kubectl('describe', 'node')).toMatch(/Ready +True .*KubeletReady/);
-      expect(await kubectl('explain', 'deployment.spec.replicas')).toContain('Number of desired pods');
-      expect((await cluster('explain', 'pod', pod)).stdout).toMatch(/went to /);
-      const asJson = JSON.parse((await cluster('explain', 'pod', pod, '--output', 'json')).stdout);
-      expect(asJson).toMatchObject({ pod: `default/${pod}`, evaluated: 1 });
-    });
-
-    test("the kubelet's metrics have the start times of pods and containers", async () => {
-      const node = await get('nodes', '.items[0].metadata.name');
-      const metrics = await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/metrics`);
-      expect(metrics).toMatch(/^kubelet_pod_start_duration_seconds_count [1-9]/m);
-      for (const operation of ['run_podsandbox', 'create_container', 'start_container'])
-        expect(metrics).toMatch(
-          new RegExp(`^kubelet_runtime_operations_duration_seconds_count{operation_type="${operation}"} [1-9]`, 'm'),
-        );
-    });
-
-    test('run gives the exit code, attach joins, debug looks in from beside', async () => {
-      const once = await machine.tryKubectl(
-        [
-          ...['run', 'once', '-i', '--rm', '--restart=Never', `--image=${image}`, '--command', '--'],
-          ...['sh', '-c', 'read line; echo "got $line"; exit 3'],
-        ],
-        'a line\n',
-      );
-      expect(once).toMatchObject({ code: 3, stdout: expect.stringContaining('got a line') });
-      const pod = await firstPod();
-      const attached = machine.kubectlInBackground('attach', pod);
-      await attached.shows(/If you don't see a command prompt/);
-      await eventually(async () => {
-        await machine.curl(`http://${await get(`pod ${pod}`, '.status.podIP')}:8080/attached`);
-        expect(attached.text()).toContain('GET /attached');
-      });
-      await attached.end();
-      const script = 'wget -q -T 3 -O - http://127.0.0.1:8080';
-      await kubectl('debug', pod, `--image=${image}`, '--container=look', '--', 'sh', '-c', script);
-      await eventually(async () => expect(await kubectl('logs', pod, '-c', 'look')).toContain(`Hello from pod ${pod}`));
-    });
-
-    onNative('pods find services by name, and a pod itself through its own service', async () => {
-      await machine.apply(
-        {
-          ...shell('alone', ''),
-          metadata: { name: 'alone', labels: { app: 'alone' } },
-          spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image }] },
-        },
-        {
-          apiVersion: 'v1',
-          kind: 'Service',
-          metadata: { name: 'own' },
-          spec: { selector: { app: 'alone' }, ports: [{ port: 80, targetPort: 8080 }] },
-        },
-        {
-          apiVersion: 'v1',
-          kind: 'Service',
-          metadata: { name: 'headless' },
-          spec: { clusterIP: 'None', selector: { app: 'alone' }, ports: [{ port: 8080 }] },
-        },
-      );
-      await kubectl('wait', '--for=condition=Ready', 'pod/alone', '--timeout=30s');
-      const fetchFrom = (url: string) =>
-        machine.tryKubectl(['exec', 'alone', '--', 'wget', '-q', '-T', '3', '-O', '-', url]);
-      const reaches = (url: string, text: string) =>
-        eventually(async () => expect((await fetchFrom(url)).stdout).toContain(text));
-      await reaches('http://web', 'Hello from pod web-');
-      await reaches('http://web.default.svc.cluster.local', 'Hello from pod web-');
-      await reaches('http://own', 'Hello from pod alone');
-      await reaches('http://headless:8080', 'Hello from pod alone');
-      const api =
-        "fetch('https://kubernetes.default/version').then(() => {}, (error) => console.log(error.cause.code))";
-      expect(await kubectl('exec', 'alone', '--', 'node', '-e', api)).toMatch(/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/);
-    });
-
-    test.runIf(isFirst && existsSync('/usr/sbin/nft'))(
-      'a network policy keeps other pods away, and the node reaches the pod',
-      async () => {
-        const address = await get('pods -l app=web', '.items[0].status.podIP');
-        const url = `http://${address}:8080`;
-        const script = `fetch('${url}', { signal: AbortSignal.timeout(1000) }).then((r) => r.text()).then(console.log, () => process.exit())`;
-        const fetched = () => kubectl('exec', 'alone', '--', 'node', '-e', script);
-        expect(await fetched()).toContain('Hello from pod web-');
-        await machine.apply({
-          apiVersion: 'networking.k8s.io/v1',
-          kind: 'NetworkPolicy',
-          metadata: { name: 'web' },
-          spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
-        });
-        await eventually(async () => expect(await fetched()).toBe(''), 3_000);
-        expect((await machine.curl(url)).stdout).toContain('Hello from pod web-');
-        await kubectl('delete', 'networkpolicy', 'web');
-        await eventually(async () => expect(await fetched()).toContain('Hello from pod web-'), 3_000);
-      },
-    );
-
-    onNative('a service account token from inside a pod is heard', async () => {
-      const ask = `
-        const { readFileSync } = require('node:fs'), https = require('node:https');
-        const at = '/var/run/secrets/kubernetes.io/serviceaccount/';
-        https.get('https://kubernetes.default/api/v1/namespaces/default/pods', { ca: readFileSync(at + 'ca.crt'),
-          headers: { authorization: 'Bearer ' + readFileSync(at + 'token') } },
-          (response) => { let text = ''; response.on('data', (d) => (text += d)); response.on('end', () => console.log(text)); });`;
-      expect(JSON.parse(await kubectl('exec', 'alone', '--', 'node', '-e', ask))).toMatchObject({
-        code: 403,
-        message: expect.stringContaining('User "system:serviceaccount:default:default" cannot list resource "pods"'),
-      });
-    });
+    podTests(user);
+    networkTests(user);
 
     test('a command that is not in the image', async () => {
       await machine.apply(shell('wrong', '', { containers: [{ name: 'main', image, command: ['/no/such/command'] }] }));
