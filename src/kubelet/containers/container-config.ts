@@ -24,7 +24,7 @@ import {
 } from './allocated-devices.ts';
 import { podResourcesAnnotation, resourcesAnnotation } from './annotations.ts';
 import type { ContainerInputs } from './container-inputs.ts';
-import { ConfigError, expand, type Variable } from './environment.ts';
+import { ConfigError, expand, expandAll, type Variable } from './environment.ts';
 import { hashOf } from './hash.ts';
 import { domainOf, hostnameOf } from './host-names.ts';
 import { isPrivileged, securityOf } from './security.ts';
@@ -108,8 +108,8 @@ export async function containerConfig(inputs: ContainerInputs, tools: ConfigTool
     name: container.name,
     attempt,
     image: inputs.image.id,
-    command: (container.command ?? []).map((text) => expand(text, variables)),
-    args: (container.args ?? []).map((text) => expand(text, variables)),
+    command: expandAll(container.command ?? [], variables),
+    args: expandAll(container.args ?? [], variables),
     ...(container.workingDir && { workingDir: container.workingDir }),
     env: [...allocatedEnvironment(allocations), ...environment],
     mounts: [...allocatedMounts(allocations, tools.config.rootDirectory), ...(await mountsOf(inputs, tools))],

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { ConfigMap, Container, Pod, Secret, Service } from '../../api/api.ts';
 import { containerResources, podCgroup } from '../resources/resources.ts';
-import { type EnvironmentSources, expand, fieldValue, makeEnvironment, resourceValue } from './environment.ts';
+import {
+  type EnvironmentSources,
+  expand,
+  expandAll,
+  fieldValue,
+  makeEnvironment,
+  resourceValue,
+} from './environment.ts';
 
 const pod = {
   metadata: {
@@ -87,6 +94,36 @@ describe('makeEnvironment', () => {
         ] as Container['env'],
       }),
     ).toEqual({ LEVEL: 'debug', TOKEN: 's3cret', NAME: 'web-0', CPU: '2' }));
+
+  const tooLong = { name: 'ConfigError', message: expect.stringMatching(/^argument list too long: /) };
+  const big = 'x'.repeat(1 << 20);
+  test('variables that repeat the one before them twice', async () => {
+    const names = Array.from({ length: 60 }, (_, i) => `V${i}`);
+    const env = names.map((name, i) => ({ name, value: i > 0 ? `$(V${i - 1})$(V${i - 1})` : 'text' }));
+    await expect(environmentOf({ env })).rejects.toMatchObject(tooLong);
+    expect(await environmentOf({ env: env.slice(0, 19) })).toMatchObject({ V18: 'text'.repeat(1 << 18) });
+  });
+
+  test('the same large value under many names, and again under one', async () => {
+    const many = (count: number, name: (i: number) => string) => ({
+      env: [
+        { name: 'BIG', value: big },
+        ...Array.from({ length: count }, (_, i) => ({ name: name(i), value: '$(BIG)' })),
+      ],
+    });
+    await expect(environmentOf(many(6, (i) => `V${i}`))).rejects.toMatchObject(tooLong);
+    expect(Object.keys(await environmentOf(many(100, () => 'V')))).toEqual(['BIG', 'V']);
+    const from = Array.from({ length: 7 }, (_, i) => ({ prefix: `P${i}`, configMapRef: { name: 'big' } }));
+    const configMap = async () => ({ data: { V: big } }) as unknown as ConfigMap;
+    await expect(environmentOf({ envFrom: from }, { configMap })).rejects.toMatchObject(tooLong);
+  });
+
+  test('arguments that repeat a variable', () => {
+    const variables = new Map([['BIG', big]]);
+    for (const words of [['$(BIG)'.repeat(1000)], Array.from({ length: 1000 }, () => '$(BIG)')])
+      expect(() => expandAll(words, variables)).toThrow('argument list too long');
+    expect(expandAll(['$(BIG)', 'a'], variables)).toEqual([big, 'a']);
+  });
 
   test.each<[string, Partial<Container>, string]>([
     ['a ConfigMap', { envFrom: [{ configMapRef: { name: 'none' } }] }, 'configmap "none" not found'],

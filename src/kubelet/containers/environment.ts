@@ -34,13 +34,33 @@ export interface Variable {
   readonly value: string;
 }
 
+/**
+ * Linux starts no program with more bytes of arguments and environment. Each variable may repeat the one before it
+ * twice, so that forty short ones would have terabytes.
+ */
+const mostCharacters = 6 << 20;
+
+const tooLong = () =>
+  new ConfigError(`argument list too long: the variables and arguments have more than ${mostCharacters} bytes`);
+
+/** The variables of one container, together within the limit. */
+class Variables extends Map<string, string> {
+  #left = mostCharacters;
+
+  override set(key: string, value: string): this {
+    this.#left += (this.get(key)?.length ?? -key.length) - value.length;
+    if (this.#left < 0) throw tooLong();
+    return super.set(key, value);
+  }
+}
+
 /** Throws ConfigError when something that is not optional is missing. */
 export async function makeEnvironment(
   pod: Pod,
   container: Container,
   sources: EnvironmentSources,
 ): Promise<Variable[]> {
-  const variables = new Map<string, string>();
+  const variables = new Variables();
   for (const [name, value] of serviceVariables(pod, sources.services)) variables.set(name, value);
   for (const from of container.envFrom ?? []) {
     for (const [key, value] of await referenced(from, sources)) variables.set((from.prefix ?? '') + key, value);
@@ -191,9 +211,28 @@ export function resourceValue(
   return String(Math.ceil((given === undefined ? fallback : amount(given)) / unit));
 }
 
-/** $(NAME) becomes the variable's value, $$(NAME) the text $(NAME); an unknown name stays as it is. */
-export function expand(text: string, variables: ReadonlyMap<string, string>): string {
-  return text.replace(/\$(\$|\(([^)]*)\))/g, (all, part, name) => (part === '$' ? '$' : (variables.get(name) ?? all)));
+/** The words of a command, together within the limit. Throws ConfigError. */
+export function expandAll(texts: readonly string[], variables: ReadonlyMap<string, string>): readonly string[] {
+  let left = mostCharacters;
+  return texts.map((text) => {
+    const word = expand(text, variables, left);
+    left -= word.length;
+    return word;
+  });
+}
+
+/**
+ * $(NAME) becomes the variable's value, $$(NAME) the text $(NAME); an unknown name stays as it is. Throws ConfigError
+ * for more than `most` characters.
+ */
+export function expand(text: string, variables: ReadonlyMap<string, string>, most = mostCharacters): string {
+  let length = text.length;
+  return text.replace(/\$(\$|\(([^)]*)\))/g, (all, part, name) => {
+    const value = part === '$' ? '$' : (variables.get(name) ?? all);
+    length += value.length - all.length;
+    if (length > most) throw tooLong();
+    return value;
+  });
 }
 
 /** Docker-links-compatible variables of each service in the pod's namespace, and of the API server's service. */

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { must } from '../../machinery/must.ts';
 
 /** O_PATH: a descriptor that only refers to a file. It opens no device and does not wait for a FIFO's other end. */
-const pathOnly = 0x20_0000;
+export const pathOnly = 0x20_0000;
 const anyFile = pathOnly | constants.O_NOFOLLOW;
 /** Flags of a directory to work in. */
 export const directoryOnly = anyFile | constants.O_DIRECTORY;
@@ -132,23 +132,28 @@ export async function readBeneath(base: string, relative: string, limit: number)
 
 /** Opens the path of a handle's directory again, for one regular file in it. */
 export const openRegularIn = (directory: FileHandle, name: string): Promise<FileHandle | undefined> =>
-  onlyRegular(open(`${pathOf(directory)}/${name}`, readWithoutWaiting));
-
-const readWithoutWaiting = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+  onlyRegular(open(`${pathOf(directory)}/${name}`, anyFile));
 
 /** Undefined without a regular file of that name. Never waits for a FIFO, opens no device, follows no link. */
 export async function openRegularBeneath(base: string, relative: string): Promise<FileHandle | undefined> {
-  return onlyRegular(openBeneath(base, relative, readWithoutWaiting));
+  return onlyRegular(openBeneath(base, relative));
 }
 
+/**
+ * Opens the file to read only when it is known to be regular: a device acts when it is opened, a watchdog restarts the
+ * machine, and containers make nodes of any device in their volumes.
+ */
 async function onlyRegular(opening: Promise<FileHandle>): Promise<FileHandle | undefined> {
-  const handle = await opening.catch((error: NodeJS.ErrnoException) => {
+  const found = await opening.catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UnsafePathError || unreadable.includes(error.code ?? '')) return undefined;
     throw error;
   });
-  if (!handle || (await handle.stat()).isFile()) return handle;
-  await handle.close();
-  return undefined;
+  try {
+    if (found && (await found.stat()).isFile()) return await open(pathOf(found), constants.O_RDONLY);
+    return undefined;
+  } finally {
+    await found?.close();
+  }
 }
 
 const unreadable = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];

@@ -4,7 +4,7 @@ import net from 'node:net';
 import type { Container, Probe } from '../../api/api.ts';
 import { type ContainerRuntime, RuntimeError } from '../../container-runtime/container-runtime.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
-import { expand } from '../containers/environment.ts';
+import { expandAll } from '../containers/environment.ts';
 import { grpcProbe } from './grpc-probe.ts';
 import { dialText, EndlessBody, httpGet, NoAnswer } from './http-get.ts';
 
@@ -58,7 +58,7 @@ const outcomeOf = ({ success, message }: { success: boolean; message: string }):
 /** Only the literal variables of the container are known. */
 function commandOf(command: readonly string[] = [], { env = [] }: Container): readonly string[] {
   const variables = new Map(env.map(({ name, value = '' }) => [name, value]));
-  return command.map((word) => expand(word, variables));
+  return expandAll(command, variables);
 }
 
 async function execProbe(

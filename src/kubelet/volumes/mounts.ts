@@ -1,8 +1,10 @@
 // Mounts that the kubelet makes, and which there are.
 
 import { execFile } from 'node:child_process';
-import { readFile, realpath } from 'node:fs/promises';
+import { open, readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
 import { promisify } from 'node:util';
+import { pathOnly } from '../files/safe-path.ts';
 
 const run = promisify(execFile);
 
@@ -12,8 +14,26 @@ export async function mountsBelow(directory: string): Promise<string[]> {
   return (await mountPoints()).filter((at) => at === real || at.startsWith(`${real}/`)).reverse();
 }
 
-export const isMountPoint = async (directory: string): Promise<boolean> =>
-  (await mountPoints()).includes(await withoutLinks(directory));
+/** By the ids of two mounts: a pod may have thousands, so that reading the table for each would take minutes. */
+export async function isMountPoint(directory: string): Promise<boolean> {
+  const real = await withoutLinks(directory);
+  const own = await mountIdOf(real);
+  return own !== undefined && (real === '/' || own !== (await mountIdOf(path.dirname(real))));
+}
+
+/** Undefined without such a file. Opens nothing but the path (O_PATH). */
+async function mountIdOf(file: string): Promise<string | undefined> {
+  const handle = await open(file, pathOnly).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!handle) return undefined;
+  try {
+    return /^mnt_id:\s*(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${handle.fd}`, 'utf8'))?.[1];
+  } finally {
+    await handle.close();
+  }
+}
 
 /** The kernel's name of a mount: missing one would delete the files behind it. */
 const withoutLinks = (directory: string): Promise<string> =>
@@ -40,6 +60,9 @@ async function mountTable(): Promise<MountEntry[]> {
 }
 
 const mountPoints = async (): Promise<string[]> => (await mountTable()).map(({ at }) => at);
+
+/** Of one command: the kernel bounds the length of all its arguments. */
+const pathsOfCommand = 200;
 
 /**
  * Makes mounts below `directory` visible in containers that mount it with propagation, and mounts of such containers
@@ -95,5 +118,6 @@ export async function sameMounts(directory: string): Promise<string[]> {
 /** Unmounts all mounts below `directory`; mounts in use are detached. */
 export async function unmountBelow(directory: string): Promise<void> {
   const mounts = await mountsBelow(directory);
-  if (mounts.length > 0) await run('umount', ['-n', '-l', ...mounts]);
+  for (let i = 0; i < mounts.length; i += pathsOfCommand)
+    await run('umount', ['-n', '-l', ...mounts.slice(i, i + pathsOfCommand)]);
 }

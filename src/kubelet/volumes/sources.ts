@@ -97,6 +97,12 @@ function onlyUser({ spec }: Pod): number | undefined {
   return users.every((user) => user === users[0]) ? users[0] : undefined;
 }
 
+/** Counted when it is made: thousands of them would fill the memory before they are written. */
+function counted(file: File, { countFile }: VolumeContext): File {
+  countFile(file.content.length);
+  return file;
+}
+
 async function filesOf(source: Source, mode: number, context: VolumeContext): Promise<[string, File][]> {
   if (source.configMap) {
     const { name = '', items, optional } = source.configMap;
@@ -105,14 +111,14 @@ async function filesOf(source: Source, mode: number, context: VolumeContext): Pr
     const data = new Map<string, Buffer>();
     for (const [key, value] of Object.entries(found?.data ?? {})) data.set(key, Buffer.from(value));
     for (const [key, value] of Object.entries(found?.binaryData ?? {})) data.set(key, Buffer.from(value, 'base64'));
-    return pick(data, items, mode, optional, 'configmap');
+    return pick(data, items, mode, { optional, kind: 'configmap' }, context);
   }
   if (source.secret) {
     const { name = '', items, optional } = source.secret;
     const found = await context.secret(name);
     if (!found && !optional) throw new VolumeError(`secret "${name}" not found`);
     const data = new Map(Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]));
-    return pick(data, items, mode, optional, 'secret');
+    return pick(data, items, mode, { optional, kind: 'secret' }, context);
   }
   if (source.downwardAPI)
     return (source.downwardAPI.items ?? []).map((item) => [item.path, downward(item, mode, context)]);
@@ -122,7 +128,12 @@ async function filesOf(source: Source, mode: number, context: VolumeContext): Pr
     // A token is readable by its user only, if the user is known; with fsGroup, also by the group (KEP-2451).
     const owner = onlyUser(context.pod);
     const isPrivate = owner !== undefined || context.pod.spec.securityContext?.fsGroup !== undefined;
-    return [[name, { content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }]];
+    return [
+      [
+        name,
+        counted({ content: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner && { owner }) }, context),
+      ],
+    ];
   }
   throw new VolumeError(`projected source ${Object.keys(source).join(', ')} is not supported`);
 }
@@ -131,13 +142,13 @@ function pick(
   data: Map<string, Buffer>,
   items: readonly KeyToPath[] | undefined,
   mode: number,
-  optional: boolean | undefined,
-  kind: string,
+  { optional, kind }: { readonly optional: boolean | undefined; readonly kind: 'configmap' | 'secret' },
+  context: VolumeContext,
 ): [string, File][] {
-  if (!items) return [...data].map(([key, content]) => [key, { content, mode }]);
+  if (!items) return [...data].map(([key, content]) => [key, counted({ content, mode }, context)]);
   return items.flatMap((item): [string, File][] => {
     const content = data.get(item.key);
-    if (content) return [[item.path, { content, mode: item.mode ?? mode }]];
+    if (content) return [[item.path, counted({ content, mode: item.mode ?? mode }, context)]];
     if (optional) return [];
     throw new VolumeError(
       kind === 'secret'
@@ -152,7 +163,7 @@ function downward(item: DownwardAPIVolumeFile, mode: number, context: VolumeCont
     const text = item.fieldRef
       ? fieldValue(context.pod, item.fieldRef.fieldPath, context.fields)
       : resource(item, context);
-    return { content: Buffer.from(text), mode: item.mode ?? mode };
+    return counted({ content: Buffer.from(text), mode: item.mode ?? mode }, context);
   } catch (error) {
     if (error instanceof ConfigError) throw new VolumeError(error.message);
     throw error;

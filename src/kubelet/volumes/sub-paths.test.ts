@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openBeneath, pathOf, readBeneath, readEndBeneath } from '../files/safe-path.ts';
+import { openBeneath, openRegularBeneath, pathOf, readBeneath, readEndBeneath } from '../files/safe-path.ts';
 import { isMountPoint, mountsBelow, unmountBelow } from './mounts.ts';
 import { bindSubPath, createSubPath, type SubPath } from './sub-paths.ts';
 import { tearDownVolumes } from './volumes.ts';
@@ -89,6 +89,51 @@ describe('the text of a file in a volume', () => {
 });
 
 const hasMounts = process.getuid?.() === 0;
+test.skipIf(!hasMounts)('a device is not opened to find out that it is no file', async () => {
+  // The kernel refuses to open devices of this file system, but not to look at them.
+  execFileSync('mount', ['-n', '-t', 'tmpfs', '-o', 'nodev', 'none', volume]);
+  execFileSync('mknod', [path.join(volume, 'null'), 'c', '1', '3']);
+  expect(await openRegularBeneath(volume, 'null')).toBeUndefined();
+  await expect(readBeneath(volume, 'null', 100)).rejects.toThrow('null is not a regular file');
+});
+
+describe.skipIf(!hasMounts)('mounts (needs root)', () => {
+  const bound = (name: string) => {
+    const at = path.join(directory, 'mounts', name);
+    fs.mkdirSync(at, { recursive: true });
+    execFileSync('mount', ['-n', '--bind', path.join(volume, 'inner'), at]);
+    return at;
+  };
+
+  test('a mount point is a directory or file that is mounted, also by way of a link', async () => {
+    const at = bound('a b');
+    const file = path.join(volume, 'bound');
+    fs.writeFileSync(file, '');
+    execFileSync('mount', ['-n', '--bind', path.join(directory, 'secret'), file]);
+    fs.symlinkSync(at, path.join(directory, 'link'));
+    fs.symlinkSync('/nosuch', path.join(directory, 'dangling'));
+    for (const [each, wanted] of [
+      [at, true],
+      [file, true],
+      [path.join(directory, 'link'), true],
+      ['/', true],
+      [path.join(at, 'file'), false],
+      [volume, false],
+      [path.join(directory, 'dangling'), false],
+      [path.join(directory, 'nosuch'), false],
+    ] as const)
+      expect(await isMountPoint(each), each).toBe(wanted);
+  });
+
+  test('more mounts are unmounted than one command takes', async () => {
+    const script = 'for i in $(seq 210); do mkdir m$i; mount -n --bind inner m$i || exit 1; done';
+    execFileSync('sh', ['-c', script], { cwd: volume });
+    expect(await mountsBelow(directory)).toHaveLength(210);
+    await unmountBelow(directory);
+    expect(await mountsBelow(directory)).toEqual([]);
+  });
+});
+
 describe.skipIf(!hasMounts)('subPath (needs root)', () => {
   const bind = async (subPath: string, index = 0) => {
     await createSubPath(sub(subPath, index));

@@ -23,6 +23,8 @@ export interface VolumeContext {
   /** A token for the pod's service account, renewed before it runs out. */
   serviceAccountToken(audience: string | undefined, expirationSeconds: number): Promise<string>;
   readonly fields: Pick<EnvironmentSources, 'podIPs' | 'hostIPs' | 'nodeName' | 'allocatable'>;
+  /** Counts a file that the kubelet writes for the pod. Throws VolumeError when all of them have too many bytes. */
+  countFile(bytes: number): void;
   /** An event of the pod, which goes on. */
   warn(reason: string, message: string): void;
 }

@@ -42,11 +42,12 @@ export async function setUpVolumes(
   directories: PodDirectories,
   context: Omit<
     VolumeContext,
-    'directory' | 'podDirectory' | 'pod' | 'volumeName' | 'readOnly' | 'mountOptions' | 'isBlock'
+    'directory' | 'podDirectory' | 'pod' | 'volumeName' | 'readOnly' | 'mountOptions' | 'isBlock' | 'countFile'
   >,
   claimed: ReadonlyMap<string, BoundVolume> = new Map(),
 ): Promise<ReadonlyMap<string, MountedVolume>> {
   const volumes = new Map<string, MountedVolume>();
+  const countFile = fileCounter();
   for (const given of pod.spec.volumes ?? []) {
     const bound = claimed.get(given.name);
     const volume = bound ? inline(bound.volume, given.name) : onThisNode(given, directories);
@@ -56,7 +57,7 @@ export async function setUpVolumes(
     const isBlock = bound?.volume.spec?.volumeMode === 'Block';
     try {
       const at = await plugin.setUp(volume, {
-        ...{ ...context, pod, volumeName: volume.name },
+        ...{ ...context, pod, volumeName: volume.name, countFile },
         ...{ podDirectory: directories.disk, directory },
         ...{ readOnly, isBlock, mountOptions: bound?.volume.spec?.mountOptions ?? [] },
       });
@@ -71,6 +72,19 @@ export async function setUpVolumes(
     }
   }
   return volumes;
+}
+
+/** One Secret may be named by thousands of files, which are in memory that no limit of the pod covers. */
+const mostBytes = 64 << 20;
+const pageBytes = 4096;
+
+function fileCounter(): (bytes: number) => void {
+  let left = mostBytes;
+  return (bytes) => {
+    left -= Math.max(pageBytes, bytes);
+    if (left < 0)
+      throw new VolumeError(`the files of ConfigMaps, Secrets and other sources have more than ${mostBytes} bytes`);
+  };
 }
 
 /** Uses the space that the volume got. False: its source does not grow on nodes. */

@@ -17,21 +17,11 @@ export function accountsOf(tree: string): Accounts {
 /** Undefined where there is no such file, or it is not a regular one. */
 function readInTree(tree: string, path: string): string | undefined {
   const host = join(tree, resolveInTree(tree, path));
-  let file: number;
-  try {
-    file = fs.openSync(host, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-  try {
-    const stat = fs.fstatSync(file);
-    if (!stat.isFile()) return undefined;
-    if (stat.size > mostBytes)
-      throw new RuntimeError('create', `${path} of the image is larger than ${mostBytes} bytes`);
-    return fs.readFileSync(file, 'utf8');
-  } finally {
-    fs.closeSync(file);
-  }
+  // Not opened to find out: a device acts when it is opened, and a watchdog restarts the machine.
+  const stat = fs.lstatSync(host, { throwIfNoEntry: false });
+  if (!stat?.isFile()) return undefined;
+  if (stat.size > mostBytes) throw new RuntimeError('create', `${path} of the image is larger than ${mostBytes} bytes`);
+  return fs.readFileSync(host, { encoding: 'utf8', flag: fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW });
 }
 
 /** The path without links. Missing parts stay. */
