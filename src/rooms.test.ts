@@ -56,7 +56,9 @@ const lightDoors = [
     (name) => `cluster/${name}.ts`,
   ),
   'cluster/upgrade/upgrade.ts',
-  ...['objects/bootstrap-token', 'validation/metadata', 'validation/pod/tolerations'].map((name) => `api/${name}.ts`),
+  ...['objects/bootstrap-token', 'objects/kubelet-labels', 'validation/metadata', 'validation/pod/tolerations'].map(
+    (name) => `api/${name}.ts`,
+  ),
 ];
 
 const roomOf = (file: string) => file.split('/')[0];

@@ -8,6 +8,7 @@ export * from './body.ts';
 export * from './cel/admission-expressions.ts';
 export { type DeviceMatcher, DeviceSelectorError, deviceMatcher } from './cel/device-matching.ts';
 export { type FindKind, typeWarnings } from './cel/type-checking.ts';
+export type { ComputedResource, ObjectReader } from './computed-resource.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { convertingSchemas } from './custom/schema.ts';
 export { canonical, canonicalChange, decode, storedForm } from './decode.ts';
@@ -25,11 +26,13 @@ export * from './objects/csi-volumes.ts';
 export * from './objects/devices.ts';
 export * from './objects/host-path-volumes.ts';
 export { anyAddress, type HostPort, hostPortsOf, portsConflict } from './objects/host-ports.ts';
+export { isKubeletLabel } from './objects/kubelet-labels.ts';
 export * from './objects/load-balancers.ts';
 export * from './objects/node.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './objects/node-selector.ts';
 export * from './objects/pod.ts';
 export * from './objects/pod-references.ts';
+export { podTemplateOf } from './objects/pod-template.ts';
 export type { Scope, Usage } from './objects/quota-rules.ts';
 export {
   claimQuota,

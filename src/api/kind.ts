@@ -132,6 +132,8 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   defaultPropagation?: 'orphan' | 'background' | 'unsupported';
 }
 
+type PodTemplatePath = '' | 'template' | 'spec.template' | 'spec.jobTemplate.spec.template';
+
 export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   /** Schema of the object in this version. */
   readonly schema: Schema;
@@ -191,6 +193,8 @@ export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   readonly connections?: Readonly<Record<string, SubresourceOptions<ConnectionField>>>;
   /** Subresources that answer with a text. */
   readonly texts?: Readonly<Record<string, SubresourceOptions>>;
+  /** The path of the pod that its objects are, or have as a template: '' or a path such as spec.template. */
+  readonly podTemplate?: PodTemplatePath;
   /** How quotas count an object, beside `count/RESOURCE`. */
   readonly quota?: QuotaRules<T>;
   /** True for kinds that a CustomResourceDefinition made. */
@@ -227,6 +231,7 @@ export interface KindBehaviour<T extends KubeObject = ApiObject>
       | 'literalFields'
       | 'connections'
       | 'texts'
+      | 'podTemplate'
       | 'quota'
     >
   > {

@@ -3,9 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { unauthorized } from '../api/api.ts';
+import type { Page } from '../machinery/pages.ts';
 import { VirtualClock } from '../machinery/time/clock.ts';
 import { createDashboard, type Forward } from './dashboard.ts';
-import type { Page } from './http.ts';
 
 const assets = mkdtempSync(path.join(os.tmpdir(), 'coracle-assets-'));
 afterAll(() => rmSync(assets, { recursive: true }));

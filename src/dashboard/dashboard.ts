@@ -2,20 +2,11 @@
 // the user of its session, below PREFIX/api/.
 
 import type { Client } from '../client/client.ts';
+import type { Page, PageRequest } from '../machinery/pages.ts';
 import { isFields } from '../machinery/parsed.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 import { Assets } from './assets.ts';
-import {
-  contentSecurityPolicy,
-  cookieOf,
-  failure,
-  isFromConsole,
-  json,
-  type Page,
-  type PageRequest,
-  page,
-  setCookie,
-} from './http.ts';
+import { contentSecurityPolicy, cookieOf, failure, isFromConsole, json, page, setCookie } from './http.ts';
 import { type Insights, insight } from './insights.ts';
 import { answerLab, type LabControl } from './lab.ts';
 import { Previews } from './previews.ts';
@@ -23,7 +14,6 @@ import { answerSandbox, type SandboxControl } from './sandbox.ts';
 import { newSecret } from './secrets.ts';
 import { type Identity, type OpenedSession, type Session, Sessions, type User } from './sessions.ts';
 
-export type { Page } from './http.ts';
 export type { Insights } from './insights.ts';
 export type { LabControl, LabNode } from './lab.ts';
 export type { OpenedSandbox, SandboxControl } from './sandbox.ts';

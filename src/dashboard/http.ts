@@ -1,22 +1,6 @@
-// Requests and responses of the console, in the form that the API server hands over; headers that protect the page.
+// Responses of the console, with the headers that protect its pages; cookies.
 
-export interface PageRequest {
-  readonly method: string;
-  /** Without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly isUpgrade: boolean;
-  body(): Promise<Uint8Array>;
-}
-
-export interface Page {
-  readonly type: 'page';
-  readonly code: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
+import type { Page, PageRequest } from '../machinery/pages.ts';
 
 /** For every response: nothing may embed, sniff or link back to it. */
 const protection = {

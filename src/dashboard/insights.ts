@@ -3,7 +3,8 @@
 
 import { ApiError, type EndpointSlice, type Node, notFound, type Service } from '../api/api.ts';
 import type { Client, ListOptions } from '../client/client.ts';
-import { failure, json, type Page } from './http.ts';
+import type { Page, PageRequest } from '../machinery/pages.ts';
+import { failure, json } from './http.ts';
 import type { User } from './sessions.ts';
 
 export interface Insights {
@@ -46,7 +47,7 @@ interface Context {
   readonly insights: Insights;
 }
 
-export async function insight(context: Context, user: User, path: string, query: URLSearchParams): Promise<Page> {
+export async function insight(context: Context, user: User, path: string, query: PageRequest['query']): Promise<Page> {
   const client = context.clientFor(user);
   if (path === '/insights/usage') return usage(context.insights, client, query);
   const [namespace, name] = [query.get('namespace') ?? '', query.get('name') ?? ''];
@@ -78,7 +79,7 @@ async function decision({ decision }: Insights, client: Client, namespace: strin
 }
 
 /** For users who may list the metrics themselves. */
-async function usage({ usage }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
+async function usage({ usage }: Insights, client: Client, query: PageRequest['query']): Promise<Page> {
   const resource = query.get('resource') === 'nodes' ? 'nodes' : 'pods';
   const namespace = resource === 'nodes' ? '' : (query.get('namespace') ?? '');
   const place = { group: 'metrics.k8s.io', resource, ...(namespace && { namespace }) };
@@ -103,7 +104,7 @@ async function writes(
   sort: 'refusals' | 'deletions',
   insights: Insights,
   client: Client,
-  query: URLSearchParams,
+  query: PageRequest['query'],
 ): Promise<Page> {
   const nonResourceAttributes = { verb: 'get', path: `/console/insights/${sort}` };
   const review = await client.create('selfsubjectaccessreviews', { metadata: {}, spec: { nonResourceAttributes } });
@@ -117,7 +118,7 @@ async function writes(
 }
 
 /** Users who may list and watch can see the same through the API. */
-async function history({ history }: Insights, client: Client, query: URLSearchParams): Promise<Page> {
+async function history({ history }: Insights, client: Client, query: PageRequest['query']): Promise<Page> {
   const text = (name: string) => query.get(name) ?? '';
   const [namespace, name] = [text('namespace'), text('name')];
   const place = {
@@ -135,7 +136,7 @@ async function history({ history }: Insights, client: Client, query: URLSearchPa
   return found ? json(200, found) : failure(404, 'NotFound', 'the past of this resource is not kept');
 }
 
-async function trace({ trace }: Insights, client: Client, query: URLSearchParams) {
+async function trace({ trace }: Insights, client: Client, query: PageRequest['query']) {
   const text = (name: string) => query.get(name) ?? '';
   const [namespace, name, from, at] = [text('namespace'), text('name'), text('from'), text('at')];
   const past = at ? ({ resourceVersion: at, resourceVersionMatch: 'Exact' } as const) : undefined;

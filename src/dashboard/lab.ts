@@ -1,8 +1,9 @@
 // The lab of a simulated cluster, for its administrators: the pace of time, and failures of nodes.
 
 import type { Client } from '../client/client.ts';
+import type { Page } from '../machinery/pages.ts';
 import { fieldsIn } from '../machinery/parsed.ts';
-import { failure, json, type Page } from './http.ts';
+import { failure, json } from './http.ts';
 
 export interface LabNode {
   readonly name: string;

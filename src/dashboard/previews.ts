@@ -2,8 +2,9 @@
 // is not trusted: it runs in a sandbox without the origin of the console (CSP `sandbox`), gets no cookie and sets none. The
 // ticket in its address replaces the session's secrets: it leads to one port of one object, as the user of the session.
 
+import type { Page } from '../machinery/pages.ts';
 import type { Clock } from '../machinery/time/clock.ts';
-import { failure, json, type Page, page } from './http.ts';
+import { failure, json, page } from './http.ts';
 import { digestOf, newSecret } from './secrets.ts';
 import type { Session } from './sessions.ts';
 

@@ -1,7 +1,8 @@
 // The sandbox of a cluster with real nodes, for its administrators: a simulated cluster beside it, which has a lab.
 
 import type { Client } from '../client/client.ts';
-import { failure, json, type Page } from './http.ts';
+import type { Page } from '../machinery/pages.ts';
+import { failure, json } from './http.ts';
 import { isAdministrator } from './lab.ts';
 
 export interface OpenedSandbox {

@@ -54,7 +54,6 @@ export type { AuditBackend, Auditor } from './audit/auditor.ts';
 export { openAuditLog } from './audit/log-backend.ts';
 export { AuditPolicyError, parseAuditPolicy } from './audit/policy.ts';
 export { auditWebhook } from './audit/webhook-backend.ts';
-export type { ComputedResource } from './computed/computed-resources.ts';
 export type { FrontProxy, ServerConfig } from './environment.ts';
 export type { Listener } from './http/http-server.ts';
 export type { CertifiedName, TlsOptions } from './http/serving-tls.ts';

@@ -1,27 +1,8 @@
 // Pages beside the API, on the same port: the console. Its requests for the API enter the pipeline as the user of a
 // session, which the site identifies.
 
+import type { Page, PageRequest } from '../machinery/pages.ts';
 import type { UserInfo } from './request/user.ts';
-
-interface SiteRequest {
-  readonly method: string;
-  /** Without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly isUpgrade: boolean;
-  /** Throws 413 if it is too large. */
-  body(): Promise<Uint8Array>;
-}
-
-/** A whole response. */
-export interface SitePage {
-  readonly type: 'page';
-  readonly code: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
 
 /** A request for the API: it continues at `path`, without the headers that belong to the site. */
 export interface SiteForward {
@@ -40,7 +21,7 @@ export interface SiteForward {
 export interface Site {
   /** Such as /console: the site owns this path and those below it. */
   readonly prefix: string;
-  answer(request: SiteRequest): Promise<SitePage | SiteForward>;
+  answer(request: PageRequest): Promise<Page | SiteForward>;
 }
 
 /** The site of a server, once it has one. */

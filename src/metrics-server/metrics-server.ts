@@ -2,9 +2,10 @@
 // read only while clients read the metrics.
 // https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline/
 
+import type { ComputedResource } from '../api/api.ts';
 import type { ComponentContext, RunningComponent } from '../client/client.ts';
 import type { UsageSeries } from './history.ts';
-import { type MetricsResource, metricsResources } from './resources.ts';
+import { metricsResources } from './resources.ts';
 import { Scraper } from './scraper.ts';
 
 interface MetricsServerConfig {
@@ -17,7 +18,7 @@ interface MetricsServerConfig {
 
 export interface RunningMetricsServer extends RunningComponent {
   /** The caller serves them. */
-  readonly resources: readonly MetricsResource[];
+  readonly resources: readonly ComputedResource[];
   /** Of the last half hour, as far as clients read the metrics in that time. */
   history(resource: 'nodes' | 'pods', namespace: string): readonly UsageSeries[];
 }

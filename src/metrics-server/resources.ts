@@ -1,30 +1,18 @@
 // The resources of metrics.k8s.io: their shapes, their columns, and their objects.
 
-import { formatTime, ignoreNotFound, type KubeObject, notFound, type ObjectMeta } from '../api/api.ts';
+import {
+  type ComputedResource,
+  formatTime,
+  ignoreNotFound,
+  type KubeObject,
+  notFound,
+  type ObjectMeta,
+} from '../api/api.ts';
 import type { ComponentContext } from '../client/client.ts';
 import { addQuantities, formatQuantity } from '../machinery/quantity.ts';
 import { formatDuration } from '../machinery/time/duration.ts';
 import type { Scraper } from './scraper.ts';
 import { podUsage, type Usage, usageBetween } from './usage.ts';
-
-/** The API server's input to serve a resource that is computed for each read. */
-export interface MetricsResource {
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly schema: object;
-  readonly columns: readonly Column[];
-  read(namespace: string, name: string): Promise<readonly KubeObject[]>;
-}
-
-interface Column {
-  readonly name: string;
-  readonly type: string;
-  readonly description: string;
-  cell(object: KubeObject): unknown;
-}
 
 interface Quantities {
   readonly cpu: string;
@@ -48,7 +36,7 @@ const group = 'metrics.k8s.io';
 const version = 'v1beta1';
 const apiVersion = `${group}/${version}`;
 
-export const metricsResources = (context: Context, scraper: Scraper): readonly MetricsResource[] => [
+export const metricsResources = (context: Context, scraper: Scraper): readonly ComputedResource[] => [
   {
     ...{ group, version, resource: 'nodes', kind: 'NodeMetrics', namespaced: false },
     schema: schemaOf('usage', quantities),
@@ -130,7 +118,7 @@ const total = (usages: readonly Quantities[]): Quantities =>
     memory: addQuantities(sum.memory, memory),
   }));
 
-const columnsOf = (usageOf: (object: KubeObject) => Quantities): readonly Column[] => [
+const columnsOf = (usageOf: (object: KubeObject) => Quantities): ComputedResource['columns'] => [
   { name: 'cpu', type: 'string', description: 'CPU in cores', cell: (object) => usageOf(object).cpu },
   { name: 'memory', type: 'string', description: 'Memory in bytes', cell: (object) => usageOf(object).memory },
   {

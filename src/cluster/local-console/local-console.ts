@@ -5,7 +5,8 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createClient, httpsTransport, type Kubeconfig, loadKubeconfig } from '../../client/client.ts';
-import { createDashboard, type Dashboard, type Page } from '../../dashboard/dashboard.ts';
+import { createDashboard, type Dashboard } from '../../dashboard/dashboard.ts';
+import type { Page } from '../../machinery/pages.ts';
 import { fieldsIn, textIn } from '../../machinery/parsed.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { assetsDirectory } from '../assets-directory.ts';

@@ -1,15 +1,9 @@
 // The API server with its inputs: certificates, access, bootstrap objects, kubeconfigs.
 
 import os from 'node:os';
+import type { ComputedResource } from '../../api/api.ts';
 import type { Client, RunningComponent } from '../../client/client.ts';
-import type {
-  ApiServer,
-  ComputedResource,
-  Listener,
-  Site,
-  TokenIssuer,
-  UserInfo,
-} from '../../kube-apiserver/kube-apiserver.ts';
+import type { ApiServer, Listener, Site, TokenIssuer, UserInfo } from '../../kube-apiserver/kube-apiserver.ts';
 import { urlHost } from '../../machinery/ip.ts';
 import { ensureAddOns } from '../add-ons/ensure.ts';
 import { firstAddresses } from '../addresses/addresses.ts';

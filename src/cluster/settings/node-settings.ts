@@ -1,23 +1,10 @@
 // Values of the options that describe this machine's nodes: name, labels, taints.
 
+import { isKubeletLabel } from '../../api/objects/kubelet-labels.ts';
 import { validateLabels } from '../../api/validation/metadata.ts';
 import { validateTolerations } from '../../api/validation/pod/tolerations.ts';
 import { SettingError } from './setting-values.ts';
 
-/** Labels of Kubernetes' own domains that a node may give itself. */
-const ownLabels = new Set([
-  'kubernetes.io/hostname',
-  'kubernetes.io/arch',
-  'kubernetes.io/os',
-  'beta.kubernetes.io/arch',
-  'beta.kubernetes.io/os',
-  'beta.kubernetes.io/instance-type',
-  'failure-domain.beta.kubernetes.io/zone',
-  'failure-domain.beta.kubernetes.io/region',
-  'topology.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
-  'node.kubernetes.io/instance-type',
-]);
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 
 export interface NodeTaint {
@@ -40,18 +27,11 @@ export function nodeLabels(text: string): Readonly<Record<string, string>> {
     const [key, value = '', more] = item.split('=');
     const [fault] = more === undefined ? validateLabels({ [key]: value }, '--node-labels') : [];
     if (more !== undefined || fault) throw new SettingError(`"${item}" is no label. Give key=value, such as disk=ssd.`);
-    if (isForbidden(key))
+    if (!isKubeletLabel(key))
       throw new SettingError(`a node cannot give itself the label ${key}: set it with "kubectl label node".`);
     labels[key] = value;
   }
   return labels;
-}
-
-function isForbidden(key: string): boolean {
-  const domain = key.includes('/') ? key.split('/')[0] : '';
-  const within = (of: string) => domain === of || domain.endsWith(`.${of}`);
-  if (!within('kubernetes.io') && !within('k8s.io')) return false;
-  return !ownLabels.has(key) && !within('kubelet.kubernetes.io') && !within('node.kubernetes.io');
 }
 
 /** In the format of the kubelet's --register-with-taints. */

@@ -2,6 +2,7 @@ import { type ApiObject, forbidden, type Kind, type OwnerReference } from '../..
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { type Decision, decide } from '../access/authorization.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import type { RequestInfo } from '../request/request-info.ts';
 
 /**
  * Changing owners needs the right to delete the object, and blocking an owner's deletion the right to set its
@@ -39,15 +40,7 @@ async function check(attributes: AdmissionAttributes, object: ApiObject): Promis
   for (const owner of blocking) await checkOwner(attributes, owner, refuse);
 }
 
-interface Asked {
-  readonly verb: string;
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
-  readonly subresource: string;
-  readonly namespace: string;
-  readonly name: string;
-}
+type Asked = Pick<RequestInfo, 'verb' | 'group' | 'version' | 'resource' | 'subresource' | 'namespace' | 'name'>;
 
 const ask = ({ server, user }: AdmissionAttributes, asked: Asked): Promise<Decision> =>
   decide(server.authorizers, { user, ...asked, isResource: true, path: '', rest: '' });

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { podSecurity } from './pod-security.ts';
 import { admissionServer, box, ns } from './test-admission.ts';
 
 const { call, create, merge, start } = admissionServer();
@@ -103,5 +104,14 @@ describe('PodSecurity', () => {
       },
     });
     expect(code).toBe(201);
+  });
+
+  test('custom resources with the name of a workload have no pods', () => {
+    const object = { metadata: { name: 'a' }, spec: { template: { spec: { hostNetwork: true } } } };
+    const attributes = { operation: 'CREATE', subresource: '', kind: { group: 'acme.io', resource: 'jobs' }, object };
+    const plugin = podSecurity(() => {
+      throw new Error('the namespace is not read');
+    });
+    expect(plugin.validate?.(attributes as never)).toBeUndefined();
   });
 });

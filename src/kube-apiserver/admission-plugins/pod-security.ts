@@ -1,13 +1,11 @@
 import {
   type ApiObject,
-  type CronJob,
-  type Deployment,
   forbidden,
   kubernetesVersion,
   type Namespace,
   type Pod,
   type PodSpec,
-  type PodTemplate,
+  podTemplateOf,
 } from '../../api/api.ts';
 import type { Client } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
@@ -34,8 +32,8 @@ export const podSecurity = (client: () => Client, configuration = parsePodSecuri
   validate(attributes) {
     const { kind, operation, object } = attributes;
     if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return undefined;
-    const isConcerned = kind.group === '' && (kind.resource === 'namespaces' || kind.resource === 'pods');
-    return isConcerned || kind.resource in templates ? judge(attributes, object, client, configuration) : undefined;
+    const isNamespace = kind.group === '' && kind.resource === 'namespaces';
+    return isNamespace || kind.podTemplate !== undefined ? judge(attributes, object, client, configuration) : undefined;
   },
 });
 
@@ -49,9 +47,9 @@ async function judge(
   if (kind.group === '' && kind.resource === 'namespaces')
     return void (await validateNamespace(attributes, client(), configuration));
   const isPod = kind.group === '' && kind.resource === 'pods';
-  if (isPod ? ignoredSubresources.has(subresource) : subresource || !(kind.resource in templates)) return;
+  if (isPod ? ignoredSubresources.has(subresource) : subresource) return;
   const annotate = (key: string, value: string) => attributes.annotate(`pod-security.kubernetes.io/${key}`, value);
-  const template = isPod ? (object as Pod) : templates[kind.resource](object);
+  const template = podTemplateOf(kind, object);
   const exempt = exemption(attributes, template?.spec, configuration);
   if (exempt) {
     podSecurityMetrics(attributes.server.metrics).exemptions.add(1, scopeOf(attributes));
@@ -100,20 +98,7 @@ function count(attributes: AdmissionAttributes, policy: Policy, mode: Mode, deci
 
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
 
-type Template = { metadata?: { annotations?: Record<string, string> }; spec?: PodSpec };
-const ofSpec = (object: ApiObject) => (object as Deployment).spec?.template;
-
-/** Path of the pod template by resource. */
-const templates: Readonly<Record<string, (object: ApiObject) => Template | undefined>> = {
-  replicationcontrollers: ofSpec,
-  podtemplates: (object) => (object as PodTemplate).template,
-  replicasets: ofSpec,
-  deployments: ofSpec,
-  statefulsets: ofSpec,
-  daemonsets: ofSpec,
-  jobs: ofSpec,
-  cronjobs: (object) => (object as CronJob).spec?.jobTemplate?.spec?.template,
-};
+type Template = NonNullable<ReturnType<typeof podTemplateOf>>;
 
 const details = (faults: readonly Violation[]) =>
   faults.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ApiError, type ApiObject } from '../../api/api.ts';
+import { ApiError, type ApiObject, builtinKinds } from '../../api/api.ts';
 import type { AdmissionAttributes } from '../admission.ts';
 import { noPrivilegedContainers } from './privileged-containers.ts';
 
@@ -8,7 +8,8 @@ const template = { template: { spec: privileged } };
 
 /** The faults, as the paths of fields. */
 function ask(resource: string, group: string, object: object, given: object = {}): string[] {
-  const kind = { group, version: 'v1', resource, kind: resource };
+  const builtIn = builtinKinds().find((one) => one.group === group && one.resource === resource);
+  const kind = builtIn ?? { group, version: 'v1', resource, kind: resource };
   const attributes = { operation: 'CREATE', subresource: '', kind, object: { metadata: { name: 'x' }, ...object } };
   try {
     noPrivilegedContainers.validate?.({ ...attributes, ...given } as unknown as AdmissionAttributes);

@@ -1,29 +1,20 @@
 // A server that allows no privileged containers (--allow-privileged=false) refuses them in pods and in their templates.
 
-import { invalid } from '../../api/api.ts';
-import { fieldsIn } from '../../machinery/parsed.ts';
+import { invalid, podTemplateOf } from '../../api/api.ts';
 import type { AdmissionPlugin } from '../admission.ts';
 
-/** Paths of the pod specs in the kinds that have one. */
-const specs: Readonly<Record<string, readonly string[]>> = {
-  pods: ['spec'],
-  podtemplates: ['template', 'spec'],
-  cronjobs: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
-};
-const workloads = ['replicationcontrollers', 'replicasets', 'deployments', 'statefulsets', 'daemonsets', 'jobs'];
-const lists = ['initContainers', 'containers', 'ephemeralContainers'];
+const lists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
 
 export const noPrivilegedContainers: AdmissionPlugin = {
   name: 'NoPrivilegedContainers',
   validate({ operation, kind, subresource, object }) {
-    const isBuiltIn = ['', 'apps', 'batch'].includes(kind.group);
-    const path = specs[kind.resource] ?? (workloads.includes(kind.resource) ? ['spec', 'template', 'spec'] : undefined);
-    if (!isBuiltIn || !path || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
+    if (kind.podTemplate === undefined || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
     if (subresource && subresource !== 'ephemeralcontainers') return;
-    const spec = fieldsIn(path.reduce<unknown>((found, field) => fieldsIn(found)[field], object));
+    const spec = podTemplateOf(kind, object)?.spec;
+    const path = kind.podTemplate ? `${kind.podTemplate}.spec` : 'spec';
     const faults = lists.flatMap((list) =>
-      ((spec[list] ?? []) as { securityContext?: { privileged?: boolean } }[]).flatMap((container, index) =>
-        container.securityContext?.privileged ? [`${path.join('.')}.${list}[${index}].securityContext.privileged`] : [],
+      (spec?.[list] ?? []).flatMap(({ securityContext }, index) =>
+        securityContext?.privileged ? [`${path}.${list}[${index}].securityContext.privileged`] : [],
       ),
     );
     if (faults.length === 0) return;

@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectMeta } from '../../api/api.ts';
+import type { KubeObject, ObjectMeta, ObjectReader } from '../../api/api.ts';
 import type { Operation } from '../registry/operation.ts';
 import type { ListOptions } from '../registry/read/list-options.ts';
 import { selectionOf } from '../registry/read/selection.ts';
@@ -7,10 +7,9 @@ import { keyOf } from '../registry/target.ts';
 import { objectReply, type Reply } from '../request/reply.ts';
 import { methodRefused } from '../status.ts';
 import { Item } from '../watch-cache/item.ts';
-import type { Reader } from './computed-resources.ts';
 
 /** Lists are whole: there is no revision at which a later page could be read. */
-export async function answerComputed(operation: Operation, action: Action, resource: Reader): Promise<Reply> {
+export async function answerComputed(operation: Operation, action: Action, resource: ObjectReader): Promise<Reply> {
   const { kind, namespace, name } = operation;
   if (action.verb === 'list') return list(operation, action.options, resource);
   if (action.verb !== 'get') throw methodRefused();
@@ -18,7 +17,7 @@ export async function answerComputed(operation: Operation, action: Action, resou
   return objectReply(200, object, kind);
 }
 
-async function list(operation: Operation, options: ListOptions, resource: Reader): Promise<Reply> {
+async function list(operation: Operation, options: ListOptions, resource: ObjectReader): Promise<Reply> {
   const { kind, namespace } = operation;
   const selection = selectionOf(operation, options);
   const items = (await resource.read(namespace, '')).map((object) => itemOf(operation, object));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ComputedResource } from '../../api/api.ts';
 import { notFound } from '../../api/api.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
-import type { ComputedResource } from './computed-resources.ts';
 
 let server: TestServer;
 let withdraw: () => void;

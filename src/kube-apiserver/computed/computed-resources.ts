@@ -1,33 +1,14 @@
 // Resources that a component of this process computes for each read, such as metrics.k8s.io. Nothing is stored. An
 // APIService for the same group and version takes their place, for as long as it exists.
 
-import { type Column, customKinds, type Kind, type KindRegistry, type KubeObject } from '../../api/api.ts';
-
-interface ComputedColumn extends Pick<Column, 'name' | 'type' | 'description'> {
-  cell(object: KubeObject): unknown;
-}
-
-/** Reads objects that are computed for each request. */
-export interface Reader {
-  /**
-   * The object of that name, or, without a name, all objects of the namespace ('': of all namespaces). Rejects with an
-   * ApiError if the named object does not exist. The caller may change the objects.
-   */
-  read(namespace: string, name: string): Promise<readonly KubeObject[]>;
-}
-
-export interface ComputedResource extends Reader {
-  readonly group: string;
-  readonly version: string;
-  /** The plural, as in URLs. */
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  /** OpenAPI v3 schema of an object. */
-  readonly schema: object;
-  /** Beside the name. */
-  readonly columns: readonly ComputedColumn[];
-}
+import {
+  type ComputedResource,
+  customKinds,
+  type Kind,
+  type KindRegistry,
+  type KubeObject,
+  type ObjectReader,
+} from '../../api/api.ts';
 
 /** An answer of an extension API server exists for this version of a group. */
 type IsElsewhere = (group: string, version: string) => boolean;
@@ -36,7 +17,7 @@ export class ComputedResources {
   readonly #kinds: KindRegistry;
   readonly #isElsewhere: IsElsewhere;
   readonly #resources = new Map<Kind, ComputedResource>();
-  readonly #builtIn = new Map<Kind, Reader>();
+  readonly #builtIn = new Map<Kind, ObjectReader>();
 
   constructor(kinds: KindRegistry, isElsewhere: IsElsewhere) {
     this.#kinds = kinds;
@@ -46,12 +27,12 @@ export class ComputedResources {
   }
 
   /** The resource behind a kind of the registry. */
-  of(kind: Kind): Reader | undefined {
+  of(kind: Kind): ObjectReader | undefined {
     return this.#builtIn.get(kind) ?? this.#resources.get(kind);
   }
 
   /** Answers for a built-in kind that nothing stores. */
-  answer(kind: Kind, reader: Reader): void {
+  answer(kind: Kind, reader: ObjectReader): void {
     this.#builtIn.set(kind, reader);
   }
 

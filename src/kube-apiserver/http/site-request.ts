@@ -2,12 +2,13 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Page } from '../../machinery/pages.ts';
 import { run } from '../pipeline.ts';
 import type { Connection } from '../request/connection.ts';
 import type { Reply } from '../request/reply.ts';
 import type { ApiRequest } from '../request/request.ts';
 import { requestInfo } from '../request/request-info.ts';
-import type { Site, SiteForward, SitePage } from '../site.ts';
+import type { Site, SiteForward } from '../site.ts';
 import { answerErrors } from '../stages/errors.ts';
 import { failure } from '../status.ts';
 import { sandboxed } from './sandbox.ts';
@@ -16,7 +17,7 @@ import { sandboxed } from './sandbox.ts';
 const withheld = /^(cookie|authorization|sec-websocket-protocol|x-coracle-.*|x-remote-.*|origin|referer)$/;
 
 export type SiteOutcome =
-  | SitePage
+  | Page
   | { readonly type: 'api'; readonly request: ApiRequest; readonly reply: Reply; readonly ends?: AbortSignal };
 
 /** Never rejects: errors become a Status. */
@@ -82,7 +83,7 @@ function withoutCookies(reply: Reply): Reply {
 export function sendPage(
   { method }: ApiRequest,
   outgoing: ServerResponse | Http2ServerResponse,
-  { code, headers, body }: SitePage,
+  { code, headers, body }: Page,
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const response = outgoing as ServerResponse;

@@ -24,6 +24,7 @@ import { labelsText, templateCells } from '../cells.ts';
 const templateGeneration = 'deprecated.daemonset.template.generation';
 
 export const daemonSet: KindBehaviour<DaemonSet> = {
+  podTemplate: 'spec.template',
   hasGeneration: true,
   cells: {
     Desired: (s) => s.status?.desiredNumberScheduled ?? 0,

@@ -29,6 +29,7 @@ import { templateCells } from '../cells.ts';
 const progressSeconds = 600;
 
 export const deployment: KindBehaviour<Deployment> = {
+  podTemplate: 'spec.template',
   hasGeneration: true,
   cells: {
     Ready: (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,

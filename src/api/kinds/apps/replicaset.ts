@@ -15,6 +15,7 @@ import {
 import { templateCells } from '../cells.ts';
 
 export const replicaSet: KindBehaviour<ReplicaSet> = {
+  podTemplate: 'spec.template',
   emptyFields: 'validated',
   hasGeneration: true,
   cells: {

@@ -25,6 +25,7 @@ import { templateCells } from '../cells.ts';
 type Spec = NonNullable<StatefulSet['spec']>;
 
 export const statefulSet: KindBehaviour<StatefulSet> = {
+  podTemplate: 'spec.template',
   hasGeneration: true,
   cells: { Ready: (s) => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}`, ...templateCells },
   strategy: {

@@ -7,6 +7,7 @@ import { dropDisabledTemplateFields, nameWarnings } from '../../validation/workl
 import { age, containerImages, containerNames, none, selectorText } from '../cells.ts';
 
 export const cronJob: KindBehaviour<CronJob> = {
+  podTemplate: 'spec.jobTemplate.spec.template',
   emptyFields: 'validated',
   hasGeneration: true,
   cells: {

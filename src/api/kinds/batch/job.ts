@@ -15,6 +15,7 @@ const condition = (job: Job, type: string) =>
   job.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
 
 export const job: KindBehaviour<Job> = {
+  podTemplate: 'spec.template',
   hasGeneration: true,
   cells: {
     Status: (j) => {

@@ -19,6 +19,7 @@ import { podCells } from './pod-cells.ts';
 const streams = { stdin: 'flag', stdout: 'flag', stderr: 'flag', tty: 'flag', container: 'text' } as const;
 
 export const pod: KindBehaviour<Pod> = {
+  podTemplate: '',
   watchedBy: 'spec.nodeName',
   literalFields: ['spec.nodeName'],
   answersDeleted: true,

@@ -6,6 +6,7 @@ import { dropDisabledTemplateFields, templateWarnings } from '../../validation/w
 import { containerImages, containerNames, labelsText } from '../cells.ts';
 
 export const podTemplate: KindBehaviour<PodTemplate> = {
+  podTemplate: 'template',
   answersDeleted: true,
   emptyFields: 'validated',
   hasGeneration: true,

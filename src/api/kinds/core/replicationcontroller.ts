@@ -19,6 +19,7 @@ import {
 import { labelsText, templateCells } from '../cells.ts';
 
 export const replicationController: KindBehaviour<ReplicationController> = {
+  podTemplate: 'spec.template',
   storagePrefix: 'controllers',
   quota: countedByName('replicationcontrollers'),
   selectsByMap: true,

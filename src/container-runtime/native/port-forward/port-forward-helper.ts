@@ -4,6 +4,7 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { systemClock } from '../../../machinery/time/clock.ts';
+import { firstLine } from '../first-line.ts';
 
 const idleMs = 30_000;
 
@@ -21,16 +22,10 @@ export function servePortForward(path: string): void {
       open--;
       leaveWhenIdle();
     });
-    let text = Buffer.alloc(0);
-    const read = (chunk: Buffer) => {
-      text = Buffer.concat([text, chunk]);
-      const end = text.indexOf(0x0a);
-      if (end < 0) return;
-      peer.off('data', read);
-      peer.pause();
-      forward(peer, Number(text.subarray(0, end)), text.subarray(end + 1), ['127.0.0.1', '::1']);
-    };
-    peer.on('data', read);
+    firstLine(peer).then(
+      ({ line, rest }) => forward(peer, Number(line), rest, ['127.0.0.1', '::1']),
+      () => {},
+    );
   });
   rmSync(path, { force: true });
   server.listen(path, leaveWhenIdle);

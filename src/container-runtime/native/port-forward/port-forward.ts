@@ -9,6 +9,7 @@ import type { Clock } from '../../../machinery/time/clock.ts';
 import { childStdio } from '../../processes/inherited.ts';
 import { hostEnvironment } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
+import { firstLine } from '../first-line.ts';
 import { shimWords } from '../shim/shim-client.ts';
 
 export class PortForwarder {
@@ -27,24 +28,15 @@ export class PortForwarder {
     }
     const socket = await this.#helper(namespaceFile, socketPath);
     socket.write(`${port}\n`);
-    return new Promise((resolve, reject) => {
-      let text = Buffer.alloc(0);
-      const read = (chunk: Buffer) => {
-        text = Buffer.concat([text, chunk]);
-        const end = text.indexOf(0x0a);
-        if (end < 0) return;
-        socket.off('data', read);
-        socket.pause();
-        if (end > 0) {
-          socket.destroy();
-          return reject(refused(port, text.subarray(0, end).toString()));
-        }
-        if (text.length > 1) socket.unshift(text.subarray(1));
-        resolve(socket);
-      };
-      socket.on('data', read);
-      socket.once('close', () => reject(refused(port, 'connection closed')));
+    const { line, rest } = await firstLine(socket).catch((error: Error) => {
+      throw refused(port, error.message);
     });
+    if (line) {
+      socket.destroy();
+      throw refused(port, line);
+    }
+    if (rest.length > 0) socket.unshift(rest);
+    return socket;
   }
 
   async #helper(namespaceFile: string, path: string): Promise<Socket> {

@@ -8,6 +8,7 @@ import type { Clock } from '../../../machinery/time/clock.ts';
 import { childStdio } from '../../processes/inherited.ts';
 import { hostEnvironment } from '../../processes/process.ts';
 import { RuntimeError } from '../../runtime-error.ts';
+import { firstLine } from '../first-line.ts';
 import type { Started } from './shim-start.ts';
 
 /** Keepers that may die over one request. */
@@ -78,8 +79,10 @@ export class ShimClient {
   async attach(id: string): Promise<Socket> {
     const socket = await this.#connect();
     socket.write(`${JSON.stringify({ op: 'attach', id })}\n`);
-    const { reply, rest } = await firstLine(socket);
-    const { error } = JSON.parse(reply);
+    const { line, rest } = await firstLine(socket).catch(() => {
+      throw new RuntimeError('unavailable', 'the log keeper closed the connection');
+    });
+    const { error } = JSON.parse(line);
     if (error) {
       socket.destroy();
       throw new RuntimeError('not-found', error);
@@ -200,22 +203,4 @@ export async function stopFormerKeeper(root: string): Promise<void> {
     });
     rmSync(socketPath, { force: true });
   }
-}
-
-function firstLine(socket: Socket): Promise<{ reply: string; rest: Buffer }> {
-  return new Promise((resolve, reject) => {
-    let text = Buffer.alloc(0);
-    const read = (chunk: Buffer) => {
-      text = Buffer.concat([text, chunk]);
-      const end = text.indexOf(0x0a);
-      if (end < 0) return;
-      socket.off('data', read);
-      socket.off('close', closed);
-      socket.pause();
-      resolve({ reply: text.subarray(0, end).toString(), rest: text.subarray(end + 1) });
-    };
-    const closed = () => reject(new RuntimeError('unavailable', 'the log keeper closed the connection'));
-    socket.on('data', read);
-    socket.once('close', closed);
-  });
 }

@@ -5,13 +5,14 @@ import { useRef } from 'preact/hooks';
 import type { Activity } from '../model/metrics.ts';
 import { moment } from '../past/moment.ts';
 import { t } from '../text.ts';
+import { Sparkline } from '../ui/sparkline.tsx';
 import { useClusterNodes } from '../views/cluster-nodes.ts';
 import { Flows } from '../views/flows.tsx';
 import { NodeCards } from '../views/node-cards.tsx';
-import { bytes, Metric, rate, Sparkline, time } from '../views/numbers.tsx';
+import { bytes, Metric, rate, time } from '../views/numbers.tsx';
 import { PartBox } from '../views/part-box.tsx';
 import { type PartName, PartPanel } from '../views/part-panel.tsx';
-import { type ObservedActivity, useActivity } from '../views/use-activity.ts';
+import { type ObservedActivity, type TimedActivity, useActivity } from '../views/use-activity.ts';
 
 export function ArchitecturePage() {
   const present = useActivity().value;
@@ -80,7 +81,10 @@ function ApiServer({ observed: { activity, history }, chosen }: { observed: Obse
             />
             <Metric label={t('metric.memory')} value={bytes(activity.memoryBytes)} />
           </dl>
-          <Sparkline values={history.map(({ requestsPerSecond }) => requestsPerSecond)} label={t('metric.requests')} />
+          <Sparkline
+            values={history.map(({ atMs, requestsPerSecond: value }) => ({ atMs, value }))}
+            label={t('metric.requests')}
+          />
         </>
       )}
     </PartBox>
@@ -92,7 +96,7 @@ interface PartProps {
   readonly chosen: Chosen;
 }
 
-function Scheduler({ activity, chosen, history }: PartProps & { history: readonly Activity[] }) {
+function Scheduler({ activity, chosen, history }: PartProps & { history: readonly TimedActivity[] }) {
   return (
     <PartBox id="scheduler" title={t('part.scheduler')} subtitle={t('part.scheduler.lead')} chosen={chosen}>
       {activity?.hasScheduler && (
@@ -102,7 +106,7 @@ function Scheduler({ activity, chosen, history }: PartProps & { history: readonl
             <Metric label={t('metric.pending')} value={String(activity.pendingPods)} />
           </dl>
           <Sparkline
-            values={history.map(({ schedulingPerSecond }) => schedulingPerSecond)}
+            values={history.map(({ atMs, schedulingPerSecond: value }) => ({ atMs, value }))}
             label={t('metric.scheduled')}
           />
         </>

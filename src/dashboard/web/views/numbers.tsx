@@ -22,20 +22,3 @@ export const Metric = ({ label, value, tone }: { label: string; value: string; t
     <dt>{label}</dt>
   </div>
 );
-
-const [width, height] = [120, 26];
-
-export function Sparkline({ values, label }: { values: readonly number[]; label: string }) {
-  if (values.length < 2) return <div class="sparkline" />;
-  const top = Math.max(...values, 0.001);
-  const points = values.map((value, index) => {
-    const x = (index / (values.length - 1)) * width;
-    return `${x.toFixed(1)},${(height - 2 - (value / top) * (height - 4)).toFixed(1)}`;
-  });
-  return (
-    <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={label}>
-      <polygon points={`0,${height} ${points.join(' ')} ${width},${height}`} class="sparkline-area" />
-      <polyline points={points.join(' ')} class="sparkline-line" />
-    </svg>
-  );
-}

@@ -8,13 +8,17 @@ import { type Activity, activityOf, metricsQuery, type Reading, readMetrics } fr
 import { now } from '../system.ts';
 import { whileVisible } from '../ui/poll.ts';
 
+export interface TimedActivity extends Activity {
+  readonly atMs: number;
+}
+
 export interface ObservedActivity {
   /** Undefined: not yet. */
   readonly activity: Activity | undefined;
   /** Why there is none. */
   readonly fault: string | undefined;
   /** Newest last. */
-  readonly history: readonly Activity[];
+  readonly history: readonly TimedActivity[];
 }
 
 const firstMs = 1_000;
@@ -32,11 +36,12 @@ export function useActivity(): ReadonlySignal<ObservedActivity> {
       try {
         const text = await (await request('/metrics', { accept: 'text/plain', query: metricsQuery })).text();
         const last = before;
-        before = readMetrics(text, now());
+        const atMs = now();
+        before = readMetrics(text, atMs);
         // The first rates come soon.
         if (!last) return firstMs;
         const activity = activityOf(last, before);
-        const history = [...observed.peek().history, activity].slice(-kept);
+        const history = [...observed.peek().history, { ...activity, atMs }].slice(-kept);
         observed.value = { activity, fault: undefined, history };
         return text.length > largeLength ? rareMs : readMs;
       } catch (error) {

@@ -1,21 +1,6 @@
-import type { ApiObject, Node } from '../../../api/api.ts';
+import { type ApiObject, isKubeletLabel, type Node } from '../../../api/api.ts';
 import { deepEqual } from '../../../machinery/collections/equal.ts';
 import type { NodeRequest } from './node-request.ts';
-
-/** Labels in Kubernetes' domains that a kubelet may set on its node. */
-const ownLabels = new Set([
-  'kubernetes.io/hostname',
-  'kubernetes.io/arch',
-  'kubernetes.io/os',
-  'beta.kubernetes.io/arch',
-  'beta.kubernetes.io/os',
-  'beta.kubernetes.io/instance-type',
-  'node.kubernetes.io/instance-type',
-  'failure-domain.beta.kubernetes.io/region',
-  'failure-domain.beta.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
-  'topology.kubernetes.io/zone',
-]);
 
 /** A node may not steer workloads to itself, through the object or through its status. */
 export function admitNode(request: NodeRequest): void {
@@ -48,16 +33,8 @@ export function admitNode(request: NodeRequest): void {
 function forbiddenLabels(next: ApiObject, old: ApiObject | undefined): string {
   const [a, b] = [next.metadata.labels ?? {}, old?.metadata.labels ?? {}];
   const changed = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => a[key] !== b[key]);
-  return changed.filter(isForbidden).sort().join(', ');
-}
-
-const within = (domain: string, parents: readonly string[]): boolean =>
-  parents.some((parent) => domain === parent || domain.endsWith(`.${parent}`));
-
-function isForbidden(key: string): boolean {
-  const slash = key.indexOf('/');
-  const domain = slash < 0 ? '' : key.slice(0, slash);
-  if (within(domain, ['node-restriction.kubernetes.io'])) return true;
-  if (!within(domain, ['kubernetes.io', 'k8s.io'])) return false;
-  return !ownLabels.has(key) && !within(domain, ['kubelet.kubernetes.io', 'node.kubernetes.io']);
+  return changed
+    .filter((key) => !isKubeletLabel(key))
+    .sort()
+    .join(', ');
 }

@@ -11,7 +11,7 @@ import { hasNone } from '../policies/cases.ts';
 import { converted, type Shown } from '../versions.ts';
 import { WebhookFailure } from './failure.ts';
 import { type Configured, matcherFor } from './match.ts';
-import { observeCall } from './metrics.ts';
+import { observedCall } from './observed-call.ts';
 import { type Asking, ask } from './review.ts';
 import type { WebhookUsers } from './users.ts';
 
@@ -49,28 +49,20 @@ async function mutateInTurn(
 async function call(configured: Configured, shown: Shown, asking: Asking, round: number): Promise<boolean> {
   const { webhook, configuration, index } = configured;
   const { attributes } = asking;
+  const { clock } = attributes.server;
+  const startMs = clock.monotonic();
   const place = `round_${round}_index_${index}`;
-  const { clock, logger } = attributes.server;
-  const began = clock.monotonic();
-  const observed = { name: webhook.name, type: 'admit' as const };
-  const seconds = () => (clock.monotonic() - began) / 1_000;
+  const failedOpen = `failed-open.mutation.webhook.admission.k8s.io/${place}`;
   let mutated = false;
   try {
-    const { patch } = await ask(webhook, shown, true, asking);
-    if (patch !== undefined) mutated = await change(configured, shown, attributes, { patch, place });
-    observeCall(attributes, { ...observed, seconds: seconds() });
-  } catch (error) {
-    const isIgnored = error instanceof WebhookFailure && webhook.failurePolicy === 'Ignore';
-    observeCall(attributes, { ...observed, seconds: seconds() }, { error, isIgnored });
-    if (!(error instanceof WebhookFailure)) throw error;
-    const why = `failed calling webhook ${JSON.stringify(webhook.name)}: ${error.message}`;
-    if (!isIgnored) throw internalError(why);
-    logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: webhook.name, error: why });
-    attributes.annotate(`failed-open.mutation.webhook.admission.k8s.io/${place}`, webhook.name);
+    await observedCall({ webhook, attributes, type: 'admit', failedOpen }, async () => {
+      const { patch } = await ask(webhook, shown, true, asking);
+      if (patch !== undefined) mutated = await change(configured, shown, attributes, { patch, place });
+    });
   } finally {
-    if (attributes.waits) attributes.waits.ms += clock.monotonic() - began;
-    const said = { configuration, webhook: webhook.name, mutated };
-    attributes.annotate(`mutation.webhook.admission.k8s.io/${place}`, JSON.stringify(said));
+    if (attributes.waits) attributes.waits.ms += clock.monotonic() - startMs;
+    const outcome = { configuration, webhook: webhook.name, mutated };
+    attributes.annotate(`mutation.webhook.admission.k8s.io/${place}`, JSON.stringify(outcome));
   }
   return mutated;
 }

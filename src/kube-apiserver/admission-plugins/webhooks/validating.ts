@@ -1,11 +1,9 @@
-import { internalError } from '../../../api/api.ts';
 import type { Client } from '../../../client/client.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../admission.ts';
 import { hasNone } from '../policies/cases.ts';
 import type { Shown } from '../versions.ts';
-import { WebhookFailure } from './failure.ts';
 import { matcherFor } from './match.ts';
-import { observeCall } from './metrics.ts';
+import { observedCall } from './observed-call.ts';
 import { type Asking, ask, type Webhook } from './review.ts';
 import type { WebhookUsers } from './users.ts';
 
@@ -45,22 +43,8 @@ async function askAll(
   if (refusals.length) throw refusals[0];
 }
 
-async function call(webhook: Webhook, shown: Shown, asking: Asking, index: number): Promise<void> {
-  const { attributes } = asking;
-  const { clock, logger } = attributes.server;
-  const began = clock.monotonic();
-  const observed = { name: webhook.name, type: 'validating' as const };
-  const seconds = () => (clock.monotonic() - began) / 1_000;
-  try {
-    await ask(webhook, shown, false, asking);
-    observeCall(attributes, { ...observed, seconds: seconds() });
-  } catch (error) {
-    const isIgnored = error instanceof WebhookFailure && webhook.failurePolicy === 'Ignore';
-    observeCall(attributes, { ...observed, seconds: seconds() }, { error, isIgnored });
-    if (!(error instanceof WebhookFailure)) throw error;
-    const why = `failed calling webhook ${JSON.stringify(webhook.name)}: ${error.message}`;
-    if (!isIgnored) throw internalError(why);
-    logger.warn('a webhook failed, and is ignored as its configuration says', { webhook: webhook.name, error: why });
-    attributes.annotate(`failed-open.validating.webhook.admission.k8s.io/round_0_index_${index}`, webhook.name);
-  }
+function call(webhook: Webhook, shown: Shown, asking: Asking, index: number): Promise<void> {
+  const failedOpen = `failed-open.validating.webhook.admission.k8s.io/round_0_index_${index}`;
+  const called = { webhook, attributes: asking.attributes, type: 'validating', failedOpen } as const;
+  return observedCall(called, async () => void (await ask(webhook, shown, false, asking)));
 }
