@@ -63,4 +63,7 @@ const clean = (comment: string) =>
     .split('\n')
     .map((line) => line.replace(/^ +\* ?/, ''))
     .join('\n')
+    // The package escapes characters that would end or mark up its comments.
+    .replaceAll('\\*', '*')
+    .replaceAll('*\\/', '*/')
     .trim();

@@ -110,7 +110,12 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   warnings?(object: T, old?: T): readonly string[];
   /** Subresources with separate rules (status, scale, ephemeralcontainers, ...). */
   subresources?: {
-    readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validateUpdate'>;
+    readonly [name: string]: Pick<Strategy<T>, 'prepareForUpdate' | 'validateUpdate' | 'warnings'> & {
+      /** Fields beside the spec that the subresource does not write: their owners stay. */
+      readonly resetFields?: readonly (readonly string[])[];
+      /** The only fields that the subresource writes, if it is so; `*` is any item. */
+      readonly writtenFields?: readonly (readonly string[])[];
+    };
   };
   /** A client may create the object with its status, as kubelets do with their Node. */
   keepsStatusOnCreate?: boolean;
@@ -141,6 +146,8 @@ export interface Kind<T extends KubeObject = ApiObject> extends ResourceInfo {
   readonly columns: readonly Column[];
   /** Cells of one row, in the order of `columns`. `now` is in milliseconds. */
   cells(object: T, now: number): readonly unknown[];
+  /** Conditions of one row, such as that the object's work is done. */
+  rowConditions?(object: T): readonly object[] | undefined;
   /** Values by which a fieldSelector may select, beside metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, Value<T>>>;
   /** Whether generation counts changes of spec. */
@@ -229,6 +236,7 @@ export interface KindBehaviour<T extends KubeObject = ApiObject>
       | 'selectsByMap'
       | 'watchedBy'
       | 'literalFields'
+      | 'rowConditions'
       | 'connections'
       | 'texts'
       | 'podTemplate'

@@ -4,6 +4,7 @@
 
 import { inOrder } from '../machinery/collections/in-order.ts';
 import { getOwn, setOwn } from '../machinery/collections/own.ts';
+import { zeroOf } from '../machinery/fields/zero-value.ts';
 import { must } from '../machinery/must.ts';
 import { type Fields, fieldsIn, isFields } from '../machinery/parsed.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
@@ -139,7 +140,7 @@ class Walk {
       if (given === undefined || given === null) {
         if (field.presence === 'always') {
           this.#structs++;
-          out[key] = zero(field);
+          out[key] = zeroOf(field);
         } else if (field.presence === 'nullable') out[key] = null;
         continue;
       }
@@ -157,10 +158,10 @@ class Walk {
         }
         continue;
       }
-      // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones.
+      // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones. Given ones have owners.
       const isEmpty = field.presence === 'always' && Array.isArray(walked) && walked.length === 0;
       if (isEmpty) this.keptEmpty = true;
-      out[key] = isEmpty && !this.#keepsEmpty ? null : walked;
+      out[key] = isEmpty && !this.#keepsEmpty && !this.#checked ? null : walked;
     }
     this.#holder = holder;
     this.#field = outerField;
@@ -179,7 +180,7 @@ class Walk {
     const rounds = items.format === 'quantity';
     for (const key of inOrder(keys)) {
       const nullBytes = items.format === 'byte' ? '' : undefined;
-      const walked = value[key] === null ? (nullBytes ?? zero(items)) : this.value(items, value[key]);
+      const walked = value[key] === null ? (nullBytes ?? zeroOf(items)) : this.value(items, value[key]);
       setOwn(out, key, rounds ? canonicalResource(walked as string) : walked);
     }
     this.#depth--;
@@ -191,7 +192,7 @@ class Walk {
     if (!Array.isArray(value)) this.#fail(value);
     const items = must(schema.items, 'items');
     this.#depth++;
-    const out = value.map((item) => (item === null ? zero(items) : this.value(items, item)));
+    const out = value.map((item) => (item === null ? zeroOf(items) : this.value(items, item)));
     this.#depth--;
     return out;
   }
@@ -314,26 +315,6 @@ function base64(value: string): string {
   if (text.length % 4 !== 0)
     throw new DecodeError(`illegal base64 data at input byte ${Math.floor(text.length / 4) * 4}`);
   return text;
-}
-
-/** The zero value that Go writes for an absent field. */
-function zero(schema: Schema): unknown {
-  if (schema.intOrString) return 0;
-  if (schema.preserveUnknownFields || schema.union) return null;
-  switch (schema.type) {
-    case 'object':
-      return schema.properties ? canonicalBuiltin(schema, {}) : null;
-    case 'string':
-      if (schema.format === 'quantity') return '0';
-      return schema.format === 'date-time' || schema.format === 'micro-time' || schema.format === 'byte' ? null : '';
-    case 'integer':
-    case 'number':
-      return 0;
-    case 'boolean':
-      return false;
-    default:
-      return null;
-  }
 }
 
 function isZero(walked: unknown, given: unknown): boolean {

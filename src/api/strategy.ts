@@ -58,6 +58,7 @@ const withMetadata = (
   rules: Subresource,
   tidy: (object: ApiObject) => void,
 ): Subresource => ({
+  ...rules,
   prepareForUpdate(next, old, context) {
     rules.prepareForUpdate?.(next, old, context);
     tidy(next);

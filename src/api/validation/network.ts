@@ -138,3 +138,13 @@ export const validatePortNumberOrName = (path: string, port: number | string): F
 
 export const portNumber: Rule = (port: number | undefined = 0, path) =>
   invalidValues(path, port, portNumberFaults(port));
+
+interface Balanced {
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+}
+
+/** Warnings about addresses that a load balancer reported. */
+export const ingressAddressWarnings = ({ status }: Balanced): string[] =>
+  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }, i) =>
+    ip ? ipWarnings(`status.loadBalancer.ingress[${i}]`, ip) : [],
+  );

@@ -11,6 +11,13 @@ const volume = {
 
 test.each([
   ['a claim', `${ns}/persistentvolumeclaims`, claim, {}, ['kubernetes.io/pvc-protection']],
+  [
+    'a class of attributes',
+    '/apis/storage.k8s.io/v1/volumeattributesclasses',
+    { driverName: 'd.test', parameters: { a: 'b' } },
+    {},
+    ['kubernetes.io/vac-protection'],
+  ],
   ['a volume', '/api/v1/persistentvolumes', volume, {}, ['kubernetes.io/pv-protection']],
   [
     'a claim with another finalizer',

@@ -34,8 +34,10 @@ export function table(kind: Kind, objects: readonly ApiObject[], metadata: objec
 }
 
 export function row(kind: Kind, object: ApiObject, { include, now, as }: TableOptions): object {
+  const conditions = kind.rowConditions?.(object);
   return {
     cells: kind.cells(object, now),
+    ...(conditions && { conditions }),
     object: include === 'None' ? null : include === 'Object' ? object : partial(object, `meta.k8s.io/${as.version}`),
   };
 }

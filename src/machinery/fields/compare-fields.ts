@@ -1,10 +1,20 @@
 // The difference between two objects, as three sets of field paths.
 
 import { deepEqual } from '../collections/equal.ts';
+import { setOwn } from '../collections/own.ts';
 import { type Fields, fieldsIn, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
-import { childSchema, emptySet, type FieldSet, isAssociative, isEmptySet, onlyThis, union } from './field-set.ts';
+import {
+  childSchema,
+  emptySet,
+  type FieldSet,
+  isAssociative,
+  isAtomicMap,
+  isEmptySet,
+  onlyThis,
+  union,
+} from './field-set.ts';
 
 export interface Comparison {
   readonly added: FieldSet;
@@ -18,7 +28,7 @@ const nothing: Comparison = { added: emptySet, modified: emptySet, removed: empt
 export function compareFields(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
   if (before === after) return nothing;
   const inner = compareChildren(before, after, schema);
-  if (inner === 'leaf') return compareLeaf(before, after);
+  if (inner === 'leaf') return compareLeaf(before, after, schema);
   if (isNil(before)) return { ...inner, added: { ...inner.added, member: true } };
   if (isNil(after)) return { ...inner, removed: { ...inner.removed, member: true } };
   return inner;
@@ -26,10 +36,10 @@ export function compareFields(before: unknown, after: unknown, schema: Schema | 
 
 const isNil = (value: unknown) => value === undefined;
 
-function compareLeaf(before: unknown, after: unknown): Comparison {
+function compareLeaf(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
   if (isNil(before)) return { ...nothing, added: onlyThis };
   if (isNil(after)) return { ...nothing, removed: onlyThis };
-  return deepEqual(before, after) ? nothing : { ...nothing, modified: onlyThis };
+  return sameWritten(before, after, schema) ? nothing : { ...nothing, modified: onlyThis };
 }
 
 function compareChildren(before: unknown, after: unknown, schema: Schema | undefined): Comparison | 'leaf' {
@@ -39,7 +49,7 @@ function compareChildren(before: unknown, after: unknown, schema: Schema | undef
   if (shape === 'scalar' || other === 'scalar' || shape !== other) return 'leaf';
   if (sizeOf(before) === 0 && sizeOf(after) === 0) return 'leaf';
   if (shape === 'list') return isAssociative(schema) ? compareLists(listIn(before), listIn(after), schema) : 'leaf';
-  return schema?.mapType === 'atomic' ? 'leaf' : compareMaps(fieldsIn(before), fieldsIn(after), schema);
+  return isAtomicMap(schema) ? 'leaf' : compareMaps(fieldsIn(before), fieldsIn(after), schema);
 }
 
 function shapeOf(value: unknown): 'list' | 'map' | 'scalar' | undefined {
@@ -54,14 +64,39 @@ function compareMaps(before: Readonly<Fields>, after: Readonly<Fields>, schema: 
   const collected = new Collector();
   for (const name of Object.keys(before)) {
     const key = `f:${name}`;
-    collected.add(key, compareFields(before[name], after[name], childSchema(schema, key)));
+    const below = childSchema(schema, key);
+    collected.add(key, compareFields(present(before[name], below), present(after[name], below), below));
   }
   for (const name of Object.keys(after)) {
     if (Object.hasOwn(before, name)) continue;
     const key = `f:${name}`;
-    collected.add(key, compareFields(undefined, after[name], childSchema(schema, key)));
+    const below = childSchema(schema, key);
+    collected.add(key, compareFields(undefined, present(after[name], below), below));
   }
   return collected.done();
+}
+
+/** Whether both are the same without the empty lists and maps that are not written. */
+export const sameWritten = (a: unknown, b: unknown, schema: Schema | undefined): boolean =>
+  deepEqual(a, b) || deepEqual(writtenForm(a, schema), writtenForm(b, schema));
+
+function writtenForm(value: unknown, schema: Schema | undefined): unknown {
+  if (typeof value !== 'object' || value === null || !schema) return value;
+  if (Array.isArray(value)) return value.map((item) => writtenForm(item, schema.items));
+  const out: Fields = {};
+  for (const [name, inner] of Object.entries(value)) {
+    const below = childSchema(schema, `f:${name}`);
+    const given = writtenForm(present(inner, below), below);
+    if (given !== undefined) setOwn(out, name, given);
+  }
+  return out;
+}
+
+/** Empty lists and maps that are not written count as absent. */
+export function present(value: unknown, schema: Schema | undefined): unknown {
+  if (schema?.presence !== 'nonzero' || typeof value !== 'object' || value === null) return value;
+  for (const _ in value) return value;
+  return undefined;
 }
 
 function compareLists(before: readonly unknown[], after: readonly unknown[], schema: Schema): Comparison {

@@ -1,6 +1,5 @@
 // The fields that the creator of an object owns, as FieldsV1: this shortcut makes no sets.
 
-import { deepEqual } from '../collections/equal.ts';
 import { compareText, inOrder } from '../collections/in-order.ts';
 import { TextCache } from '../collections/text-cache.ts';
 import { must } from '../must.ts';
@@ -8,7 +7,8 @@ import { type Fields, fieldsIn, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import type { Steps } from '../time/steps.ts';
-import { fieldsV1Leaf, isAssociative } from './field-set.ts';
+import { present, sameWritten } from './compare-fields.ts';
+import { fieldsV1Leaf, isAssociative, isAtomicMap } from './field-set.ts';
 
 type FieldsV1 = { [key: string]: FieldsV1 };
 
@@ -21,7 +21,8 @@ const leaf: FieldsV1 = fieldsV1Leaf;
 function createdFields(zero: unknown, value: unknown, schema: Schema | undefined): FieldsV1 | undefined {
   if (zero === value) return undefined;
   const isList = Array.isArray(value);
-  if (isLeaf(zero, value, isList, schema)) return zero !== undefined && deepEqual(zero, value) ? undefined : leaf;
+  if (isLeaf(zero, value, isList, schema))
+    return zero !== undefined && sameWritten(zero, value, schema) ? undefined : leaf;
   const fields: FieldsV1 = zero === undefined ? { '.': leaf } : {};
   const found = isList
     ? ofList(fields, listIn(zero), value, must(schema, 'schema'))
@@ -69,7 +70,8 @@ function* mapInLevels(
   let found = false;
   for (const [index, name] of inOrder(Object.keys(value)).entries()) {
     if (index % keysInStep === keysInStep - 1) yield;
-    const below = [zero[name], value[name], schemaOf(schema, name)] as const;
+    const schemaBelow = schemaOf(schema, name);
+    const below = [zero[name], present(value[name], schemaBelow), schemaBelow] as const;
     const inner = levels > 1 ? yield* inLevels(...below, levels - 1) : createdFields(...below);
     if (!inner) continue;
     into[elements.get(name)] = inner;
@@ -107,7 +109,7 @@ function isLeaf(zero: unknown, value: unknown, isList: boolean, schema: Schema |
   const none = zero === undefined || zero === null;
   if (!none && (typeof zero !== 'object' || Array.isArray(zero) !== isList)) return true;
   if (isEmpty(value) && (none || isEmpty(zero))) return true;
-  return isList ? !isAssociative(schema) : schema?.mapType === 'atomic';
+  return isList ? !isAssociative(schema) : isAtomicMap(schema);
 }
 
 function isEmpty(value: object): boolean {
@@ -120,7 +122,8 @@ function ofMap(into: FieldsV1, zero: Readonly<Fields>, value: Readonly<Fields>, 
   const properties = schema?.properties;
   const other = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined;
   for (const name of inOrder(Object.keys(value))) {
-    const inner = createdFields(zero[name], value[name], properties?.[name] ?? other);
+    const below = properties?.[name] ?? other;
+    const inner = createdFields(zero[name], present(value[name], below), below);
     if (!inner) continue;
     into[elements.get(name)] = inner;
     found = true;

@@ -91,6 +91,15 @@ export function differenceBelow(a: FieldSet, b: FieldSet): FieldSet {
   return make(a.member, children);
 }
 
+/** The members at a path and below; `*` is any list item or key. */
+export function below(set: FieldSet, [name, ...rest]: readonly string[]): FieldSet {
+  if (name === undefined) return set;
+  const children = new Map<string, FieldSet>();
+  for (const [key, child] of set.children)
+    if (name === '*' || key === `f:${name}`) children.set(key, below(child, rest));
+  return make(false, children);
+}
+
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   const children = new Map<string, FieldSet>();
   for (const [key, child] of a.children) {
@@ -195,7 +204,7 @@ export function toFieldsV1(set: FieldSet): Fields {
 export function fieldsOf(value: unknown, schema: Schema | undefined): FieldSet {
   if (Array.isArray(value)) return fieldsOfList(value, schema);
   if (value === null || typeof value !== 'object') return onlyThis;
-  if (schema?.mapType === 'atomic') return onlyThis;
+  if (isAtomicMap(schema)) return onlyThis;
   const children = new Map<string, FieldSet>();
   for (const [name, inner] of Object.entries(value)) {
     const key = `f:${name}`;
@@ -218,6 +227,12 @@ function fieldsOfList(list: unknown[], schema: Schema | undefined): FieldSet {
   }
   return { member: false, children };
 }
+
+const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
+
+/** A map that has one owner as a whole: one that is declared so, or data of any form inside a built-in kind. */
+export const isAtomicMap = (schema: Schema | undefined): boolean =>
+  schema?.mapType === 'atomic' || schema?.name === rawExtension;
 
 export const isAssociative = (schema: Schema | undefined): schema is Schema =>
   schema?.listType === 'map' || schema?.listType === 'set';

@@ -9,6 +9,7 @@ import { finish, type Steps } from '../time/steps.ts';
 import { type Comparison, compareFields } from './compare-fields.ts';
 import { creatingFields } from './created-fields.ts';
 import {
+  below,
   difference,
   differenceBelow,
   emptySet,
@@ -48,8 +49,10 @@ export interface Write {
   readonly time: string;
   readonly schema: Schema;
   readonly isLarge?: boolean; // its steps are smaller
-  /** Fields that this endpoint does not write, such as [['status']]: it adds no owners to them. */
+  /** Fields that this endpoint does not write, such as [['status']]: their owners stay as they are. */
   readonly resetFields?: readonly (readonly string[])[];
+  /** The only fields that this endpoint writes, if it is so; `*` is any item. */
+  readonly writtenFields?: readonly (readonly string[])[] | undefined;
 }
 
 export interface ApplyConflict {
@@ -88,6 +91,8 @@ export function* updatingManagedFields(
   write: Write & { readonly next: Managed },
 ): Steps<ManagedFieldsEntry[] | undefined> {
   const owners = decode(ownersToStartFrom(write));
+  // Only an apply begins to track an object without owners.
+  if (write.live !== undefined && owners.length === 0) return undefined;
   if (
     write.live === undefined &&
     owners.length === 0 &&
@@ -96,12 +101,11 @@ export function* updatingManagedFields(
     return yield* ofCreator(write);
   const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
   yield;
-  const change = compareFields(before, tracked(write.next), write.schema);
+  const change = changeOf(before, tracked(write.next), write);
   yield;
-  const taken = union(change.modified, change.added);
   disown(owners, change, undefined);
   yield;
-  const mine = withoutReset(taken, write.resetFields);
+  const mine = difference(union(change.modified, change.added), metadataItself);
   if (!isEmptySet(mine)) {
     const owner = ownerOf(owners, write, 'Update');
     owner.fields = union(owner.fields, mine);
@@ -109,6 +113,17 @@ export function* updatingManagedFields(
   }
   yield;
   return encode(capUpdates(owners));
+}
+
+/** The change without the fields that the endpoint does not write: it neither adds nor removes owners of them. */
+function changeOf(before: Fields, after: Fields, write: Write): Comparison {
+  const { added, modified, removed } = compareFields(before, after, write.schema);
+  return { added: written(added, write), modified: written(modified, write), removed: written(removed, write) };
+}
+
+function written(set: FieldSet, { resetFields, writtenFields }: Write): FieldSet {
+  const rest = withoutPathsBelow(set, resetFields);
+  return writtenFields ? unionOf(writtenFields.map((path) => below(rest, path))) : rest;
 }
 
 /** Fields that cannot be read count as not given, as in Kubernetes. */
@@ -159,14 +174,14 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   yield;
   const merged = mergeFields(liveFields, config, schema) as Fields;
   yield;
-  const fields = withoutReset(fieldsOf(config, schema), write.resetFields);
+  const fields = written(difference(fieldsOf(config, schema), metadataItself), write);
   const mine = ownerOf(owners, write, 'Apply');
   const last = mine.fields;
   mine.fields = fields;
   yield;
   const pruned = yield* prune(merged, last, owners, schema);
   yield;
-  const change = compareFields(liveFields, pruned, schema);
+  const change = changeOf(liveFields, pruned, write);
   yield;
   const allowed = write.manager === kubectl ? fieldsLastApplied(live, write.apiVersion, schema) : emptySet;
   const conflicts = write.force ? [] : conflictsOf(owners, mine, change, allowed);
@@ -192,7 +207,7 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
 /** A separate manager owns the fields set before the first apply, so that this apply can conflict. */
 function ownBeforeFirstApply(owners: Owner[], write: Write, liveFields: Fields): void {
   const change = compareFields(zeroValue(write.schema), liveFields, write.schema);
-  const fields = withoutReset(union(change.added, change.modified), write.resetFields);
+  const fields = written(difference(union(change.added, change.modified), metadataItself), write);
   if (isEmptySet(fields)) return;
   const entry = { manager: 'before-first-apply', operation: 'Update', apiVersion: write.apiVersion, time: write.time };
   owners.push({ entry: { ...entry, ...(write.subresource && { subresource: write.subresource }) }, fields });
@@ -313,8 +328,8 @@ function withoutPaths(object: Fields, drop: Write['resetFields']): Fields {
   return out;
 }
 
-function withoutReset(set: FieldSet, drop: Write['resetFields']): FieldSet {
-  let out = difference(set, metadataItself);
+function withoutPathsBelow(set: FieldSet, drop: Write['resetFields']): FieldSet {
+  let out = set;
   for (const path of drop ?? []) {
     const gone = path.reduceRight<FieldSet>(
       (inner, name) => ({ member: false, children: new Map([[`f:${name}`, inner]]) }),

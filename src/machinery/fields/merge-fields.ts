@@ -6,7 +6,7 @@ import { elementText, indexList, listElementKey } from '../patches/list-map.ts';
 import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
 import { goFormat } from '../text/go-format.ts';
-import { childSchema, type FieldSet, isAssociative, isEmptySet } from './field-set.ts';
+import { childSchema, type FieldSet, isAssociative, isAtomicMap, isEmptySet } from './field-set.ts';
 
 /**
  * `live` with all fields of `applied`. Throws PatchError('schema') if `applied` has a field that is not in the schema,
@@ -20,7 +20,7 @@ export function mergeFields(live: unknown, applied: unknown, schema: Schema | un
   }
   if (!isFields(applied)) return applied;
   const under = isFields(live) ? live : {};
-  if (schema?.mapType === 'atomic') {
+  if (isAtomicMap(schema)) {
     mergeMaps({}, applied, schema, path); // for its checks alone
     return applied;
   }
@@ -120,7 +120,7 @@ export function removeFields(value: unknown, set: FieldSet, schema: Schema | und
     });
     return items.length > 0 ? items : undefined;
   }
-  if (schema?.mapType === 'atomic') return value;
+  if (isAtomicMap(schema)) return value;
   const out: Fields = {};
   for (const [name, inner] of Object.entries(value)) {
     const child = set.children.get(`f:${name}`);

@@ -3,27 +3,40 @@ import type { Schema } from '../schema.ts';
 
 const zeroValues = new WeakMap<Schema, Fields>();
 
-/** An empty object of the type: only the fields that are always written. */
+/** An empty object of the type: only the fields that are always written. A custom resource has none. */
 export function zeroValue(schema: Schema): Fields {
   let zero = zeroValues.get(schema);
   if (zero) return zero;
-  zero = { metadata: {} };
+  const { apiVersion: _, kind: __, metadata: ___, ...fields } = zeroFields(schema);
+  zero = { metadata: {}, ...fields };
   zeroValues.set(schema, zero);
-  for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    if (name === 'apiVersion' || name === 'kind' || name === 'metadata') continue;
-    if (property.default !== undefined) fillZero(zero, name, property);
-  }
   return zero;
 }
 
-function fillZero(into: Fields, name: string, schema: Schema): void {
-  const value = schema.default;
-  if (value === '' || value === 0 || value === false) into[name] = value;
-  else if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0) {
-    const inner: Fields = {};
-    into[name] = inner;
-    for (const [key, property] of Object.entries(schema.properties ?? {}))
-      if (property.default !== undefined) fillZero(inner, key, property);
-      else if (property.presence === 'always' && property.type === 'array') inner[key] = [];
+function zeroFields({ properties = {} }: Schema): Fields {
+  const zero: Fields = {};
+  for (const [name, property] of Object.entries(properties))
+    if (property.presence === 'always') zero[name] = zeroOf(property);
+    else if (property.presence === 'nullable') zero[name] = null;
+  return zero;
+}
+
+/** The zero value that Go writes for an absent field. */
+export function zeroOf(schema: Schema): unknown {
+  if (schema.intOrString) return 0;
+  if (schema.preserveUnknownFields || schema.union) return null;
+  switch (schema.type) {
+    case 'object':
+      return schema.properties ? zeroFields(schema) : null;
+    case 'string':
+      if (schema.format === 'quantity') return '0';
+      return schema.format === 'date-time' || schema.format === 'micro-time' || schema.format === 'byte' ? null : '';
+    case 'integer':
+    case 'number':
+      return 0;
+    case 'boolean':
+      return false;
+    default:
+      return null;
   }
 }

@@ -33,6 +33,7 @@ import type { KindBehaviour, Strategy } from '../../kind.ts';
 import { validateConditions } from '../../validation/conditions.ts';
 import { choice, each, need, type Rule, struct } from '../../validation/rules.ts';
 import { unset } from '../cells.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 import { defaultMatch, expressionFaults, validateMatch, validateMatchConditions } from './match.ts';
 import { validateMutatingOperations } from './rules.ts';
 
@@ -236,7 +237,13 @@ export const validatingAdmissionPolicy: KindBehaviour<ValidatingAdmissionPolicy>
   cells: { Validations: (policy) => policy.spec?.validations?.length ?? 0, ParamKind: paramKindCell },
   strategy: {
     ...policyStrategy(validateValidating),
-    subresources: { status: { validateUpdate: ({ status }) => validatingStatus(status, 'status') } },
+    subresources: {
+      status: {
+        resetFields: [['metadata']],
+        prepareForUpdate: keepMetadata,
+        validateUpdate: ({ status }) => validatingStatus(status, 'status'),
+      },
+    },
   },
 };
 

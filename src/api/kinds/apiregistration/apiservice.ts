@@ -10,6 +10,7 @@ import type { APIService } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { nameRule } from '../../validation/metadata.ts';
 import { each, oneOfThese, struct } from '../../validation/rules.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 export const apiService: KindBehaviour<APIService> = {
   storagePrefix: 'apiregistration.k8s.io/apiservices',
@@ -47,10 +48,8 @@ export const apiService: KindBehaviour<APIService> = {
     validate,
     subresources: {
       status: {
-        prepareForUpdate(next, old) {
-          const { labels, annotations, finalizers, ownerReferences } = old.metadata;
-          next.metadata = { ...next.metadata, labels, annotations, finalizers, ownerReferences };
-        },
+        resetFields: [['metadata']],
+        prepareForUpdate: keepMetadata,
         validateUpdate: ({ status }) => each(condition)(status?.conditions, 'status.conditions'),
       },
     },

@@ -50,6 +50,8 @@ export const daemonSet: KindBehaviour<DaemonSet> = {
         spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
       }
       spec.revisionHistoryLimit ??= 10;
+      // Written as the number that it is internally.
+      if (s.metadata.annotations?.[templateGeneration] === undefined) setTemplateGeneration(s, 0);
       defaultPodTemplate(spec.template);
     },
     prepareForCreate(s) {

@@ -67,6 +67,10 @@ export const deployment: KindBehaviour<Deployment> = {
     warnings: (d, old) => [...nameWarnings(d.metadata, Boolean(old)), ...templateWarnings(d, old, d.spec?.template)],
     subresources: {
       status: {
+        resetFields: [['metadata', 'labels']],
+        prepareForUpdate(next, old) {
+          next.metadata = { ...next.metadata, labels: old.metadata.labels };
+        },
         validateUpdate: ({ status }, old) => [
           ...statusCounters(status, 'status'),
           ...atMost(status, ['updatedReplicas', 'readyReplicas', 'availableReplicas'], 'replicas', 'status.replicas'),

@@ -30,15 +30,20 @@ function metricText(metric: MetricSpec, current: MetricStatus | undefined): stri
   const key = metric.type[0].toLowerCase() + metric.type.slice(1);
   const { target: wanted, name } = fieldsIn(fieldsIn(metric)[key]);
   const target = fieldsIn(wanted);
-  const now = fieldsIn(fieldsIn(fieldsIn(current)[key])['current']);
-  if (target.averageUtilization !== undefined) {
-    const value = now.averageUtilization === undefined ? unknown : `${now.averageUtilization}%`;
-    return `${name}: ${value}/${target.averageUtilization}%`;
+  const status = fieldsIn(current)[key];
+  const now = fieldsIn(fieldsIn(status)['current']);
+  /** A reported metric without the value is shown as Go shows a nil pointer. */
+  const quantity = (value: unknown) => value ?? (status ? '<nil>' : unknown);
+  const isResource = metric.type === 'Resource' || metric.type === 'ContainerResource';
+  const prefix = isResource ? `${name}: ` : '';
+  if (target.averageValue !== undefined || metric.type === 'Pods') {
+    const isAverage = metric.type === 'Object' || metric.type === 'External';
+    if (isAverage) return `${now.averageValue ?? unknown}/${target.averageValue} (avg)`;
+    return `${prefix}${quantity(now.averageValue)}/${target.averageValue ?? '<nil>'}`;
   }
-  const prefix = metric.type === 'Resource' || metric.type === 'ContainerResource' ? `${name}: ` : '';
-  if (target.averageValue !== undefined)
-    return `${prefix}${now.averageValue ?? unknown}/${target.averageValue}${metric.type === 'Object' || metric.type === 'External' ? ' (avg)' : ''}`;
-  return `${prefix}${now.value ?? unknown}/${target.value}`;
+  if (!isResource) return `${quantity(now.value)}/${target.value ?? '<nil>'}`;
+  const percent = (value: unknown, otherwise: string) => (value === undefined ? otherwise : `${value}%`);
+  return `${prefix}${percent(now.averageUtilization, unknown)}/${percent(target.averageUtilization, '<auto>')}`;
 }
 
 function setDefaults(h: HorizontalPodAutoscaler): void {

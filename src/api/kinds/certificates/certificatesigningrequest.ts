@@ -48,6 +48,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
     validate: (r) => validateRequestSpec(r, signatureFaults.get(r)),
     subresources: {
       approval: {
+        resetFields: [['spec'], ['status', 'certificate']],
         prepareForUpdate(next, old, { now }) {
           const conditions = timed(next, old, now);
           next.spec = old.spec;
@@ -56,6 +57,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
         validateUpdate: (next, old) => validateRequestUpdate(next, old, { approval: true }),
       },
       status: {
+        resetFields: [['status', 'conditions']],
         prepareForUpdate(next, old, { now }) {
           keepConditions(next, old, 'Approved');
           keepConditions(next, old, 'Denied');

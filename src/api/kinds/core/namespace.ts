@@ -18,6 +18,8 @@ export const namespace: KindBehaviour<Namespace> = {
     nameRule: nameRule(dns1123LabelFaults),
     setDefaults(ns) {
       if (ns.metadata.name) ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
+      ns.status ??= {};
+      ns.status.phase ||= 'Active';
     },
     prepareForCreate(ns) {
       // A generated name exists only now.
@@ -53,6 +55,7 @@ export const namespace: KindBehaviour<Namespace> = {
         },
       },
       finalize: {
+        resetFields: [['status']],
         prepareForUpdate(next, old) {
           const finalizers = next.spec?.finalizers;
           next.spec = { ...old.spec };

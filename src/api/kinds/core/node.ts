@@ -34,7 +34,10 @@ export const node: KindBehaviour<Node> = {
     'Internal-IP': (n) => address(n, 'InternalIP'),
     'External-IP': (n) => address(n, 'ExternalIP'),
     'OS-Image': (n) => n.status?.nodeInfo?.osImage || '<unknown>',
-    'Kernel-Version': (n) => n.status?.nodeInfo?.kernelVersion || '<unknown>',
+    'Kernel-Version': (n) => {
+      const { kernelVersion, architecture } = n.status?.nodeInfo ?? {};
+      return `${kernelVersion || '<unknown>'}${architecture ? ` (${architecture})` : ''}`;
+    },
     'Container-Runtime': (n) => n.status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
   },
   selectableFields: {
@@ -60,7 +63,14 @@ export const node: KindBehaviour<Node> = {
     // Kubernetes also applies the rules for new nodes to updates, and lists some faults twice.
     metadataOnUpdate: ['whole', 'change'],
     validateUpdate: (next, old) => [...validate(next), ...validateUpdate(next, old)],
-    subresources: { status: { validateUpdate } },
+    subresources: {
+      status: {
+        prepareForUpdate(next, old) {
+          if (!old.status?.config) delete next.status?.config;
+        },
+        validateUpdate,
+      },
+    },
     warnings: ({ spec }) => [
       ...(spec?.configSource ? ['spec.configSource: the feature is removed'] : []),
       ...(spec?.externalID ? ['spec.externalID: this field is deprecated, and is unused by Kubernetes'] : []),

@@ -33,6 +33,8 @@ export const persistentVolume: KindBehaviour<PersistentVolume> = {
       spec.volumeMode ??= 'Filesystem';
       if (spec.hostPath) spec.hostPath.type ??= '';
       defaultBlockVolumes(spec);
+      v.status ??= {};
+      v.status.phase ||= 'Pending';
     },
     prepareForCreate(v, { now }) {
       v.status = { phase: 'Pending', lastPhaseTransitionTime: formatTime(now) };

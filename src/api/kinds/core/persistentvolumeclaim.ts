@@ -40,7 +40,11 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
     VolumeMode: (c) => c.spec?.volumeMode ?? unset,
   },
   strategy: {
-    setDefaults: (c) => defaultClaimSpec((c.spec ??= {} as Spec)),
+    setDefaults(c) {
+      defaultClaimSpec((c.spec ??= {} as Spec));
+      c.status ??= {};
+      c.status.phase ||= 'Pending';
+    },
     prepareForCreate(c) {
       c.status = { phase: 'Pending' };
       copySource(specOf(c));

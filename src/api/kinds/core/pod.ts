@@ -7,6 +7,7 @@ import { isSchedulingGated, qosClass } from '../../objects/pod.ts';
 import { podQuota } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { formatTime } from '../../time.ts';
+import { ipWarnings } from '../../validation/network.ts';
 import { dropDisabledFields } from '../../validation/pod/disabled.ts';
 import { validateNewPod } from '../../validation/pod/pod.ts';
 import { keepAllButResources, validatePodResize } from '../../validation/pod/resize.ts';
@@ -14,6 +15,7 @@ import { validatePodStatusUpdate } from '../../validation/pod/status.ts';
 import { validateEphemeralUpdate } from '../../validation/pod/subresources.ts';
 import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 import { podCells } from './pod-cells.ts';
 
 const streams = { stdin: 'flag', stdout: 'flag', stderr: 'flag', tty: 'flag', container: 'text' } as const;
@@ -26,6 +28,7 @@ export const pod: KindBehaviour<Pod> = {
   emptyFields: 'validated',
   hasGeneration: true,
   cells: podCells,
+  rowConditions: ({ status }) => finishedRow[status?.phase ?? ''],
   quota: podQuota,
   connections: {
     exec: { type: 'PodExecOptions', fields: { ...streams, command: 'texts' } },
@@ -101,7 +104,15 @@ export const pod: KindBehaviour<Pod> = {
     warnings: (p, old) => (old ? [] : [...nameWarnings(p.metadata.name), ...podWarnings(p.spec, p.metadata)]),
     subresources: {
       status: {
+        resetFields: [
+          ['metadata', 'deletionTimestamp'],
+          ['metadata', 'ownerReferences'],
+        ],
         validateUpdate: validatePodStatusUpdate,
+        warnings: ({ status }) => [
+          ...(status?.podIPs ?? []).flatMap(({ ip }, i) => ipWarnings(`status.podIPs[${i}].ip`, ip)),
+          ...(status?.hostIPs ?? []).flatMap(({ ip }, i) => ipWarnings(`status.hostIPs[${i}].ip`, ip)),
+        ],
         prepareForUpdate(next, old) {
           // Only the system sets a pod's owners and deletion.
           next.metadata.ownerReferences = old.metadata.ownerReferences;
@@ -109,7 +120,9 @@ export const pod: KindBehaviour<Pod> = {
         },
       },
       ephemeralcontainers: {
+        writtenFields: [['spec', 'ephemeralContainers']],
         prepareForUpdate(next, old) {
+          keepMetadata(next, old);
           const { ephemeralContainers: _before, ...spec } = specOf(old);
           const ephemeralContainers = next.spec?.ephemeralContainers;
           next.spec = { ...spec, ...(ephemeralContainers?.length && { ephemeralContainers }) };
@@ -118,6 +131,10 @@ export const pod: KindBehaviour<Pod> = {
         validateUpdate: validateEphemeralUpdate,
       },
       resize: {
+        writtenFields: ['containers', 'initContainers'].flatMap((list) => [
+          ['spec', list, '*', 'resources'],
+          ['spec', list, '*', 'resizePolicy'],
+        ]),
         prepareForUpdate: keepAllButResources,
         validateUpdate: validatePodResize,
       },
@@ -129,6 +146,12 @@ export const pod: KindBehaviour<Pod> = {
       return seconds < 0 ? 1 : seconds;
     },
   },
+};
+
+const completed = (reason: string, message: string) => [{ type: 'Completed', status: 'True', reason, message }];
+const finishedRow: Readonly<Record<string, readonly object[]>> = {
+  Succeeded: completed('Succeeded', 'The pod has completed successfully.'),
+  Failed: completed('Failed', 'The pod failed.'),
 };
 
 const nameWarnings = (name: string): string[] => {

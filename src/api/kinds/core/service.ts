@@ -4,7 +4,7 @@ import type { KindBehaviour } from '../../kind.ts';
 import { serviceQuota } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { nameRule } from '../../validation/metadata.ts';
-import { cidrWarnings, ipWarnings } from '../../validation/network.ts';
+import { cidrWarnings, ingressAddressWarnings, ipWarnings } from '../../validation/network.ts';
 import {
   needsHealthCheck,
   validateService,
@@ -52,7 +52,7 @@ export const service: KindBehaviour<Service> = {
     validate: (s) => validateService(s),
     warnings,
     validateUpdate: validateServiceUpdate,
-    subresources: { status: { validateUpdate: validateServiceStatus } },
+    subresources: { status: { validateUpdate: validateServiceStatus, warnings: ingressAddressWarnings } },
   },
 };
 

@@ -12,9 +12,10 @@ import type {
 } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { flowConditions, keepMetadata } from '../../validation/flow-status.ts';
+import { flowConditions } from '../../validation/flow-status.ts';
 import { each, need, needed, type Rule, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 export const flowSchema: KindBehaviour<FlowSchema> = {
   hasGeneration: true,
@@ -33,6 +34,7 @@ export const flowSchema: KindBehaviour<FlowSchema> = {
     validate,
     subresources: {
       status: {
+        resetFields: [['metadata']],
         prepareForUpdate: keepMetadata,
         validateUpdate: ({ status }) => flowConditions(status?.conditions, 'status.conditions'),
       },

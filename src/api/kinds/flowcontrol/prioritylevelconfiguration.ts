@@ -8,9 +8,10 @@ import type {
 } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { flowConditions, keepMetadata } from '../../validation/flow-status.ts';
+import { flowConditions } from '../../validation/flow-status.ts';
 import { atLeast, type Rule, range, set, struct } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 const queuing = (p: PriorityLevelConfiguration) => p.spec?.limited?.limitResponse?.queuing;
 
@@ -43,6 +44,7 @@ export const priorityLevelConfiguration: KindBehaviour<PriorityLevelConfiguratio
     validate,
     subresources: {
       status: {
+        resetFields: [['metadata']],
         prepareForUpdate: keepMetadata,
         validateUpdate: ({ status }) => flowConditions(status?.conditions, 'status.conditions'),
       },

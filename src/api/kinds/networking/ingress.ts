@@ -11,7 +11,7 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, notSupported, required } from '../../fields.ts';
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { legacyIp } from '../../validation/network.ts';
+import { ingressAddressWarnings, legacyIp } from '../../validation/network.ts';
 import { each, given, needed, type Rule, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
@@ -39,7 +39,7 @@ export const ingress: KindBehaviour<Ingress> = {
       !old && hasClassAnnotation(i) && i.spec?.ingressClassName === undefined
         ? [`annotation ${JSON.stringify(classAnnotation)} is deprecated, please use 'spec.ingressClassName' instead`]
         : [],
-    subresources: { status: { validateUpdate: validateStatus } },
+    subresources: { status: { validateUpdate: validateStatus, warnings: ingressAddressWarnings } },
   },
 };
 

@@ -4,6 +4,7 @@ import { immutableField, invalidValue, required, unchanged } from '../../fields.
 import type { ServiceCIDR } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { canonicalCidr } from '../../validation/network.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 export const serviceCidr: KindBehaviour<ServiceCIDR> = {
   cells: { CIDRs: (c) => (c.spec?.cidrs ?? []).join(',') },
@@ -19,6 +20,7 @@ export const serviceCidr: KindBehaviour<ServiceCIDR> = {
         ...(isWidened ? validateCidrs(cidrs) : []),
       ];
     },
+    subresources: { status: { resetFields: [['metadata']], prepareForUpdate: keepMetadata } },
   },
 };
 

@@ -23,6 +23,7 @@ import { configuration, listOf, selectors } from '../../validation/devices/share
 import { validateSlice } from '../../validation/devices/slice.ts';
 import { validateOwnedMeta } from '../../validation/metadata.ts';
 import { isExtendedResource } from '../../validation/resource-names.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 export const deviceClass: KindBehaviour<DeviceClass> = {
   hasGeneration: true,
@@ -78,9 +79,9 @@ export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
     validateUpdate: (next, old) => unchanged('spec', claimSpec(next), claimSpec(old)),
     subresources: {
       status: {
+        resetFields: [['metadata']],
         prepareForUpdate(next, old) {
-          const { finalizers, labels, annotations, ownerReferences } = old.metadata;
-          next.metadata = { ...next.metadata, finalizers, labels, annotations, ownerReferences };
+          keepMetadata(next, old);
           dropDeallocated(next, old);
         },
         validateUpdate: validateClaimStatus,

@@ -7,6 +7,7 @@ import type { KindBehaviour } from '../../kind.ts';
 import { validateVolumeSpec } from '../../validation/persistent-volume.ts';
 import { given, type Rule, struct, text } from '../../validation/rules.ts';
 import { csiDriverName } from '../../validation/volume-sources.ts';
+import { keepMetadata } from '../keep-metadata.ts';
 
 type Source = VolumeAttachment['spec']['source'];
 
@@ -28,10 +29,8 @@ export const volumeAttachment: KindBehaviour<VolumeAttachment> = {
     validateUpdate,
     subresources: {
       status: {
-        prepareForUpdate(next, old) {
-          const { resourceVersion, managedFields } = next.metadata;
-          next.metadata = { ...old.metadata, resourceVersion, managedFields };
-        },
+        resetFields: [['metadata']],
+        prepareForUpdate: keepMetadata,
         validateUpdate,
       },
     },

@@ -15,7 +15,7 @@ import type { Target } from '../operation.ts';
 import { checkNamespace, matchName } from '../target.ts';
 import type { Written } from './commit.ts';
 import { createObject } from './create.ts';
-import { resetFields } from './field-owners.ts';
+import { resetFields, writtenFields } from './field-owners.ts';
 import { decodePatched, type PatchContent } from './patch.ts';
 import { goType } from './patching.ts';
 import { replaceObject, replyOf } from './update.ts';
@@ -44,7 +44,8 @@ export async function applyTo(
     apiVersion: apiVersionOf(kind),
     time: timestamp(target.server.clock.now()),
     schema: kind.schema,
-    resetFields: resetFields(kind, subresource, applied),
+    resetFields: resetFields(kind, subresource),
+    writtenFields: writtenFields(kind, subresource),
     description: `${applied.metadata.namespace ?? ''}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
   };
   return replaceObject(target, options, {

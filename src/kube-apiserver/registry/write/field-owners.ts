@@ -1,6 +1,6 @@
 // Field ownership: metadata.managedFields of a write.
 
-import { type ApiObject, type Kind, storedForm } from '../../../api/api.ts';
+import type { ApiObject, Kind } from '../../../api/api.ts';
 import { updatingManagedFields } from '../../../machinery/fields/managed-fields.ts';
 import { inSteps, isLarge } from '../../heavy.ts';
 import { trackElsewhere } from '../../threads/large-objects.ts';
@@ -8,14 +8,17 @@ import { timestamp } from '../../timestamp.ts';
 import { apiVersionOf } from '../codec.ts';
 import type { Operation } from '../operation.ts';
 
-/** Fields that an endpoint does not write, and that therefore get no owner through it. */
-export function resetFields(kind: Kind, subresource: string, object: ApiObject): readonly (readonly string[])[] {
+/** Fields that an endpoint does not write, and whose owners therefore stay. */
+export function resetFields(kind: Kind, subresource: string): readonly (readonly string[])[] {
   if (subresource === '') return kind.subresources.some(({ name }) => name === 'status') ? [['status']] : [];
-  if (subresource !== 'status') return [];
-  const others = Object.keys(object).filter((field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field));
-  if (kind.custom) others.push('metadata');
-  return others.map((field) => [field]);
+  if (subresource !== 'status') return kind.strategy.subresources?.[subresource]?.resetFields ?? [];
+  const others = kind.custom ? [['metadata']] : (kind.strategy.subresources?.status?.resetFields ?? []);
+  return [['spec'], ...others];
 }
+
+/** The only fields that an endpoint writes; undefined: all but the reset ones. */
+export const writtenFields = (kind: Kind, subresource: string) =>
+  kind.strategy.subresources?.[subresource]?.writtenFields;
 
 /** Sets metadata.managedFields of `next`; `live` is undefined for a create. */
 export async function trackFields(
@@ -26,14 +29,14 @@ export async function trackFields(
 ): Promise<void> {
   const write = {
     live,
-    // Empty lists and maps have no owner.
-    next: storedForm(kind, next),
+    next,
     manager,
     ...(subresource && { subresource }),
     apiVersion: apiVersionOf(kind),
     time: timestamp(server.clock.now()),
     schema: kind.schema,
-    resetFields: resetFields(kind, subresource, next),
+    resetFields: resetFields(kind, subresource),
+    writtenFields: writtenFields(kind, subresource),
   };
   // A new object has one owner, whose fields are found in small steps.
   const isWhole = !live && !next.metadata.managedFields?.length;

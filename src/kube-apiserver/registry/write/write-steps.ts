@@ -154,7 +154,7 @@ function validated({ target, object, replaced }: Write) {
     ? rulesOf(kind, subresource).validateUpdate?.(object, replaced.live)
     : kind.strategy.validate?.(object);
   if (faults?.length) return { faults, warnings: [] };
-  return { faults: [], warnings: kind.strategy.warnings?.(object, replaced?.live) ?? [] };
+  return { faults: [], warnings: rulesOf(kind, subresource).warnings?.(object, replaced?.live) ?? [] };
 }
 
 /** Errors of a custom resource name the kind given in the body, even if it is wrong. */
