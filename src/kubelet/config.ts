@@ -93,7 +93,7 @@ export interface KubeletConfig {
   readonly staticPodPath?: string;
   /** Manifests are read again after this long even without a change; Kubernetes' default if omitted. */
   readonly fileCheckFrequencyMs?: number;
-  /** False for simulated nodes: no file is written, so volumes need no directories. */
+  /** False for simulated nodes: they have the machine of simulated-machine.ts, and none of the parts that need files. */
   readonly usesFilesystem: boolean;
 }
 

@@ -1,13 +1,7 @@
 // The room's front door. The kubelet registers its node, runs the pods bound to it and reports on both.
 
 import type { ComponentContext, RunningComponent } from '../client/client.ts';
-import {
-  type Cgroups,
-  type ContainerRuntime,
-  openCgroups,
-  removeEmptyParents,
-  removePodCgroups,
-} from '../container-runtime/container-runtime.ts';
+import { type ContainerRuntime, removeEmptyParents, removePodCgroups } from '../container-runtime/container-runtime.ts';
 import type { KubeletConfig } from './config.ts';
 import { loopsOf } from './loops.ts';
 import { makeTools } from './make-tools.ts';
@@ -28,8 +22,6 @@ export { machineHugePages } from './resource-managers/huge-pages.ts';
 
 interface KubeletDependencies {
   readonly runtime: ContainerRuntime;
-  /** The machine's by default; simulated nodes have none. */
-  readonly cgroups?: Cgroups;
   /** Certificates of the HTTPS server; undefined: no server (simulated nodes). */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCA: string };
 }
@@ -44,19 +36,19 @@ export interface RunningKubelet extends RunningComponent {
 export async function startKubelet(
   context: ComponentContext,
   config: KubeletConfig,
-  { runtime, cgroups = config.usesFilesystem ? openCgroups() : undefined, tls }: KubeletDependencies,
+  { runtime, tls }: KubeletDependencies,
 ): Promise<RunningKubelet> {
   const { logger } = context;
   const workers = new PodWorkers();
-  const made = makeTools(context, config, runtime, cgroups, workers);
-  const { tools, keeper, services, csi } = made;
+  const made = makeTools(context, config, runtime, workers);
+  const { tools, keeper, services } = made;
   const { machine, cache } = tools;
   const sources = new NodePods({ context, workers, ...made });
   const start = loopsOf({ context, workers, ...made, knowsPods: () => sources.areKnown });
   const stopped = new AbortController();
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();
-  await csi?.volumes.recover();
+  await tools.csi?.recover();
   await tools.devices?.start();
   await tools.resources?.start();
   await tools.dynamicResources?.start();

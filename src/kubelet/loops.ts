@@ -2,13 +2,13 @@
 
 import { type ComponentContext, createInformer } from '../client/client.ts';
 import { relistPeriodMs, relistPeriodWithEventsMs } from './config.ts';
-import type { Csi } from './csi/csi.ts';
 import { Garbage } from './eviction/garbage.ts';
 import { watchLocalStorage } from './eviction/local-storage.ts';
 import { EvictionManager } from './eviction/manager.ts';
 import type { NodePressure } from './eviction/node-pressure.ts';
 import { sweepFiles } from './files/orphaned-files.ts';
 import { rotateLogs } from './logs/log-rotation.ts';
+import type { RealParts } from './make-tools.ts';
 import type { NodeKeeper } from './node/node.ts';
 import type { PluginHandler } from './plugins/plugin-registry.ts';
 import { runPlugins } from './plugins/run-plugins.ts';
@@ -23,7 +23,7 @@ interface LoopParts {
   readonly pressure: NodePressure;
   readonly workers: PodWorkers;
   /** Absent on simulated nodes. */
-  readonly csi?: Csi;
+  readonly real?: RealParts;
   /** All sources of pods are read: other pods that run are orphans. */
   readonly knowsPods: () => boolean;
 }
@@ -59,18 +59,18 @@ function restOf(parts: LoopParts): Start {
       void keeper.refresh().catch((error) => logger.warn('node status not reported', { error: String(error) })),
   });
   const always: Start = (signal) => [watchOwnNode(parts, signal), eviction.run(signal)];
-  if (!config.usesFilesystem) return always;
-  const { csi } = parts;
-  const handlers = new Map<string, PluginHandler>();
-  if (csi) handlers.set('CSIPlugin', csi.handler);
-  const { devices, dynamicResources } = tools;
-  if (devices) handlers.set('DevicePlugin', devices);
-  if (dynamicResources) handlers.set('DRAPlugin', dynamicResources.handler);
+  if (!parts.real) return always;
+  const { csi, devices, dynamicResources, resources } = parts.real;
+  const handlers = new Map<string, PluginHandler>([
+    ['CSIPlugin', csi.handler],
+    ['DevicePlugin', devices],
+    ['DRAPlugin', dynamicResources.handler],
+  ]);
   return (signal) => [
     ...always(signal),
-    ...(csi ? [csi.run(signal)] : []),
-    ...(dynamicResources ? [dynamicResources.run(signal)] : []),
-    ...(tools.resources ? [tools.resources.run(signal)] : []),
+    csi.run(signal),
+    dynamicResources.run(signal),
+    resources.run(signal),
     runPlugins(config.rootDirectory, handlers, tools, signal),
     rotateLogs(tools, signal),
     garbage.run(signal),

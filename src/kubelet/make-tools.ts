@@ -1,8 +1,14 @@
 // Makes the parts of a kubelet that its pods use, and the node's.
 
 import { ignoreNotFound, type Pod, type Service } from '../api/api.ts';
-import { type ComponentContext, createEventRecorder, createInformer, type Informer } from '../client/client.ts';
-import type { Cgroups, ContainerRuntime } from '../container-runtime/container-runtime.ts';
+import {
+  type ComponentContext,
+  createEventRecorder,
+  createInformer,
+  type EventRecorder,
+  type Informer,
+} from '../client/client.ts';
+import { type ContainerRuntime, openCgroups } from '../container-runtime/container-runtime.ts';
 import type { KubeletConfig } from './config.ts';
 import { type Csi, makeCsi } from './csi/csi.ts';
 import { DevicePlugins } from './device-plugins/device-plugins.ts';
@@ -11,6 +17,7 @@ import { refuseUnderPressure } from './eviction/admission.ts';
 import { NodePressure } from './eviction/node-pressure.ts';
 import { CredentialProviders } from './images/credential-providers.ts';
 import { ImageManager } from './images/images.ts';
+import type { Machine } from './machine/machine.ts';
 import { realMachine } from './machine/real-machine.ts';
 import { simulatedMachine } from './machine/simulated-machine.ts';
 import { NodeKeeper } from './node/node.ts';
@@ -37,7 +44,18 @@ interface Made {
   readonly services: Informer<Service>;
   readonly mirrors: MirrorPods;
   /** Absent on simulated nodes. */
-  readonly csi?: Csi;
+  readonly real?: RealParts;
+}
+
+/** The parts that only a node with files and a kernel has. */
+export interface RealParts {
+  readonly machine: Machine;
+  readonly csi: Csi;
+  readonly devices: DevicePlugins;
+  readonly resources: ResourceManagers;
+  readonly dynamicResources: DynamicResources;
+  /** Absent where the machine has no cgroups. */
+  readonly cgroups?: PodCgroups;
 }
 
 /** Kubernetes' bounds, in seconds. */
@@ -49,7 +67,6 @@ export function makeTools(
   context: ComponentContext,
   config: KubeletConfig,
   bare: ContainerRuntime,
-  cgroups: Cgroups | undefined,
   workers: PodWorkers,
 ): Made {
   const { client, clock, logger, metrics } = context;
@@ -62,28 +79,15 @@ export function makeTools(
     ...{ client, clock, logger, runtime, events },
     pressure: () => pressure.conditions,
     plegError: () => cache.error,
-    storageError: () => csi?.problem(),
-    volumesInUse: () => csi?.volumes.volumesInUse() ?? [],
-    devices: () => devices?.amounts(),
+    storageError: () => real?.csi.problem(),
+    volumesInUse: () => real?.csi.volumes.volumesInUse() ?? [],
+    devices: () => real?.devices.amounts(),
   });
   const references = referencesOf(context);
-  const csi = config.usesFilesystem
-    ? makeCsi({
-        ...{ context, config, events, ...references },
-        node: () => keeper.node,
-        reportNode: () => keeper.refresh(),
-      })
+  const real = config.usesFilesystem
+    ? realParts({ context, config, runtime, workers, keeper, cache, events, references })
     : undefined;
-  const ofMachine = config.usesFilesystem
-    ? machineResources({ context, config, runtime, workers, keeper: () => keeper, cache })
-    : undefined;
-  const { devices, resources } = ofMachine ?? {};
-  const pods = () => workers.counted();
-  const hasOwnCpus = ({ metadata }: Pod) => resources?.hasOwnCpus(metadata.uid) ?? false;
-  const podCgroups = cgroups && new PodCgroups(cgroups, { config, clock, logger, pods, hasOwnCpus });
-  const machine = config.usesFilesystem
-    ? realMachine({ config, clock, logger, runtime, ...(podCgroups && { cgroups: podCgroups }) })
-    : simulatedMachine(config, runtime);
+  const machine = real?.machine ?? simulatedMachine(config, runtime);
   const mirrors = new MirrorPods({
     ...{ client, clock, logger, node: () => keeper.node },
     replaced: (pod) => tools.statuses.replaced(pod),
@@ -91,9 +95,7 @@ export function makeTools(
   });
   const tools: KubeletTools = {
     ...{ config, client, clock, logger, runtime, machine, events, cache, services },
-    ...(podCgroups && { cgroups: podCgroups }),
-    ...(csi && { csi: csi.volumes }),
-    ...ofMachine,
+    ...(real && toolsOf(real)),
     images: new ImageManager(runtime, clock, providersOf(context, config)),
     probes: new ProbeManager(runtime, clock, events, (uid) => workers.wake(uid)),
     statuses: new StatusManager(client, clock, logger, {
@@ -114,27 +116,29 @@ export function makeTools(
     node: () => keeper.node,
     readNode: () => keeper.read(),
   };
-  return { tools, keeper, pressure, services, mirrors, ...(csi && { csi }) };
+  return { tools, keeper, pressure, services, mirrors, ...(real && { real }) };
 }
 
-interface MachineParts {
+interface RealInputs {
   readonly context: ComponentContext;
   readonly config: KubeletConfig;
   readonly runtime: ContainerRuntime;
   readonly workers: PodWorkers;
-  readonly keeper: () => NodeKeeper;
+  readonly keeper: NodeKeeper;
   readonly cache: PodCache;
+  readonly events: EventRecorder;
+  readonly references: ReturnType<typeof referencesOf>;
 }
 
-/** Devices, claims, CPUs and memory, which simulated nodes do not have. */
-function machineResources({ context, config, runtime, workers, keeper, cache }: MachineParts) {
+function realParts({ context, config, runtime, workers, keeper, cache, events, references }: RealInputs): RealParts {
   const { client, clock, logger, metrics } = context;
   const { nodeName, rootDirectory, reserved } = config;
   const activePods = () => workers.active();
   const wake = (uid: string) => workers.wake(uid);
+  const reportNode = () => keeper.refresh();
+  const csi = makeCsi({ ...{ context, config, events, ...references, reportNode }, node: () => keeper.node });
   const devices = new DevicePlugins({
-    ...{ clock, logger, metrics, rootDirectory, activePods, healthChanged: wake },
-    reportNode: () => keeper().refresh(),
+    ...{ clock, logger, metrics, rootDirectory, activePods, healthChanged: wake, reportNode },
   });
   const dynamicResources = new DynamicResources({
     ...{ client, clock, logger, metrics, nodeName, rootDirectory, activePods, wake },
@@ -143,8 +147,15 @@ function machineResources({ context, config, runtime, workers, keeper, cache }: 
     ...{ layout: machineLayout(), reserved, rootDirectory, clock, logger, metrics, runtime, activePods, devices },
     containersOf: (uid) => cache.get(uid).containers,
   });
-  return { devices, dynamicResources, resources };
+  const opened = openCgroups();
+  const pods = () => workers.counted();
+  const hasOwnCpus = ({ metadata }: Pod) => resources.hasOwnCpus(metadata.uid);
+  const cgroups = opened && { cgroups: new PodCgroups(opened, { config, clock, logger, pods, hasOwnCpus }) };
+  const machine = realMachine({ config, clock, logger, runtime, ...cgroups });
+  return { machine, csi, devices, resources, dynamicResources, ...cgroups };
 }
+
+const toolsOf = ({ csi, machine: _, ...parts }: RealParts) => ({ ...parts, csi: csi.volumes });
 
 function providersOf({ clock, logger }: ComponentContext, { credentialProviders }: KubeletConfig) {
   return credentialProviders && new CredentialProviders({ ...credentialProviders, clock, logger });

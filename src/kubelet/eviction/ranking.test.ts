@@ -56,7 +56,7 @@ describe('the order of eviction', () => {
       'disk memory',
     ],
     [
-      'inodes, for which nobody asks',
+      'inodes, which have no requests',
       'inodes',
       [candidate('few', 0, 0, { inodes: 10 }), candidate('many', 0, 0, { inodes: 1000 }), candidate('none', 0, 0, {})],
       'many few none',

@@ -60,6 +60,8 @@ export interface PodFiles {
   removeLog(file: string): Promise<void>;
   /** The host's path of a part of a volume. Rejects with a StepError that names the failed step. */
   subPath(uid: string, part: Omit<SubPath, 'podDirectory'>): Promise<string>;
+  /** The text of a file in a volume. Rejects if it is longer than `mostBytes`. Absent without files. */
+  readText?(volume: MountedVolume, file: string, mostBytes: number): Promise<string>;
   /** Mounts beside those of the volumes: /etc/hosts and the termination message. */
   extraMounts(inputs: ContainerInputs, mounts: readonly Mount[]): Promise<readonly Mount[]>;
   /** For one pod. */

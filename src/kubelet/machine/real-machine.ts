@@ -6,6 +6,7 @@ import { containerFiles } from '../containers/container-files.ts';
 import { hasAppArmor } from '../containers/security.ts';
 import { userNamespaceOf } from '../containers/user-namespaces.ts';
 import { logDirectory, podDirectory } from '../files/pod-paths.ts';
+import { readBeneath } from '../files/safe-path.ts';
 import { removeLog } from '../logs/log-files.ts';
 import { systemLogsDirectory } from '../logs/system-logs.ts';
 import { resizeRecordIn } from '../resources/resize-record.ts';
@@ -51,6 +52,7 @@ function realFiles({ config, clock }: Pick<MeterParts, 'config' | 'clock'>): Pod
       await createSubPath(sub).catch(failed('failed to create subPath directory'));
       return bindSubPath(sub).catch(failed('failed to prepare subPath'));
     },
+    readText: ({ path }, file, mostBytes) => readBeneath(path, file, mostBytes),
     extraMounts: (inputs, mounts) => containerFiles(inputs, mounts, config),
     terminationMessages: () => new TerminationMessages(config, clock),
     resizeRecord: (uid) => resizeRecordIn(podDirectory(rootDirectory, uid)),

@@ -46,7 +46,7 @@ interface Case {
 const cases: Case[] = [
   { case: 'a new pod gets a sandbox and its containers', sandboxes: [], does: { sandbox: 0, start: ['a'] } },
   {
-    case: 'an ephemeral container is started beside what runs',
+    case: 'an ephemeral container is started beside running ones',
     spec: { ephemeralContainers: [{ name: 'look' }] as never },
     containers: [made('a', 'running')],
     does: { start: ['look'] },
@@ -57,7 +57,7 @@ const cases: Case[] = [
     containers: [made('a', 'running'), made('look', 'exited')],
     does: {},
   },
-  { case: 'what runs is left alone', containers: [made('a', 'running')], does: {} },
+  { case: 'running containers continue', containers: [made('a', 'running')], does: {} },
   { case: 'a container that was created only is started', containers: [made('a', 'created')], does: { start: ['a'] } },
   { case: 'Always restarts after success', containers: [made('a', 'exited')], does: { start: ['a'] } },
   {
@@ -79,7 +79,7 @@ const cases: Case[] = [
     does: { killPod: true },
   },
   {
-    case: 'a rule restarts what the pod would not',
+    case: 'a rule restarts against the policy of the pod',
     spec: { restartPolicy: 'Never', containers: [withRule('Restart', 'In', [42])] },
     containers: [made('a', 'exited', { exitCode: 42 })],
     does: { start: ['a'] },
@@ -103,7 +103,7 @@ const cases: Case[] = [
     does: { killPod: true },
   },
   {
-    case: 'an unhealthy container with policy Never ends, whatever its rules say',
+    case: 'an unhealthy container with policy Never ends regardless of its rules',
     spec: { containers: [withRule('Restart', 'NotIn', [1]), { name: 'b' } as Container] },
     containers: [made('a', 'running'), made('b', 'running')],
     unhealthy: ['a0'],
@@ -181,7 +181,7 @@ const cases: Case[] = [
     does: { kill: ['a0'], start: ['a'] },
   },
   {
-    case: 'another image restarts, whatever the policy',
+    case: 'another image restarts regardless of the policy',
     spec: { restartPolicy: 'Never' },
     containers: [made('a', 'running', { labels: { [hashLabel]: 'old' } })],
     does: { kill: ['a0'], start: ['a'] },

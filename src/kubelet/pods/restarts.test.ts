@@ -67,7 +67,7 @@ describe('delays', () => {
     { case: 'none yet', delay: undefined, now: 0, ms: 0 },
     { case: 'counted from the end of the container', delay: { delayMs: 20_000, sinceMs: 0 }, now: 5_000, ms: 15_000 },
     { case: 'over', delay: { delayMs: 20_000, sinceMs: 0 }, now: 20_000, ms: 0 },
-    { case: 'forgotten', delay: { delayMs: 300_000, sinceMs: 0 }, now: 700_000, ms: 0 },
+    { case: 'reset after ten minutes', delay: { delayMs: 300_000, sinceMs: 0 }, now: 700_000, ms: 0 },
   ])('remaining: $case', ({ delay, now, ms }) => expect(remainingMs(delay, 0, now, restartDelays)).toBe(ms));
 
   test.each([

@@ -5,8 +5,8 @@ import { RuntimeError, type Sandbox, type SandboxConfig } from '../../container-
 import type { KubeletConfig } from '../config.ts';
 import { containerConfig } from '../containers/container-config.ts';
 import { ConfigError, type EnvironmentSources, makeEnvironment } from '../containers/environment.ts';
-import { readBeneath } from '../files/safe-path.ts';
 import { ImageError } from '../images/images.ts';
+import type { PodFiles } from '../machine/machine.ts';
 import { runHook } from '../probes/hooks.ts';
 import { bytes, milli } from '../resources/resources.ts';
 import type { KubeletTools } from '../tools.ts';
@@ -131,7 +131,8 @@ function environmentSources(
   volumes: ReadonlyMap<string, MountedVolume>,
   tools: KubeletTools,
 ): EnvironmentSources {
-  const { config } = tools;
+  const { config, machine } = tools;
+  const { readText } = machine.files;
   const namespace = pod.metadata.namespace ?? '';
   return {
     services: tools.services.list(),
@@ -141,17 +142,22 @@ function environmentSources(
     allocatable: limitsOfUnlimited(pod, tools),
     configMap: (name) => tools.configMap(namespace, name),
     secret: (name) => tools.secret(namespace, name),
-    ...(config.usesFilesystem && { file: (volume, file) => fileIn(volumes.get(volume), volume, file) }),
+    ...(readText && { file: (volume, file) => envFile(readText, volumes.get(volume), volume, file) }),
   };
 }
 
 /** More than a process may have as its environment. */
 const longestEnvFile = 1 << 20;
 
-async function fileIn(mounted: MountedVolume | undefined, volume: string, file: string): Promise<string> {
+async function envFile(
+  readText: NonNullable<PodFiles['readText']>,
+  mounted: MountedVolume | undefined,
+  volume: string,
+  file: string,
+): Promise<string> {
   if (!mounted || mounted.isDevice)
     throw new ConfigError(`cannot find the volume ${JSON.stringify(volume)} referenced by FileKeyRef`);
-  return readBeneath(mounted.path, file, longestEnvFile).catch(() => {
+  return readText(mounted, file, longestEnvFile).catch(() => {
     throw new ConfigError("couldn't parse env file");
   });
 }

@@ -104,7 +104,7 @@ test("a resize beyond the node's resources waits, and the old allocation stays",
 
 test.each([
   [
-    'a limit below what is used',
+    'a limit below the usage',
     { used: 2 ** 26 },
     'cannot decrease memory limits: attempting to set container "a" memory limit (33554432) below current usage (67108864)',
   ],

@@ -39,13 +39,13 @@ function server(may: readonly string[]) {
 const admin = { CN: 'api', O: 'system:masters' };
 
 test.each<[string, readonly string[], Caller, string, number]>([
-  ['nobody', [], {}, 'pods', 401],
-  ['a token that nobody knows', [], { token: 'bad' }, 'pods', 401],
+  ['no credentials', [], {}, 'pods', 401],
+  ['an invalid token', [], { token: 'bad' }, 'pods', 401],
   ['a user of the cluster without rights', [], { certificate: { CN: 'jane' } }, 'exec', 403],
-  ['whoever may proxy to nodes', ['api create proxy'], { certificate: admin, method: 'POST' }, 'exec', 200],
+  ['a user who may proxy to nodes', ['api create proxy'], { certificate: admin, method: 'POST' }, 'exec', 200],
   ['the last name of several', ['a get proxy'], { certificate: { CN: ['a', 'b'] } }, 'exec', 403],
   ['and no other', ['b get proxy'], { certificate: { CN: ['a', 'b'] } }, 'exec', 200],
-  ['a guard of its own', ['robot get metrics'], { token: 'good' }, 'metrics', 200],
+  ['a path with a separate right', ['robot get metrics'], { token: 'good' }, 'metrics', 200],
   ['which opens nothing else', ['robot get metrics'], { token: 'good' }, 'exec', 403],
   ['a guard that nodes/proxy does not replace', ['robot get proxy'], { token: 'good' }, 'metrics', 403],
   ['a guard beside nodes/proxy', ['robot get healthz'], { token: 'good' }, 'healthz', 200],

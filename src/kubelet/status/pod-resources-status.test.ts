@@ -17,7 +17,7 @@ const ordinary = podOf(undefined, { requests: both('0.1', '10Mi') }, { requests:
 
 test.each<[string, Pod, string, Limits | undefined, object]>([
   [
-    'before it runs: what is promised',
+    'before it runs: the promised resources',
     podLevel,
     'Pending',
     undefined,
@@ -27,7 +27,7 @@ test.each<[string, Pod, string, Limits | undefined, object]>([
     },
   ],
   [
-    'running: what its cgroup has',
+    'running: those of its cgroup',
     podLevel,
     'Running',
     { cpuShares: 102, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitBytes: 150 * mi },
@@ -37,14 +37,14 @@ test.each<[string, Pod, string, Limits | undefined, object]>([
     },
   ],
   [
-    'without resources of its own: the sum of its containers',
+    'without own resources: the sum of its containers',
     ordinary,
     'Running',
     { cpuShares: 204 },
     { allocatedResources: both('200m', '10Mi'), resources: { requests: both('200m', '10Mi') } },
   ],
   [
-    'less than the kernel can tell apart stays as it was asked for',
+    "a difference below the kernel's precision: the requested value",
     podOf({ requests: both('1m', '1Mi'), limits: both('5m', '4Mi') }, {}),
     'Running',
     { cpuShares: 2, cpuQuota: 1000, cpuPeriod: 100_000, memoryLimitBytes: 4 * mi },

@@ -66,8 +66,8 @@ describe('phase', () => {
       'Running',
     ],
     ['ended well, and comes back', {}, [made('a', 'exited')], 'Running'],
-    ['ended well for good', never, [made('a', 'exited')], 'Succeeded'],
-    ['ended badly for good', never, [made('a', 'exited', { exitCode: 2 })], 'Failed'],
+    ['ended well, never restarted', never, [made('a', 'exited')], 'Succeeded'],
+    ['failed, never restarted', never, [made('a', 'exited', { exitCode: 2 })], 'Failed'],
     [
       'ended badly, and is tried again',
       { restartPolicy: 'OnFailure' },
@@ -91,14 +91,14 @@ describe('phase', () => {
       'Running',
     ],
     [
-      'ended badly, with a policy of its own',
+      'failed, with an own restart policy',
       { containers: [{ name: 'a', restartPolicy: 'Never' }] as Container[] },
       [made('a', 'exited', { exitCode: 1 })],
       'Failed',
     ],
     ['initializes', init, [made('init', 'running')], 'Pending'],
     ['initialization failed, and is tried again', init, [made('init', 'exited', { exitCode: 1 })], 'Pending'],
-    ['initialization failed for good', { ...init, ...never }, [made('init', 'exited', { exitCode: 1 })], 'Failed'],
+    ['initialization failed permanently', { ...init, ...never }, [made('init', 'exited', { exitCode: 1 })], 'Failed'],
     ['initialized and running', init, [made('init', 'exited'), made('a', 'running')], 'Running'],
   ])('%s', (_, spec, containers, phase) => expect(statusOf(spec, containers).phase).toBe(phase));
 

@@ -212,7 +212,7 @@ describe('volumes', () => {
       'MountVolume.SetUp failed for volume "v" : references non-existent secret key: x',
     ],
     [
-      'a hostPath type that nobody knows',
+      'a hostPath type that does not exist',
       { hostPath: { path: '/', type: 'Pipe' } } as unknown as Omit<Volume, 'name'>,
       'MountVolume.SetUp failed for volume "v" : Pipe is an invalid volume type',
     ],
@@ -321,7 +321,7 @@ describe('volumes', () => {
       700,
     ],
     [
-      'not what only some containers are limited to',
+      'not the limits that only some containers have',
       undefined,
       [{ resources: { limits: { memory: '500' } } }, {}],
       8000,
@@ -355,7 +355,7 @@ describe('volumes', () => {
     ['a Secret of mode 0400 with fsGroup', { secret: { secretName: 'keys', defaultMode: 0o400 } }, '440 0:2000'],
     ['a ConfigMap with fsGroup', { configMap: { name: 'settings', defaultMode: 0o600 } }, '640 0:2000'],
     [
-      'a mode of its own',
+      'a separate mode',
       { secret: { secretName: 'keys', items: [{ key: 'key', path: 'key', mode: 0o500 }] } },
       '540 0:2000',
     ],

@@ -89,7 +89,7 @@ testTranscripts('deletion', [
     state: 'terminating',
   },
   {
-    case: 'a pod that the API loses while it stops is killed, and nobody is told',
+    case: 'a pod that the API loses while it stops is killed without a report',
     given: running,
     lines: [
       [deletion(30), ['keepReadiness', 'report']],
@@ -112,7 +112,7 @@ testTranscripts('deletion', [
     state: 'terminated',
   },
   {
-    case: 'what fails is repeated from the start, with the grace that is left',
+    case: 'a failed task repeats all from the start, with the rest of the grace',
     given: running,
     lines: [
       [deletion(30), ['keepReadiness', 'report']],
