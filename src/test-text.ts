@@ -6,6 +6,8 @@ export interface Piece {
   readonly text: string;
   /** The code before a string, up to 80 characters. */
   readonly before: string;
+  /** The code behind a string, up to 20 characters. */
+  readonly after: string;
 }
 
 /** Comments on consecutive lines are one piece. Template literals give one string per literal part. */
@@ -22,7 +24,13 @@ export function piecesOf(source: string): readonly Piece[] {
     if (kind === 'comment' && last?.kind === 'comment' && text.startsWith('//') && isOwnLine(source, start))
       if (last.text.startsWith('//') && last.line + last.text.split('\n').length === line)
         return found.splice(-1, 1, { ...last, text: `${last.text}\n${text}` });
-    return found.push({ kind, line, text, before: before.slice(-80) });
+    return found.push({
+      kind,
+      line,
+      text,
+      before: before.slice(-80),
+      after: source.slice(start + text.length, start + text.length + 20),
+    });
   };
   while (at < source.length) {
     const start = at;

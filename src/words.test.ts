@@ -66,7 +66,11 @@ const files = globSync('{src,test,bench,scripts}/**/*.{ts,tsx}', { cwd: project 
 const documents = globSync('{*,docs/*}.md', { cwd: project });
 
 /** A string that names a test or a group of tests. */
-const isTestName = ({ before }: Piece): boolean => /(?:\b(?:test|describe)(?:\.\w+)*\(|\]\)\()\s*$/.test(before);
+/** The names of tests, of their groups, and of the rows of their tables. */
+const isTestName = ({ before, text, after }: Piece): boolean =>
+  /(?:\b(?:test|describe)(?:\.\w+)*\(|\]\)\(|\bcase:)\s*$/.test(before) ||
+  (/\n\s*\[\s*$/.test(before) && text.includes(' ')) ||
+  (/\w\(\s*$/.test(before) && /^,\s*(?:async\s*)?(?:\(\)|\w+) ?=>/.test(after));
 const isLogMessage = ({ before }: Piece): boolean => /logger\??\.(?:debug|info|warn|error)\(\s*$/.test(before);
 
 /** The words of a comment, without its marks, code spans and addresses. */
@@ -125,6 +129,10 @@ describe('the check', () => {
     'passes %j',
     (text) => expect(faultsOf('src/a.ts', text)).toEqual([]),
   );
-  test('checks names of tests', () =>
-    expect(faultsOf('src/a.test.ts', "test('somebody else', () => {});")).toHaveLength(1));
+  test.each([
+    "test('somebody else', () => {});",
+    "onLinux('somebody else', async () => {});",
+    "test.each([{ case: 'somebody else' }]);",
+    "test.each([\n  ['somebody else', 1],\n]);",
+  ])('checks names of tests: %j', (text) => expect(faultsOf('src/a.test.ts', text)).toHaveLength(1));
 });

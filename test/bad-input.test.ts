@@ -191,7 +191,7 @@ describe('bad input is answered with a Status', () => {
       /Too long: may not be more than 1048576 bytes/,
     ],
     [
-      'a format that nobody asked for',
+      'a format that no header names',
       () => send('GET', configMaps, undefined, { accept: 'image/png' }),
       406,
       'NotAcceptable',
@@ -219,7 +219,7 @@ describe('bad input is answered with a Status', () => {
       /User "jane" cannot list resource "configmaps" in API group "" in the namespace "default"/,
     ],
     [
-      'nobody',
+      'without credentials',
       () => send('GET', configMaps, undefined, {}, { ca: admin.ca }),
       403,
       'Forbidden',

@@ -134,7 +134,7 @@ describe('reverse', () => {
       'fd00-1-0-0-2--0.two.shop.svc.cluster.local',
     ],
     ['too few digits', `5.${'0.'.repeat(26)}0.0.d.f.ip6.arpa`, undefined],
-    ['an address that is not ours', '1.1.1.1.in-addr.arpa', undefined],
+    ['an address outside of the cluster', '1.1.1.1.in-addr.arpa', undefined],
     ['no address', 'web.shop', undefined],
   ])('%s', (_, name, target) => expect(reverse(name, domain, view)?.data).toBe(target));
 });

@@ -262,7 +262,7 @@ describe.each(isLong ? settings : settings.slice(0, 2))('%s, IPv%i', (mode, fami
       program.child.kill('SIGKILL');
       run('node', 'ip', 'addr', 'del', at('203.0.113.9/32'), 'dev', 'eth0');
     });
-  check('what is removed is gone', async () => {
+  check('removed services are gone', async () => {
     await sync();
     expect(curl('node', url('10.96.0.5'), '--max-time', '1').status).not.toBe(0);
     expect(curl('outside', url(nodeIP, 30080)).status).toBe(7);

@@ -36,7 +36,7 @@ const dns = {
 const steps: [string, ServicePort[]][] = [
   ['a service without endpoints is refused', [web([])]],
   ['its first endpoint', [web(['10.244.0.2'])]],
-  ['a second one, and another service: what was there is not touched', [web(['10.244.0.2', '10.244.0.3']), dns]],
+  ['a second one, and another service: existing chains stay', [web(['10.244.0.2', '10.244.0.3']), dns]],
   ['nothing changed: nothing to do', [web(['10.244.0.2', '10.244.0.3']), dns]],
   ['a node port', [web(['10.244.0.2', '10.244.0.3'], { nodePort: 30080 }), dns]],
   ['affinity', [web(['10.244.0.2', '10.244.0.3'], { nodePort: 30080, affinitySeconds: 60 }), dns]],

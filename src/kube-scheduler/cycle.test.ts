@@ -42,7 +42,7 @@ const refused: readonly Case[] = [
     message: '0/2 nodes are available: 2 Insufficient cpu.',
   },
   {
-    case: 'each resource that lacks is told of',
+    case: 'the message names each missing resource',
     nodes: [node('a')],
     pod: pod({ cpu: '5', memory: '9Gi', 'ephemeral-storage': '11Gi' }),
     message: '0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient ephemeral-storage, 1 Insufficient memory.',
@@ -54,7 +54,7 @@ const refused: readonly Case[] = [
     message: '0/1 nodes are available: 1 Insufficient example.com/gpu.',
   },
   {
-    case: 'what the pods of a node take is gone',
+    case: "requests of the node's pods count",
     nodes: [node('a')],
     there: [['a', pod({ cpu: '3' })]],
     pod: pod({ cpu: '1100m' }),

@@ -36,7 +36,7 @@ test.each([
     victims: [1],
   },
   {
-    case: 'nobody is less important',
+    case: 'no pod has a lower priority',
     nodes: [node('a'), node('b')],
     there: [['a', of(10, '4')] as const, ['b', of(11, '4')] as const],
     pod: of(10, '2'),

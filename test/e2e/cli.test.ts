@@ -46,7 +46,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     ['a name that is none', ['up', '--name', 'Not OK'], 2, /lower-case letters/],
     ['a component that there is not', ['up', '--components', 'etcd'], 2, /unknown component "etcd"/],
     ['etcd without endpoints', ['up', '--store', 'etcd'], 2, /needs --etcd-endpoints/],
-    ['explaining what cannot be', ['explain', 'secret', 'x'], 2, /only pod/],
+    ['explaining an object of another kind', ['explain', 'secret', 'x'], 2, /only pod/],
     ['image without a verb', ['image'], 2, /Usage: coracle image/],
     ['measuring nothing', ['bench'], 2, /name one or two clusters with --kubeconfig/],
     ['loading nothing', ['image', 'load'], 2, /missing required argument 'file'/],

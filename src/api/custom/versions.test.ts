@@ -106,7 +106,7 @@ describe('unknown fields', () => {
       { o: { a: '1', b: 2 } },
       { o: { a: '1', b: 2 } },
     ],
-    ['named like what every object inherits are unknown too', {}, { constructor: 1, toString: 2 }, {}],
+    ['with names that every object inherits are unknown too', {}, { constructor: 1, toString: 2 }, {}],
   ])('%s', (_, properties, value, wanted) => expect(decoded({ properties }, value)[0]).toEqual(wanted));
 
   test('nulls that may not be one are dropped, or give way to a default', () => {

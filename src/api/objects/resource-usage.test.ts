@@ -38,7 +38,7 @@ describe('the usage of a pod', () => {
     { case: 'that is being deleted', of: pod(sized('1'), {}, deleted(30)), usage: cpu('1') },
     { case: 'that stays after its deletion', of: pod(sized('1'), {}, deleted(31)), usage: { 'count/pods': '1' } },
     {
-      case: 'with resources of its own',
+      case: 'with own resources',
       of: pod({ ...sized('1'), resources: { requests: { cpu: '3' } } }),
       usage: cpu('3'),
     },

@@ -90,7 +90,7 @@ describe('a machine is refused, and nothing stays', () => {
       async () => ({ token: { ...(await token()), secret: 'x'.repeat(16) } }),
       /secret of the token \w+ is wrong/,
     ],
-    ['with a token that nobody made', async () => ({ token: newToken() }), /does not know the token/],
+    ['with a token that does not exist', async () => ({ token: newToken() }), /does not know the token/],
     [
       'with an expired token',
       async () => ({ token: await token({ expiresMs: Date.now() - 1_000 }) }),

@@ -8,7 +8,7 @@ test.each([
   { case: 'idle after a burst', rss: 590, heapUsed: 370, cpuShare: 0.02, settled: 320, worth: true },
   { case: 'busy', rss: 590, heapUsed: 370, cpuShare: 0.5, settled: 320, worth: false },
   { case: 'little to gain', rss: 340, heapUsed: 200, cpuShare: 0, settled: 320, worth: false },
-  { case: 'little to gain beside what there is', rss: 690, heapUsed: 600, cpuShare: 0, settled: 600, worth: false },
+  { case: 'little to gain compared with the heap', rss: 690, heapUsed: 600, cpuShare: 0, settled: 600, worth: false },
 ])('memory is released if that justifies a pause: $case', ({ rss, heapUsed, cpuShare, settled, worth }) => {
   const sample = { rss: megabytes(rss), heapUsed: megabytes(heapUsed), cpuShare };
   expect(isWorthwhile(sample, megabytes(settled))).toBe(worth);

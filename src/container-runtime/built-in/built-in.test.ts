@@ -205,7 +205,7 @@ test('no command runs in it, and ports are forwarded to where it listens', async
 describe('a pod that may not run the image', () => {
   test.each<[string, Partial<SandboxConfig>]>([
     ['another namespace', { namespace: 'default' }],
-    ['a network of its own', { hostNetwork: false }],
+    ['an own network', { hostNetwork: false }],
     ['another image beside it', { images: [image, 'nginx'] }],
     ['no images', { images: [] }],
     ['the id in place of the name', { images: ['sha256:0'] }],

@@ -43,13 +43,13 @@ describe('layers', () => {
       gone: ['d/a', 'd/.wh.a'],
     },
     {
-      case: 'an opaque whiteout empties, but not what its own layer brings',
+      case: 'an opaque whiteout empties a directory, except for the files of its own layer',
       layers: [[file('d/old')], [file('d/new'), file('d/.wh..wh..opq')]],
       there: ['d/new'],
       gone: ['d/old'],
     },
     {
-      case: 'a whiteout of a directory takes what was in it, and not what its own layer brings there',
+      case: 'a whiteout of a directory removes its files, except for those of its own layer',
       layers: [
         [file('d/old'), file('d/sub/old'), file('e/sub/old'), file('f/old'), file('g')],
         [
@@ -190,7 +190,7 @@ describe('bad archives are refused and leave no files', () => {
       message: /only sha256 is/,
     })),
     {
-      case: 'a blob that is not what its name says',
+      case: 'a blob with another digest than its name',
       archive: async () => {
         const made = await good();
         const blobs = new Map([...made.blobs].map(([d, b]) => [d, b.length > 4000 ? Buffer.alloc(b.length, 1) : b]));

@@ -113,7 +113,7 @@ describe('RBAC', () => {
     ['another path', jane, { isResource: false, path: '/metrics' }, false],
     ['a cluster role that is bound in a namespace', account, in_('default', 'secrets'), true],
     ['the same elsewhere', account, in_('other', 'secrets'), false],
-    ['somebody unknown', { name: 'eve', groups: ['system:authenticated'] }, in_('default', 'pods'), false],
+    ['an unknown user', { name: 'eve', groups: ['system:authenticated'] }, in_('default', 'pods'), false],
     ['a superuser', { name: 'x', groups: ['system:masters'] }, in_('any', 'thing', { verb: 'burn' }), true],
   ])('%s', async (_, user, over, wanted) => expect(await may(user, over)).toBe(wanted));
 

@@ -67,7 +67,12 @@ test('the front proxy names the user', async () => {
 });
 
 test.each([
-  { case: 'a client of the other CA is itself, whatever it says', of: () => clients, subject: 'CN=jane', who: 'jane' },
+  {
+    case: 'a client of the other CA is itself regardless of its headers',
+    of: () => clients,
+    subject: 'CN=jane',
+    who: 'jane',
+  },
   {
     case: 'a client of the other CA with the name of the proxy',
     of: () => clients,

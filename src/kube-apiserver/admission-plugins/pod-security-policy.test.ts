@@ -13,7 +13,7 @@ test.each([
     { enforce: 'baseline', audit: 'privileged', warn: 'baseline' },
   ],
   [
-    'a level of its own',
+    'an own level',
     { enforce: 'baseline', warn: 'privileged' },
     { enforce: 'baseline', audit: 'privileged', warn: 'privileged' },
   ],

@@ -132,7 +132,7 @@ test.each<[string, Case, string?]>([
   ],
   ['a kept report', { old: status(on('n1'), device()), object: status(on('n1'), device()) }],
   [
-    'a report by somebody of no node',
+    'a report by a user of no node',
     {
       user: { name: 'jane', groups: [] },
       old: status(on('n1')),

@@ -32,7 +32,7 @@ describe('RuntimeClass', () => {
       'conflict: runtimeClass.scheduling.nodeSelector[a] = b; pod.spec.nodeSelector[a] = c',
     ],
     [
-      'overhead of its own',
+      'own overhead',
       { overhead: { cpu: '1' } },
       'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
     ],

@@ -181,7 +181,7 @@ describe('a validating policy', () => {
   test.each<[string, string, object, object, number]>([
     ['sees the version that it names', sees, {}, {}, 201],
     ['refuses in the version that it names', refused, {}, {}, 422],
-    ['is not asked when it wants exactly what it names', refused, { matchPolicy: 'Exact' }, {}, 201],
+    ['is not called for other versions with matchPolicy Exact', refused, { matchPolicy: 'Exact' }, {}, 201],
     ['is not asked when a rule excludes another version', refused, { excludeResourceRules: rulesFor('v2') }, {}, 201],
     [
       'is asked when a rule excludes exactly another version',

@@ -49,7 +49,7 @@ describe('over HTTP/2', () => {
     });
 
   test.each([
-    { case: 'a length that is told', length: true },
+    { case: 'a Content-Length', length: true },
     { case: 'a length that is not', length: false },
   ])('after bodies of sixty-four megabytes, with $case, the connection is as good as before', async ({ length }) => {
     const body = Buffer.alloc(64 << 20, 32);

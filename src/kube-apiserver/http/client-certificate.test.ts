@@ -40,7 +40,7 @@ test.each<[string, any, unknown]>([
     [{ CN: ['jane'] }, { CN: ['joe'] }],
     { name: 'joe', groups: ['system:authenticated'] },
   ],
-  ['no name: nobody', [{ O: ['system:masters'] }], undefined],
+  ['no name: no user', [{ O: ['system:masters'] }], undefined],
   ['an empty subject', [], undefined],
   [
     'a uid',
@@ -58,7 +58,7 @@ test.each<[string, any, unknown]>([
     { name: 'jürgen', groups: ['Müller', 'system:authenticated'] },
   ],
   [
-    'what looks like more of a name',
+    'text that looks like a second part of the name',
     [{ CN: ['jane\nO=system:masters, CN=x'] }],
     { name: 'jane\nO=system:masters, CN=x', groups: ['system:authenticated'] },
   ],

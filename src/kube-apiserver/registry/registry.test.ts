@@ -68,7 +68,7 @@ describe('create', () => {
       message: 'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required',
     },
     {
-      case: 'a dry run of what is taken',
+      case: 'a dry run with a name that is taken',
       query: { dryRun: 'All' },
       body: configMap('filled'),
       code: 409,

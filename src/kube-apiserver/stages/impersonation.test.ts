@@ -99,16 +99,20 @@ describe('headers', () => {
       { username: 'jane', groups: ['a, b', 'c', 'system:authenticated'] },
     ],
     [
-      'the group of everybody',
+      'the group of all users',
       [user('jane'), group('system:authenticated')],
       { username: 'jane', groups: ['system:authenticated'] },
     ],
     [
-      'the group of nobody',
+      'the group of anonymous users',
       [user('jane'), group('system:unauthenticated')],
       { username: 'jane', groups: ['system:unauthenticated'] },
     ],
-    ['nobody', [user('system:anonymous')], { username: 'system:anonymous', groups: ['system:unauthenticated'] }],
+    [
+      'the anonymous user',
+      [user('system:anonymous')],
+      { username: 'system:anonymous', groups: ['system:unauthenticated'] },
+    ],
     [
       'extra values',
       [user('jane'), extra('scopes', 'a, b'), extra('scopes', 'c')],
@@ -329,7 +333,7 @@ describe('rights', () => {
     ],
     ['those of nodes, for a user', ['impersonate:arbitrary-node * *', on('arbitrary-node')], [user('jane')], false],
     [
-      'those of one’s own node, by nobody of it',
+      'those of one’s own node, by a user of no node',
       ['impersonate:associated-node * *', on('associated-node')],
       [user('system:node:n1')],
       false,

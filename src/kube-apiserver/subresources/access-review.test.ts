@@ -85,7 +85,7 @@ describe('a review', () => {
       '.authorization.k8s.io "" is invalid: spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified',
     ],
     [
-      'nobody',
+      'no user',
       { user: '', ...pods() },
       undefined,
       'spec.user: Invalid value: "": at least one of user or group must be specified',

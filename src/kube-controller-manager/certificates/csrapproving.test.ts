@@ -45,7 +45,7 @@ describe('approving', () => {
       { ...asked, signer: servingSigner, usages: servingUsages, names: [{ type: 'dns', value: 'a' }], by: node },
     ],
     ['a client certificate of no node', { subject: nodeSubject, by: node }],
-    ['what is no request of a kubelet', { ...asked, subject: [{ CN: ['system:node:a'] }], by: node }],
+    ['a request that is not that of a kubelet', { ...asked, subject: [{ CN: ['system:node:a'] }], by: node }],
   ])('%s needs a subject', async (_, request) => {
     cluster.granted.selfnodeclient = ['system:node:a', 'system:node:b'];
     expect(await approval(await ask(request))).toBeUndefined();

@@ -83,7 +83,7 @@ describe('a rolling update', () => {
     ['adds its surge', 10, { maxSurge: 2 }, 10, 0, 10, 0, 10, 2],
     ['adds as much as is missing', 10, { maxSurge: 2 }, 5, 0, 5, 0, 5, 7],
     ['shrinks a new set that is too large', 10, { maxSurge: 2 }, 2, 11, 2, 11, 2, 10],
-    ['removes what may be unavailable', 10, { maxUnavailable: 2 }, 10, 0, 10, 0, 8, 0],
+    ['removes as many as may be unavailable', 10, { maxUnavailable: 2 }, 10, 0, 10, 0, 8, 0],
     ['removes unhealthy pods first', 10, { maxUnavailable: 2 }, 10, 0, 8, 0, 8, 0],
     ['removes an unhealthy pod and a healthy one', 10, { maxUnavailable: 2 }, 10, 0, 9, 0, 8, 0],
     ['waits for new pods that are not available', 10, { maxUnavailable: 2 }, 8, 2, 8, 0, 8, 2],

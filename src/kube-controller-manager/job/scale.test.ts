@@ -101,7 +101,7 @@ const cases: readonly Case[] = [
     create: [0],
   },
   {
-    case: 'an index that failed for good',
+    case: 'an index that failed permanently',
     of: job({ ...perIndex, parallelism: 1 }, { failedIndexes: '0' }),
     create: [1],
   },

@@ -112,7 +112,7 @@ test.each([
     verdict: 'Failed DeadlineExceeded: said before',
   },
   {
-    case: 'a success said before stays, whatever fails',
+    case: 'a recorded success stays regardless of failures',
     of: job({ backoffLimit: 0 }, condition('SuccessCriteriaMet', 'SuccessPolicy')),
     pods: [failed('a')],
     verdict: 'Complete SuccessPolicy: said before',

@@ -126,13 +126,13 @@ describe('a claim without a volume', () => {
       'bind kept',
     ],
     [
-      'leaves what is reserved for another claim',
+      'leaves a volume that is reserved for another claim',
       claim(),
       { volumes: [volume('kept', { claimRef: reference(undefined, 'other') })] },
       noVolumes,
     ],
     [
-      'leaves what was bound to an earlier claim of its name',
+      'leaves a volume that was bound to an earlier claim of its name',
       claim(),
       { volumes: [volume('kept', { claimRef: reference('uid-before') })] },
       noVolumes,

@@ -59,7 +59,12 @@ test.each([
     coming: pod('web', must('podAffinity', term('db', 'kubernetes.io/hostname'))),
     goes: ['b'],
   },
-  { case: 'affinity to nobody', there: [], coming: pod('web', must('podAffinity', term('db', 'zone'))), goes: [] },
+  {
+    case: 'affinity to a pod that does not exist',
+    there: [],
+    coming: pod('web', must('podAffinity', term('db', 'zone'))),
+    goes: [],
+  },
   {
     case: 'the first of its own group',
     there: [],

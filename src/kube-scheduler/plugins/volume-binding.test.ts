@@ -213,7 +213,7 @@ describe('a pod whose claims wait for it', () => {
       "node(s) didn't match PersistentVolume's node affinity",
     ],
     [
-      'hears of both faults',
+      'both faults are in the message',
       using('c', 'd'),
       { ...byHand, claims: [late('c'), boundClaim('d', 'v')], volumes: [volume('v', onNode('a'))] },
       noVolume,

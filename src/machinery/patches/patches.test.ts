@@ -46,22 +46,22 @@ describe('JSON patch (RFC 6902)', () => {
     ['moves', { a: 1, b: {} }, [{ op: 'move', from: '/a', path: '/b/c' }], { b: { c: 1 } }],
     ['replaces a key that is not there', { a: 1 }, [{ op: 'replace', path: '/b', value: 2 }], { a: 1, b: 2 }],
     ['replaces the whole', { a: 1 }, [{ op: 'replace', path: '', value: { b: 2 } }], { b: 2 }],
-    ['copies what is not there as null', { a: 1 }, [{ op: 'copy', from: '/c', path: '/b' }], { a: 1, b: null }],
+    ['copies a missing value as null', { a: 1 }, [{ op: 'copy', from: '/c', path: '/b' }], { a: 1, b: null }],
     ['reads escapes', { 'a/b': 1 }, [{ op: 'replace', path: '/a~1b', value: 2 }], { 'a/b': 2 }],
   ])('%s', (_name, document, patch, result) => expect(applyJsonPatch(document, patch)).toEqual(result));
 
   test.each([
     ['a failing test', { a: 1 }, [{ op: 'test', path: '/a', value: 2 }]],
-    ['removing what is missing', { a: 1 }, [{ op: 'remove', path: '/b' }]],
-    ['replacing what is missing, but for the last key', { a: 1 }, [{ op: 'replace', path: '/b/c', value: 1 }]],
+    ['removing a missing key', { a: 1 }, [{ op: 'remove', path: '/b' }]],
+    ['replacing below a missing key', { a: 1 }, [{ op: 'replace', path: '/b/c', value: 1 }]],
     ['replacing the whole by a value', { a: 1 }, [{ op: 'replace', path: '', value: 1 }]],
-    ['testing what has no parent', { a: 1 }, [{ op: 'test', path: '/b/c', value: null }]],
+    ['testing below a missing key', { a: 1 }, [{ op: 'test', path: '/b/c', value: null }]],
     ['a missing parent', {}, [{ op: 'add', path: '/a/b', value: 1 }]],
     ['an index beyond the end', { a: [1] }, [{ op: 'add', path: '/a/7', value: 1 }]],
     ['an unknown operation', {}, [{ op: 'bend', path: '/a' }]],
     ['a path without slash', {}, [{ op: 'add', path: 'a', value: 1 }]],
     ['moving a value into itself', { a: { b: 1 } }, [{ op: 'move', from: '/a', path: '/a/b' }]],
-    ['what every object inherits', {}, [{ op: 'remove', path: '/constructor' }]],
+    ['a name that every object inherits', {}, [{ op: 'remove', path: '/constructor' }]],
     ['the whole document', { a: 1 }, [{ op: 'remove', path: '' }]],
     [
       'copies of more than three megabytes',
@@ -194,7 +194,7 @@ describe('strategic merge patch', () => {
   test.each([
     ['$retainKeys does not mind keys that go', { $retainKeys: ['args'], containers: null }, { args: ['1'] }],
     ['a directive without anything to direct', { other: { $patch: 'replace', a: 1 } }, two],
-    ['nulls are dropped from what is new', { other: { a: null, b: 1 } }, { ...two, other: { b: 1 } }],
+    ['nulls are dropped from new maps', { other: { a: null, b: 1 } }, { ...two, other: { b: 1 } }],
     ['a value that becomes another type', { containers: { a: 1 } }, { ...two, containers: { a: 1 } }],
     ['deleting from a list that is not there', { '$deleteFromPrimitiveList/other': ['x'] }, two],
     ['$patch replaces a map with all that it says', { $patch: 'replace', args: ['2'] }, { args: ['2'] }],

@@ -8,7 +8,7 @@ test.each([
   { case: 'a line changed', before: 'abc', after: 'axc', diff: '@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n' },
   { case: 'a line added at the end', before: 'ab', after: 'abc', diff: '@@ -1,2 +1,3 @@\n a\n b\n+c\n' },
   {
-    case: 'changes far apart stand in hunks of their own',
+    case: 'changes far apart stand in separate hunks',
     before: '1abcdefgh2',
     after: 'xabcdefghy',
     diff: '@@ -1,4 +1,4 @@\n-1\n+x\n a\n b\n c\n@@ -7,4 +7,4 @@\n f\n g\n h\n-2\n+y\n',

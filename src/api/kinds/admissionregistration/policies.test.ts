@@ -87,7 +87,7 @@ test.each<[about: string, spec: object, faults: string[]]>([
     ],
   ],
   [
-    'what is not known to be a bool',
+    'an expression without a certain type',
     { validations: [{ expression: 'object.x' }] },
     ['spec.validations[0].expression: Invalid value: "object.x": must evaluate to bool but got dyn'],
   ],

@@ -5,7 +5,7 @@ import { type Case, specOf } from './test-spec.ts';
 
 describe('the user of a container', () => {
   const cases: { case: string; security?: Partial<ContainerSecurity>; user?: string; is: string }[] = [
-    { case: 'root where nobody says anything', is: '0:0 [0]' },
+    { case: 'root without any setting', is: '0:0 [0]' },
     { case: 'the image names one', user: 'www', is: '33:44 [44,55,66]' },
     { case: 'the image gives a number, its group comes from passwd', user: '33', is: '33:44 [44,55,66]' },
     { case: 'the image gives user and group', user: '33:66', is: '33:66 [66,55]' },
@@ -67,7 +67,7 @@ describe('namespaces', () => {
       are: `mount ${pod} pid`,
     },
     {
-      case: 'users of its own',
+      case: 'a user namespace',
       given: { sandbox: { userNamespace: { hostId: 65_536, length: 65_536 } } },
       are: `mount user=/ns/user ${pod} pid`,
     },

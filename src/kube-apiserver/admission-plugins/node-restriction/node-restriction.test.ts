@@ -106,8 +106,8 @@ WbN1RQsToWD6gRna3gcPVRc7vAIgO+gW8kKC0yj0LK5TPNDNAcNPcr2IZV+6w/cM
   });
   const client = 'kubernetes.io/kube-apiserver-client-kubelet';
   test.each<[string, Case, string?]>([
-    ['a client certificate of its own', request(client, mine)],
-    ['a serving certificate of its own', request('kubernetes.io/kubelet-serving', mine)],
+    ['its own client certificate', request(client, mine)],
+    ['its own serving certificate', request('kubernetes.io/kubelet-serving', mine)],
     [
       'a client certificate of another',
       request(client, other),
@@ -119,6 +119,10 @@ WbN1RQsToWD6gRna3gcPVRc7vAIgO+gW8kKC0yj0LK5TPNDNAcNPcr2IZV+6w/cM
       'can only create a node CSR with CN=system:node:mynode',
     ],
     ['a certificate of another signer', request('example.com/x', other)],
-    ['what is no request', request(client, 'x'), 'unable to parse csr: PEM block type must be CERTIFICATE REQUEST'],
+    [
+      'a text that is no request',
+      request(client, 'x'),
+      'unable to parse csr: PEM block type must be CERTIFICATE REQUEST',
+    ],
   ])('%s', (_, given, refusal) => check(`CREATE ${csr}`, given, refusal));
 });

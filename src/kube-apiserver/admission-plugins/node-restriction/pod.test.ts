@@ -138,7 +138,7 @@ describe('pods', () => {
       reference('resourceclaims'),
     ],
     [
-      'volumes of its own',
+      'its own volumes',
       'CREATE pods',
       {
         object: mirrorPod(
@@ -169,7 +169,7 @@ describe('pods', () => {
       { object: podOf('mypod', 'mynode'), old: podOf('mypod', 'mynode') },
       'unexpected operation "UPDATE", node "mynode" can only create and delete mirror pods',
     ],
-    ['deletion of its own', 'DELETE pods', { old: podOf('mypod', 'mynode') }],
+    ['deletion of its own pod', 'DELETE pods', { old: podOf('mypod', 'mynode') }],
     [
       'deletion of another’s',
       'DELETE pods',
@@ -177,7 +177,7 @@ describe('pods', () => {
       'node "mynode" can only delete pods with spec.nodeName set to itself',
     ],
     ['deletion of one that is nowhere', 'DELETE pods', { old: podOf('unbound', '') }, 'spec.nodeName set to itself'],
-    ['eviction of its own', 'CREATE pods/eviction', { name: 'mypod', object: podOf('', '') }],
+    ['eviction of its own pod', 'CREATE pods/eviction', { name: 'mypod', object: podOf('', '') }],
     [
       'eviction of another’s',
       'CREATE pods/eviction',
@@ -213,7 +213,7 @@ describe('pods', () => {
   const mypod = podOf('mypod', 'mynode', { labels: { a: '1' } });
   const withStatus = (status: object) => ({ ...mypod, status });
   test.each<[string, Case, string?]>([
-    ['of its own', { object: withStatus({ phase: 'Running' }), old: mypod }],
+    ['of its own pod', { object: withStatus({ phase: 'Running' }), old: mypod }],
     [
       'of another’s',
       { object: podOf('otherpod', 'othernode'), old: podOf('otherpod', 'othernode') },

@@ -130,7 +130,7 @@ describe('validating', () => {
       "[expression 'object.none == 1' resulted in error: no such key: none, expression 'object.data['x'] == 'y'' resulted in error: no such key: x]",
     ],
     [
-      'a condition that decides, whatever fails beside it',
+      'a condition that decides although another one fails',
       {
         matchConditions: [
           { name: 'a', expression: 'object.none == 1' },
