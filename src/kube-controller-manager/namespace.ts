@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
 import { ignoreNotFound, isApiError, type KubeObject, type Namespace, type NamespaceCondition } from '../api/api.ts';
-import { type Controller, own, type Tools, timestamp } from '../client/client.ts';
+import { type Controller, own, settleEach, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { type DiscoveredResource, type Discovery, discover } from './shared/discovery.ts';
 
@@ -62,10 +62,10 @@ async function empty(namespace: string, tools: Tools): Promise<Content> {
   const content: Content = { discovery, remaining: new Map(), finalizers: new Map(), failures: [], waitMs: 0 };
   // Pods first (KEP-5080): objects that protect them, such as a NetworkPolicy, go later.
   const isPods = ({ group, resource }: DiscoveredResource) => group === '' && resource === 'pods';
-  await Promise.all(deletable.filter(isPods).map((resource) => emptyOf(resource, namespace, content, tools)));
+  for (const resource of deletable.filter(isPods)) await emptyOf(resource, namespace, content, tools);
   if (content.waitMs > 0 || content.failures.length > 0) return content;
   const rest = deletable.filter((resource) => !isPods(resource));
-  await Promise.all(rest.map((resource) => emptyOf(resource, namespace, content, tools)));
+  await settleEach(rest, (resource) => emptyOf(resource, namespace, content, tools));
   return content;
 }
 

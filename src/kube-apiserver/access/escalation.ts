@@ -12,7 +12,7 @@ import {
   type RoleBinding,
   type RoleRef,
 } from '../../api/api.ts';
-import type { Client } from '../../client/client.ts';
+import { type Client, settleEach } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { fieldsIn } from '../../machinery/parsed.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
@@ -132,13 +132,15 @@ async function rulesOf(client: Client, user: UserInfo, namespace: string): Promi
     namespace ? client.list('rolebindings', { namespace }) : undefined,
   ]);
   const bound = lists.flatMap((list): (RoleBinding | ClusterRoleBinding)[] => [...(list?.items ?? [])]);
-  const references = bound.filter((b) =>
-    (b.subjects ?? []).some((s) => appliesTo(user, s, b.metadata.namespace ?? '')),
-  );
-  const rules = await Promise.all(
-    references.map(({ roleRef, metadata }) => rulesOfRole(client, roleRef, metadata.namespace ?? '').catch(() => [])),
-  );
-  return rules.flat();
+  const roles = new Map<string, readonly [role: RoleRef, namespace: string]>();
+  for (const { roleRef, subjects = [], metadata } of bound) {
+    const inNamespace = metadata.namespace ?? '';
+    if (subjects.some((s) => appliesTo(user, s, inNamespace)))
+      roles.set(`${inNamespace}/${roleRef.kind}/${roleRef.name}`, [roleRef, inNamespace]);
+  }
+  // Thousands of bindings may name one role, or a role each.
+  const found = await settleEach([...roles.values()], ([role, inNamespace]) => rulesOfRole(client, role, inNamespace));
+  return found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
 }
 
 async function rulesOfRole(client: Client, { kind, name }: RoleRef, namespace: string): Promise<PolicyRule[]> {

@@ -1,6 +1,6 @@
 // Every served resource, from discovery: for controllers that work on all kinds.
 
-import type { Client, ResourceRef } from '../../client/client.ts';
+import { type Client, type ResourceRef, settleEach } from '../../client/client.ts';
 
 export interface DiscoveredResource extends ResourceRef {
   readonly kind: string;
@@ -31,18 +31,18 @@ export async function discover(client: Client): Promise<Discovery> {
       versions.push({ group: name, version, path: `/apis/${name}/${version}` });
   }
   const failures = new Map<string, string>();
-  const lists = await Promise.all(
-    versions.map(({ group, version, path }) =>
-      client.raw<{ resources?: readonly ApiResource[] }>('GET', path).catch((): { resources: ApiResource[] } => {
-        const failed = group ? `${group}/${version}` : version;
-        failures.set(failed, `stale GroupVersion discovery: ${failed}`);
-        return { resources: [] };
-      }),
-    ),
+  const lists = await settleEach(versions, ({ path }) =>
+    client.raw<{ resources?: readonly ApiResource[] }>('GET', path),
   );
   const found = new Map<string, DiscoveredResource>();
   versions.forEach(({ group, version }, i) => {
-    for (const { name, kind, namespaced, verbs } of lists[i].resources ?? [])
+    const list = lists[i];
+    if (list.status === 'rejected') {
+      const failed = group ? `${group}/${version}` : version;
+      failures.set(failed, `stale GroupVersion discovery: ${failed}`);
+      return;
+    }
+    for (const { name, kind, namespaced, verbs } of list.value.resources ?? [])
       if (!name.includes('/') && !found.has(`${group}/${name}`))
         found.set(`${group}/${name}`, { group, version, resource: name, kind, namespaced, verbs });
   });

@@ -132,21 +132,20 @@ export class DynamicResources {
 
   /** Nothing is recorded before all claims are found to be usable: otherwise a pod could not be deleted later. */
   async #fetch(pod: Pod): Promise<readonly FetchedClaim[]> {
-    const found = await Promise.all(
-      podClaims(pod).map(async (reference) => {
-        const { name } = reference;
-        const claim = await this.#tools.client
-          .get('resourceclaims', { namespace: pod.metadata.namespace ?? '', name })
-          .catch((error) => {
-            throw new Error(`fetch ResourceClaim ${name}: ${error.message}`);
-          });
-        checkClaim(pod, claim, reference);
-        const drivers = driversOf(claim);
-        for (const driver of drivers) this.#drivers.require(driver);
-        return { claim, drivers };
-      }),
-    );
-    return [...new Map(found.map((each) => [each.claim.metadata.uid, each])).values()];
+    const found = new Map<string, FetchedClaim>();
+    for (const reference of podClaims(pod)) {
+      const { name } = reference;
+      const claim = await this.#tools.client
+        .get('resourceclaims', { namespace: pod.metadata.namespace ?? '', name })
+        .catch((error) => {
+          throw new Error(`fetch ResourceClaim ${name}: ${error.message}`);
+        });
+      checkClaim(pod, claim, reference);
+      const drivers = driversOf(claim);
+      for (const driver of drivers) this.#drivers.require(driver);
+      found.set(claim.metadata.uid, { claim, drivers });
+    }
+    return [...found.values()];
   }
 
   /** Once the pod's containers have stopped. Rejects as long as a driver has not undone its part. */

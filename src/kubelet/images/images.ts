@@ -5,10 +5,11 @@ import type { Container, Pod, Secret } from '../../api/api.ts';
 import { type ContainerRuntime, normalizeReference } from '../../container-runtime/container-runtime.ts';
 import { must } from '../../machinery/must.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
+import { isTurnOver, ownTurn } from '../../machinery/time/turn.ts';
 import { type Delay, nextDelay, remainingMs } from '../pods/backoff.ts';
 import { unlessAborted } from '../pods/unless-aborted.ts';
 import type { CredentialProviders } from './credential-providers.ts';
-import { type Credentials, entriesOf, lookUp } from './keyring.ts';
+import { type Credentials, type Entries, entriesFor, entriesOf, lookUp } from './keyring.ts';
 
 /** The image is missing: the content of state.waiting. */
 export class ImageError extends Error {
@@ -149,8 +150,13 @@ export class ImageManager {
   /** Those of the pod come before those of the node. */
   async #credentials(reference: string, secrets: readonly Secret[]): Promise<Credentials[]> {
     const image = nameOf(reference);
-    const own = lookUp(entriesOf(secrets), image);
-    return [...own, ...((await this.#providers?.credentials(image)) ?? [])];
+    const entries: Entries[number][] = [];
+    for (const secret of secrets) {
+      // A pod may name hundreds of secrets, each with tens of thousands of registries.
+      if (isTurnOver(this.#clock)) await ownTurn();
+      entries.push(...entriesFor(entriesOf([secret]), image));
+    }
+    return [...lookUp(entries, image), ...((await this.#providers?.credentials(image)) ?? [])];
   }
 
   /** The first credentials that the registry accepts count. */

@@ -18,12 +18,21 @@ const defaultRegistry = 'index.docker.io';
  * patterns. Images without a registry have those of index.docker.io.
  */
 export function lookUp(entries: Entries, image: string): Credentials[] {
-  const keyed = entries.map(([location, credentials]) => ({ key: keyOf(location), credentials }));
+  const keyed = entriesFor(entries, image).map(([location, credentials]) => ({ key: keyOf(location), credentials }));
   keyed.sort((a, b) => (a.key === b.key ? 0 : a.key < b.key ? 1 : -1));
   const found = keyed.filter(({ key }) => isMatch(key, image));
   if (found.length > 0) return found.map(({ credentials }) => credentials);
   if (!isOfDefaultRegistry(image)) return [];
   return keyed.filter(({ key }) => key === defaultRegistry).map(({ credentials }) => credentials);
+}
+
+/** The entries that `lookUp` may choose for the image. */
+export function entriesFor(entries: Entries, image: string): Entries {
+  const isDefault = isOfDefaultRegistry(image);
+  return entries.filter(([location]) => {
+    const key = keyOf(location);
+    return (isDefault && key === defaultRegistry) || isMatch(key, image);
+  });
 }
 
 /** Without the scheme, and the path of a registry's API. */

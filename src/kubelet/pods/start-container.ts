@@ -187,7 +187,12 @@ export async function pullSecretsOf(
   { metadata, spec }: Pod,
   { secret }: Pick<KubeletTools, 'secret'>,
 ): Promise<Secret[]> {
-  const names = (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
-  const found = await Promise.all(names.map((name) => secret(metadata.namespace ?? '', name)));
-  return found.filter((each) => each !== undefined);
+  const names = new Set((spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []));
+  const found: Secret[] = [];
+  // One request at a time: a pod may name a hundred thousand.
+  for (const name of names) {
+    const each = await secret(metadata.namespace ?? '', name);
+    if (each) found.push(each);
+  }
+  return found;
 }
