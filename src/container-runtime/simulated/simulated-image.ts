@@ -23,6 +23,7 @@ function simulatedImage(name: string, sizeBytes: number): Image {
 /** The images of one simulated node. */
 export class SimulatedImages {
   readonly #images = new Map<string, Image>();
+  readonly #byId = new Map<string, Image>();
 
   all(): readonly Image[] {
     return [...this.#images.values()];
@@ -31,18 +32,26 @@ export class SimulatedImages {
   find(reference: string): Image | undefined {
     const byName = this.#images.get(reference);
     if (byName) return byName;
-    if (/^(sha256:)?[0-9a-f]{64}$/.test(reference)) return this.all().find((image) => image.id.endsWith(reference));
+    const [, id] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(reference) ?? [];
+    if (id !== undefined) return this.#byId.get(`sha256:${id}`);
     return this.#images.get(normalizeReference(reference).canonical);
   }
 
   /** The image of this canonical name, made when there is none. */
   pulled(name: string, sizeBytes: number): Image {
     let image = this.#images.get(name);
-    if (!image) this.#images.set(name, (image = simulatedImage(name, sizeBytes)));
+    if (image) return image;
+    image = simulatedImage(name, sizeBytes);
+    this.#images.set(name, image);
+    this.#byId.set(image.id, image);
     return image;
   }
 
   remove(id: string): void {
-    for (const [name, image] of this.#images) if (name === id || image.id === id) this.#images.delete(name);
+    for (const [name, image] of this.#images)
+      if (name === id || image.id === id) {
+        this.#images.delete(name);
+        this.#byId.delete(image.id);
+      }
   }
 }

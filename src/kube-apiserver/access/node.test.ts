@@ -292,3 +292,23 @@ test('a path is no resource', async () =>
   expect((await ask(node0, 'get secrets ns0/env-pod0', { isResource: false, path: '/metrics' })).decision).toBe(
     'no-opinion',
   ));
+
+test('thousands of references of a pod are read once', async () => {
+  let reads = 0;
+  const imagePullSecrets = Array.from({ length: 1000 }, (_, i) => ({
+    get name() {
+      reads++;
+      return `many-${i}`;
+    },
+  }));
+  const many = {
+    ...pod('many', { nodeName: 'node2', imagePullSecrets }),
+    metadata: { name: 'many', namespace: 'ns0' },
+  };
+  objects.pods.push(many as (typeof objects.pods)[number]);
+  const node2 = { ...node0, name: 'system:node:node2' };
+  for (let i = 0; i < 1000; i++)
+    expect((await ask(node2, `get secrets ns0/many-${i}`)).decision, `many-${i}`).toBe('allow');
+  expect((await ask(node2, 'get secrets ns0/many-1000')).decision).toBe('no-opinion');
+  expect(reads).toBeLessThan(10_000);
+});

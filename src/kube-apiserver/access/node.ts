@@ -95,11 +95,11 @@ function relations(pods: Informer<Pod>) {
       .filter(
         ({ metadata }) => metadata.namespace === namespace && !(mirrorAnnotation in (metadata.annotations ?? {})),
       );
-  const refer = (node: string, namespace: string, name: string, namesOf: (pod: Pod) => Iterable<string>) =>
-    podsOn(node, namespace).some((pod) => has(namesOf(pod), name));
+  const refer = (node: string, namespace: string, name: string, namesOf: NamesOf) =>
+    podsOn(node, namespace).some((pod) => refersTo(pod, namesOf, name));
   return {
     byPod:
-      (namesOf: (pod: Pod) => Iterable<string>) =>
+      (namesOf: NamesOf) =>
       (q: Question): Decision =>
         related(q, refer(q.node, q.namespace, q.name, namesOf)),
     isPod: (q: Question): Decision =>
@@ -110,6 +110,27 @@ function relations(pods: Informer<Pod>) {
     boundTo: (node: string, { spec }: PersistentVolume): boolean =>
       !!spec.claimRef && refer(node, spec.claimRef.namespace ?? '', spec.claimRef.name ?? '', claimsOf),
   };
+}
+
+type NamesOf = (pod: Pod) => Iterable<string>;
+
+/** Names of pods with more than a few: the kubelet asks for each of them, and a pod may have a hundred thousand. */
+const longLists = new WeakMap<Pod, Map<NamesOf, ReadonlySet<string>>>();
+const mostCompared = 32;
+
+function refersTo(pod: Pod, namesOf: NamesOf, name: string): boolean {
+  const kept = longLists.get(pod)?.get(namesOf);
+  if (kept) return kept.has(name);
+  let compared = 0;
+  for (const candidate of namesOf(pod)) {
+    if (candidate === name) return true;
+    if (++compared > mostCompared) break;
+  }
+  if (compared <= mostCompared) return false;
+  const names = new Set(namesOf(pod));
+  const lists = longLists.get(pod) ?? new Map<NamesOf, ReadonlySet<string>>();
+  longLists.set(pod, lists.set(namesOf, names));
+  return names.has(name);
 }
 
 function has(names: Iterable<string>, name: string): boolean {
