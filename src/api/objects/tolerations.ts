@@ -15,20 +15,6 @@ export function toleratesDeviceTaint({ effect, key, operator, value }: DeviceTol
 function takes(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false;
   if (toleration.key && toleration.key !== taint.key) return false;
-  switch (toleration.operator) {
-    case 'Exists':
-      return true;
-    case 'Gt':
-    case 'Lt':
-      return compares(toleration.operator, toleration.value, taint.value);
-    default:
-      return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
-  }
-}
-
-/** KEP-5471: the taint's value must be greater (less) than the toleration's; both whole numbers. */
-function compares(operator: 'Gt' | 'Lt', wanted: string | undefined, value: string | undefined): boolean {
-  const whole = /^-?\d+$/;
-  if (!wanted || !value || !whole.test(wanted) || !whole.test(value)) return false;
-  return operator === 'Gt' ? BigInt(value) > BigInt(wanted) : BigInt(value) < BigInt(wanted);
+  if (toleration.operator === 'Exists') return true;
+  return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
 }

@@ -1,6 +1,7 @@
 // Addresses and ports, as several kinds check them.
 
 import {
+  type Cidr,
   canonicalIpText,
   formatCidr,
   formatIp,
@@ -22,7 +23,7 @@ const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::
 
 /** Parts of IPv4 addresses with leading zeros, which old parsers took for decimal numbers, lose them. */
 const withoutZeros = (text: string): string =>
-  text.length > longest ? text : text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1');
+  text.length > longest ? text : text.replace(/(^|[.:])0+(?=\d+(\.|\/|$))/g, '$1');
 /** No text of an address is longer: the pattern above takes quadratic time. */
 const longest = 256;
 const isMapped = (text: string): boolean => /^::ffff:|^(0+:){5}ffff:/i.test(text) || isMappedValue(text);
@@ -80,10 +81,11 @@ export function canonicalCidr(path: string, text: string): FieldError[] {
 
 /** The address of an interface, including the bits after the network prefix. */
 export function canonicalInterface(path: string, text: string): FieldError[] {
-  const cidr = parseCidr(text);
+  const cidr = parseCidr(text) ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
   if (!cidr)
     return [invalidValue(path, text, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)')];
-  const canonical = `${formatIp({ family: cidr.family, value: cidr.address })}/${cidr.prefix}`;
+  const { family, address, prefix } = unmapped(cidr);
+  const canonical = `${formatIp({ family, value: address })}/${prefix}`;
   return canonical === text ? [] : [invalidValue(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
@@ -101,18 +103,27 @@ export function ipWarnings(path: string, text: string): string[] {
     : [];
 }
 
+/** IPv4 addresses in the form of IPv6 are IPv4 here, and so are ranges of them. */
+function unmapped(cidr: Cidr): Cidr {
+  const { family, address, base, prefix } = cidr;
+  if (family !== 6 || address >> 32n !== 0xffffn) return cidr;
+  const low = 0xffffffffn;
+  return { family: 4, address: address & low, base: base & low, prefix: prefix < 96 ? prefix : prefix - 96 };
+}
+
 /** Warnings for a range that is valid and written in an unusual way. */
 export function cidrWarnings(path: string, text: string): string[] {
-  const cidr = parseCidr(text) ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
+  const strict = parseCidr(text);
+  const cidr = strict ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
   if (!cidr) return [];
-  const { family, address, base, prefix } = cidr;
-  const range = formatCidr(cidr);
+  const { family, address, base, prefix } = unmapped(cidr);
+  const range = formatCidr(unmapped(cidr));
   const warnings: string[] = [];
   if (address !== base) {
     const single = `${formatIp({ family, value: address })}/${family === 4 ? 32 : 128}`;
     warnings.push(`${path}: CIDR value "${text}" is ambiguous in this context (should be "${range}" or "${single}"?)`);
   }
-  if (!parseCidr(text) || (family === 6 && address >> 32n === 0xffffn))
+  if (!strict || family !== cidr.family)
     warnings.push(`${path}: non-standard CIDR value "${text}" is invalid: use "${range}"`);
   const canonical = `${formatIp({ family, value: address })}/${prefix}`;
   if (!warnings.length && family === 6 && canonical !== text)
