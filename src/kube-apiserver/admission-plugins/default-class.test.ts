@@ -31,4 +31,29 @@ describe('default classes', () => {
     });
     expect(body.spec.ingressClassName).toBe('web');
   });
+
+  test.each([
+    [['old', 'new'], 10, 'new'],
+    [['b', 'a'], 0, 'a'],
+  ])(
+    'of the default ingress classes %j, made %i s apart, the newest is taken, then the first by name',
+    async (names, seconds, chosen) => {
+      const clock = await start();
+      for (const name of names) {
+        await call('POST', '/apis/networking.k8s.io/v1/ingressclasses', {
+          metadata: { name, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+          spec: { controller: 'x.test/c' },
+        });
+        await clock.advance(seconds * 1_000);
+      }
+      const ingress = (name: string, more: object = {}) =>
+        call('POST', '/apis/networking.k8s.io/v1/namespaces/default/ingresses', {
+          metadata: { name, ...more },
+          spec: { defaultBackend: { service: { name: 's', port: { number: 80 } } } },
+        });
+      expect((await ingress('i')).body.spec.ingressClassName).toBe(chosen);
+      const annotated = await ingress('j', { annotations: { 'kubernetes.io/ingress.class': 'own' } });
+      expect(annotated.body.spec.ingressClassName).toBeUndefined();
+    },
+  );
 });

@@ -30,7 +30,7 @@ export const defaultStorageClass = (client: () => Client): AdmissionPlugin => ({
   },
 });
 
-/** The same for ingresses; several defaults of which none is newest are refused. https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class */
+/** The same for ingresses. https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class */
 export const defaultIngressClass = (client: () => Client): AdmissionPlugin => ({
   name: 'DefaultIngressClass',
   async admit({ kind, operation, subresource, name, object }) {

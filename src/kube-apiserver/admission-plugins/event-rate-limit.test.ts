@@ -36,4 +36,21 @@ describe('EventRateLimit', () => {
     expect((await post('c', 'two')).code).toBe(201);
     expect((await post('d', 'one')).code).toBe(201);
   });
+
+  test.each([
+    ['Server' as const, 'limit reached on type Server for key '],
+    ['User' as const, 'limit reached on type User for key system:admin'],
+  ])('limits by %s', async (type, message) => {
+    await start({ enabled: 'EventRateLimit', configuration: { eventLimits: [{ type, qps: 1, burst: 1 }] } });
+    expect((await post('a')).code).toBe(201);
+    const { code, body } = await post('b', 'another');
+    expect([code, body.message]).toEqual([429, `Too many requests: ${message}`]);
+  });
+
+  test('counts neither reads nor other kinds', async () => {
+    await start({ enabled: 'EventRateLimit', configuration: { eventLimits: [{ type: 'Server', qps: 1, burst: 1 }] } });
+    expect((await post('a')).code).toBe(201);
+    expect((await call('GET', `${ns}/events`)).code).toBe(200);
+    expect((await call('POST', `${ns}/configmaps`, { metadata: { name: 'c' } })).code).toBe(201);
+  });
 });

@@ -1,7 +1,7 @@
 // The taints for a node's problems, and the tolerations of pods.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 
-import { conditionOf, type Node, type Pod, type Taint } from '../../api/api.ts';
+import { conditionOf, type Node, type Pod, type Taint, tolerates } from '../../api/api.ts';
 import { timestamp } from '../../client/client.ts';
 
 export const notReadyTaint = 'node.kubernetes.io/not-ready';
@@ -52,12 +52,7 @@ export function withNoExecute(node: Node, key: string | undefined, nowMs: number
 export function toleratedSeconds(pod: Pod, taints: readonly Taint[]): number {
   let shortest = Number.POSITIVE_INFINITY;
   for (const taint of taints) {
-    const tolerations = (pod.spec.tolerations ?? []).filter(
-      ({ key, operator = 'Equal', value = '', effect }) =>
-        (!effect || effect === taint.effect) &&
-        (!key || key === taint.key) &&
-        (operator === 'Exists' || (operator === 'Equal' && value === (taint.value ?? ''))),
-    );
+    const tolerations = (pod.spec.tolerations ?? []).filter((toleration) => tolerates([toleration], taint));
     if (tolerations.length === 0) return 0;
     for (const { tolerationSeconds } of tolerations)
       if (tolerationSeconds !== undefined) shortest = Math.min(shortest, Math.max(0, Number(tolerationSeconds)));

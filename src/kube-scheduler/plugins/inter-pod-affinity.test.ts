@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Node, Pod } from '../../api/api.ts';
 import { seededRandom } from '../../machinery/random.ts';
 import { SchedulerCache } from '../cache.ts';
@@ -150,3 +150,50 @@ test.each([
 ] as [[string, Pod][], Pod, string][])("has Kubernetes' message", (there, coming, reason) =>
   expect(place(there, coming).reasons).toEqual([reason]),
 );
+
+describe('wakes', () => {
+  const web = pod('web', { ...must('podAffinity', term('db', 'zone')) });
+  const lonely = pod('web', must('podAntiAffinity', term('web', 'zone')));
+  const moved = { ...node('a', 'two'), metadata: { ...node('a', 'two').metadata } };
+  const changed = (aspects: string[], next = moved) => ({
+    type: 'node-changed',
+    node: next,
+    old: node('a', 'one'),
+    aspects,
+  });
+  test.each<[string, Pod, object, boolean]>([
+    ['the pod itself changed', web, { type: 'pod-updated' }, true],
+    ['a pod of its affinity got a node', web, { type: 'pod-assigned', pod: pod('db') }, true],
+    ['another pod got a node', web, { type: 'pod-assigned', pod: pod('cache') }, false],
+    ['a pod of its anti-affinity is gone', lonely, { type: 'pod-gone', pod: pod('web') }, true],
+    ['another pod is gone', lonely, { type: 'pod-gone', pod: pod('db') }, false],
+    [
+      'a pod that kept it away is gone',
+      pod('web'),
+      { type: 'pod-gone', pod: pod('db', must('podAntiAffinity', term('web', 'zone'))) },
+      true,
+    ],
+    ['a pod became one of its affinity', web, { type: 'pod-relabelled', pod: pod('db'), old: pod('cache') }, true],
+    [
+      'a pod is no longer one of its affinity',
+      web,
+      { type: 'pod-relabelled', pod: pod('cache'), old: pod('db') },
+      false,
+    ],
+    [
+      'a pod is no longer one of its anti-affinity',
+      lonely,
+      { type: 'pod-relabelled', pod: pod('db'), old: pod('web') },
+      true,
+    ],
+    ['a new node', web, { type: 'node-added', node: node('d', 'one') }, true],
+    ['a node in another zone', web, changed(['labels']), true],
+    ['a node in the same zone', web, changed(['labels'], node('a', 'one')), false],
+    ['other resources of a node', web, changed(['allocatable']), false],
+    ['another label of a node, without own terms', pod('web'), changed(['labels']), true],
+    ['a volume', web, { type: 'storage-changed' }, false],
+  ])('%s', (_, waiting, event, wakes) => {
+    const cache = new SchedulerCache();
+    expect(interPodAffinity.wakes?.(event as never, podInfo(waiting), cache)).toBe(wakes);
+  });
+});

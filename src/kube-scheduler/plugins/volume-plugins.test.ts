@@ -201,3 +201,31 @@ describe('NodeVolumeLimits', () => {
     expect(verdictsOf(nodeVolumeLimits, coming, cache)).toEqual({ a: verdict });
   });
 });
+
+describe('wakes', () => {
+  const waiting = { ...podInfo(pod()), claims: ['default/c'], claimVolumes: [{ claim: 'c', volume: 'v' }] };
+  const claim = (name: string, namespace = 'default') => ({
+    type: 'claim-changed',
+    claim: { metadata: { name, namespace } },
+  });
+  const withClaim = pod({}, { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'x' } }] });
+  const changed = (...aspects: string[]) => ({ type: 'node-changed', node: node('n'), old: node('n'), aspects });
+  test.each([
+    ['VolumeZone', 'its claim', volumeZone, claim('c'), true],
+    ['VolumeZone', 'another claim', volumeZone, claim('d'), false],
+    ['VolumeZone', 'a claim of another namespace', volumeZone, claim('c', 'other'), false],
+    ['VolumeZone', 'labels of a node', volumeZone, changed('labels'), true],
+    ['VolumeZone', 'resources of a node', volumeZone, changed('allocatable'), false],
+    ['VolumeZone', 'a new node', volumeZone, { type: 'node-added', node: node('n') }, true],
+    ['VolumeZone', 'a volume', volumeZone, { type: 'storage-changed' }, true],
+    ['VolumeZone', 'a pod that ended', volumeZone, { type: 'pod-gone', pod: pod() }, false],
+    ['NodeVolumeLimits', 'its claim', nodeVolumeLimits, claim('c'), true],
+    ['NodeVolumeLimits', 'another claim', nodeVolumeLimits, claim('d'), false],
+    ['NodeVolumeLimits', 'a pod with a claim that ended', nodeVolumeLimits, { type: 'pod-gone', pod: withClaim }, true],
+    ['NodeVolumeLimits', 'a pod without one that ended', nodeVolumeLimits, { type: 'pod-gone', pod: pod() }, false],
+    ['NodeVolumeLimits', 'a driver', nodeVolumeLimits, { type: 'csi-changed' }, true],
+    ['NodeVolumeLimits', 'a volume', nodeVolumeLimits, { type: 'storage-changed' }, false],
+  ])('%s, after a change of %s', (_name, _change, plugin, event, wakes) =>
+    expect(plugin.wakes?.(event as unknown as ClusterEvent, waiting as never, cacheOf([]))).toBe(wakes),
+  );
+});
