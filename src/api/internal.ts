@@ -2,6 +2,7 @@
 // order, and no field omitted. The types are loaded at the first such fault.
 
 import { type Fields, fieldsIn, listIn } from '../machinery/parsed.ts';
+import { compareQuantities } from '../machinery/quantity.ts';
 import { sameValue } from './fields.ts';
 import { internalText } from './generated/internal.ts';
 
@@ -20,7 +21,7 @@ export function internal(type: string, value: unknown): unknown {
   if (type.startsWith('map:')) return internalMap(type.slice(4), value);
   const zero = zeros[type];
   if (zero !== undefined) return value ?? zero;
-  if (!type.includes('.')) return withoutEmpty(value ?? null);
+  if (!type.includes('.')) return writtenForm(value ?? null);
   return internalStruct(type, fieldsIn(value));
 }
 
@@ -37,7 +38,7 @@ function internalStruct(type: string, value: Readonly<Fields>): unknown {
   const source = type === 'core.PodSpec' ? withMoved(value) : value;
   const out: Record<string, unknown> = {};
   for (const [goName, name, fieldType] of fieldsOf(type)) {
-    if (fieldType === 'meta') Object.assign(out, withoutEmpty(source['metadata']));
+    if (fieldType === 'meta') Object.assign(out, writtenForm(source['metadata']));
     else out[goName] = internal(fieldType, source[name]);
   }
   return out;
@@ -51,10 +52,11 @@ function withMoved(spec: Readonly<Fields>): Readonly<Fields> {
 }
 
 /** Values of published types are printed in their written form, which has no empty lists and maps. */
-function withoutEmpty(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+export function writtenForm(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(writtenForm);
+  if (typeof value !== 'object' || value === null) return value;
   const fields = Object.entries(value).filter(([, field]) => !isEmptyList(field));
-  return Object.fromEntries(fields.map(([name, field]) => [name, withoutEmpty(field)]));
+  return Object.fromEntries(fields.map(([name, field]) => [name, writtenForm(field)]));
 }
 const isEmptyList = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0;
@@ -69,11 +71,12 @@ function sameType(type: string, a: unknown, b: unknown): boolean {
   if (type.startsWith('*')) return isNone(a) || isNone(b) ? isNone(a) && isNone(b) : sameType(type.slice(1), a, b);
   if (type.startsWith('[]')) return sameLists(type.slice(2), listIn(a), listIn(b));
   if (type.startsWith('map:')) return sameMaps(type.slice(4), fieldsIn(a), fieldsIn(b));
+  if (type === 'q' && typeof a === 'string' && typeof b === 'string') return compareQuantities(a, b) === 0;
   if (!type.includes('.')) return sameValue(internal(type, a), internal(type, b));
   const [left, right] = [a, b].map((value) => (type === 'core.PodSpec' ? withMoved(fieldsIn(value)) : fieldsIn(value)));
   return fieldsOf(type).every(([, name, fieldType]) =>
     fieldType === 'meta'
-      ? sameValue(withoutEmpty(left['metadata'] ?? {}), withoutEmpty(right['metadata'] ?? {}))
+      ? sameValue(writtenForm(left['metadata'] ?? {}), writtenForm(right['metadata'] ?? {}))
       : sameType(fieldType, left[name], right[name]),
   );
 }

@@ -215,3 +215,36 @@ test.each([
   const { object } = decode(wanted('', 'v1', kind).schema, { metadata: {}, [field]: { a: null, b: 'eA==' } });
   expect(object).toHaveProperty(field, { a: '', b: 'eA==' });
 });
+
+describe('parts of a definition of a custom resource', () => {
+  const crd = wanted('apiextensions.k8s.io', 'v1', 'CustomResourceDefinition');
+  const read = (schema: object, version: object = {}) =>
+    decode(crd.schema, { spec: { versions: [{ schema: { openAPIV3Schema: schema }, ...version }] } });
+  test.each([
+    [{ definitions: { k: 'x' } }, 'definitions of type v1.JSONSchemaProps'],
+    [{ 'x-kubernetes-validations': ['x'] }, 'x-kubernetes-validations of type v1.ValidationRule'],
+    [{ additionalProperties: [] }, 'boolean or JSON schema expected'],
+  ])('%j: %s', (schema, fault) => expect(() => read(schema)).toThrow(fault));
+  test('an empty list of items is none', () =>
+    expect(read({ items: [] }).object).toMatchObject({
+      spec: { versions: [{ schema: { openAPIV3Schema: { items: null } } }] },
+    }));
+  test('a status subresource has no fields', () => {
+    const place = 'CustomResourceSubresources.spec.versions.subresources.status';
+    expect(() => read({}, { subresources: { status: [] } })).toThrow(
+      `json: cannot unmarshal array into Go struct field ${place} of type v1.CustomResourceSubresourceStatus`,
+    );
+    expect(read({}, { subresources: { status: { x: 1 } } }).unknownFields).toEqual([
+      'spec.versions[0].subresources.status.x',
+    ]);
+  });
+});
+
+test('only resource lists of the core types are rounded to thousandths', () => {
+  const runtimeClass = wanted('node.k8s.io', 'v1', 'RuntimeClass');
+  const { object } = decode(runtimeClass.schema, { overhead: { podFixed: { cpu: '100u' } } });
+  expect(object).toMatchObject({ overhead: { podFixed: { cpu: '100u' } } });
+  expect(decode(pod.schema, { spec: { overhead: { cpu: '100u' } } }).object).toMatchObject({
+    spec: { overhead: { cpu: '1m' } },
+  });
+});

@@ -176,8 +176,8 @@ class Walk {
     const out: Fields = {};
     this.#depth++;
     const keys = this.#checked ? mapKeys(value) : Object.keys(value);
-    // A map of quantities is a ResourceList, which is rounded to thousandths when defaults are set.
-    const rounds = items.format === 'quantity';
+    // A ResourceList of the core types is rounded to thousandths when defaults are set.
+    const rounds = items.format === 'quantity' && !!this.#holder?.name?.startsWith('io.k8s.api.core.');
     for (const key of inOrder(keys)) {
       const nullBytes = items.format === 'byte' ? '' : undefined;
       const walked = value[key] === null ? (nullBytes ?? zeroOf(items)) : this.value(items, value[key]);
@@ -253,26 +253,42 @@ class Walk {
   #union(schema: Schema, value: unknown): unknown {
     const inner = schemaNamed(jsonSchemaProps);
     if (typeof value === 'boolean' && schema.union === 'schema-or-bool') return value;
-    if (this.#checked && (typeof value !== 'object' || value === null)) {
+    if (this.#checked && (typeof value !== 'object' || value === null || isWrongList(schema, value))) {
       if (schema.union === 'schema-or-bool') throw new DecodeError('boolean or JSON schema expected');
       // Kubernetes ignores other values.
       return null;
     }
     if (Array.isArray(value) && schema.union === 'schema-or-array')
-      return value.map((item) => (typeof item === 'string' ? item : this.value(inner, item)));
+      return value.length === 0
+        ? null
+        : value.map((item) => (typeof item === 'string' ? item : this.value(inner, item)));
     return this.value(inner, value);
   }
 
   /** `type`: that which the field's own decoder expects. */
   #fail(value: unknown, detail = '', type?: string): never {
-    const collections = new RegExp(`^(map\\[[\\w.]+\\]|\\[\\]){0,${this.#depth}}`);
-    const goType = type ?? (this.#field?.goType ?? '').replace(collections, '');
+    const goType = type ?? elementType(this.#field?.goType ?? '', this.#depth);
     const target = this.#path.length
       ? `Go struct field ${shortName(must(this.#holder, 'holder'))}.${this.#path.join('.')} of type ${goType}`
       : 'Go value of type map[string]interface {}';
     throw new DecodeError(`json: cannot unmarshal ${goTypeOf(value)}${detail} into ${target}`);
   }
 }
+
+const isWrongList = (schema: Schema, value: object) => schema.union === 'schema-or-bool' && Array.isArray(value);
+
+/** The type of an element, `depth` lists or maps deep. Some lists and maps have a name, which says nothing of them. */
+function elementType(goType: string, depth: number): string {
+  let type = goType;
+  for (let i = 0; i < depth; i++) type = (namedCollections[type] ?? type).replace(/^(map\[[\w.]+\]|\[\])/, '');
+  return type;
+}
+const namedCollections: Readonly<Record<string, string>> = {
+  'v1.ExtraValue': '[]string',
+  'v1.JSONSchemaDefinitions': 'map[string]v1.JSONSchemaProps',
+  'v1.JSONSchemaDependencies': 'map[string]v1.JSONSchemaPropsOrStringArray',
+  'v1.ValidationRules': '[]v1.ValidationRule',
+};
 
 const timeParts: readonly (readonly [pattern: RegExp, name: string, most?: number, least?: number])[] = [
   [/^\d{4}/, '2006'],

@@ -16,12 +16,16 @@ interface Linked {
   readonly kinds: Readonly<Record<string, string>>;
 }
 
+const emptyStruct = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus';
+
 let linked: Linked | undefined;
 
 function load(): Linked {
   if (linked) return linked;
   const { schemas, kinds } = JSON.parse(schemaText) as { schemas: Record<string, Raw>; kinds: Record<string, string> };
   for (const [name, schema] of Object.entries(schemas)) schema.name = name;
+  // A struct without fields is published like a value of any form.
+  schemas[emptyStruct].properties ??= {};
   for (const schema of Object.values(schemas)) link(schema, schemas);
   linked = { schemas, kinds };
   return linked;

@@ -4,6 +4,8 @@ import {
   canonicalQuantity,
   canonicalResource,
   compareQuantities,
+  exactWholeValue,
+  isWholeQuantity,
   milliValue,
   QuantityError,
   subtractQuantities,
@@ -183,3 +185,17 @@ describe('laws', () => {
       }),
     ));
 });
+
+test.each([
+  ['1', true],
+  ['1500m', false],
+  ['1500u', false],
+  ['999999999999999999', true],
+  ['1Pi', true],
+  // As thousandths, it does not fit into 64 bits.
+  ['1Ei', false],
+  ['0.5Ki', true],
+])('%s is whole: %s', (text, whole) => expect(isWholeQuantity(text)).toBe(whole));
+
+test('whole values are exact for any size', () =>
+  expect(exactWholeValue('9223372036854775807')).toBe(9223372036854775807n));

@@ -211,11 +211,26 @@ export function milliValue(value: string | number): number {
   return Number(awayFromZero(parseQuantity(text).nanos, million));
 }
 
+/** The same as `wholeValue`, exact for any size. Throws QuantityError. */
+export const exactWholeValue = (value: string | number): bigint =>
+  awayFromZero(parseQuantity(String(value)).nanos, billion);
+
 /** The value as a whole number, rounded up: bytes, pods. Throws QuantityError. */
 export function wholeValue(value: string | number): number {
   const text = String(value);
   if (text.length < 16 && /^[0-9]+$/.test(text)) return Number(text);
   return Number(awayFromZero(parseQuantity(text).nanos, billion));
+}
+
+/**
+ * Whether the value is whole; fractions below a thousandth are rounded up first. Kubernetes counts in thousandths of 64
+ * bits, so that amounts with a binary suffix which do not fit, such as 1Ei, are not whole. Throws QuantityError.
+ */
+export function isWholeQuantity(value: string | number): boolean {
+  if (isWhole(value)) return true;
+  const { nanos, format } = parseQuantity(String(value));
+  const thousandths = awayFromZero(nanos, million);
+  return (format === 'BinarySI' ? BigInt.asIntN(64, thousandths) : thousandths) % 1000n === 0n;
 }
 
 function awayFromZero(nanos: bigint, unit: bigint): bigint {

@@ -93,11 +93,11 @@ describe('lists that are written even when they are empty', () => {
     },
   });
   const path = 'spec.podFailurePolicy.rules[0].onExitCodes';
-  const none = `${path}.values: Invalid value: null: at least one value is required`;
+  const none = (shown: string) => `${path}.values: Invalid value: ${shown}: at least one value is required`;
   test.each<FaultRow>([
-    [`${path}.values`, undefined, [none]],
-    [`${path}.values`, [], [none]],
-    [path, {}, [`${path}.operator: Required value: valid values: ["In" "NotIn"]`, none]],
+    [`${path}.values`, undefined, [none('null')]],
+    [`${path}.values`, [], [none('[]')]],
+    [path, {}, [`${path}.operator: Required value: valid values: ["In" "NotIn"]`, none('null')]],
   ])('jobs: %s = %j', (at, value, faults) => expect(job.onCreate(at, value)).toEqual(faults));
 });
 
@@ -145,4 +145,63 @@ describe('customresourcedefinitions', () => {
     ['spec.versions[0].schema.openAPIV3Schema.x-kubernetes-list-map-keys', [], []],
     ['spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations', [], []],
   ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
+});
+
+describe('updates of workloads', () => {
+  const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  const selector = { matchLabels: { a: 'b' } };
+  const claims = 'spec.template.spec.resources.claims: Forbidden: claims may not be set for Resources at pod-level';
+  test.each<[resource: string, spec: object, ...FaultRow]>([
+    ['apps/v1/deployments', {}, 'spec.template.spec.resources', { claims: [] }, [claims]],
+    ['apps/v1/daemonsets', {}, 'spec.template.spec.resources', { claims: [] }, [claims]],
+    ['apps/v1/statefulsets', {}, 'spec.template.spec.resources', { claims: [] }, [claims]],
+    ['apps/v1/statefulsets', {}, 'spec.selector.matchExpressions', [], []],
+    ['apps/v1/statefulsets', {}, 'spec.volumeClaimTemplates', [], []],
+    ['apps/v1/replicasets', {}, 'spec.selector.matchExpressions', [], []],
+    ['apps/v1/deployments', {}, 'spec.selector.matchExpressions', [], []],
+    [
+      'apps/v1/daemonsets',
+      {},
+      'spec.selector.matchLabels',
+      {},
+      [
+        'spec.selector: Invalid value: {}: field is immutable',
+        'spec.selector: Invalid value: {}: empty selector is invalid for daemonset',
+      ],
+    ],
+  ])('%s: %j %s = %j', (resource, spec, path, value, faults) =>
+    expect(faultFinder(resource, { spec: { selector, template, ...spec } }).onUpdate(path, value)).toEqual(faults),
+  );
+
+  const job = faultFinder('batch/v1/jobs', {
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  });
+  test.each(['containers[0].args', 'hostAliases', 'volumes', 'readinessGates'])('jobs: %s = []', (path) =>
+    expect(job.onUpdate(`spec.template.spec.${path}`, [])).toEqual([]),
+  );
+});
+
+describe('other updates', () => {
+  test('a claim: requirements without values', () => {
+    const find = faultFinder('v1/persistentvolumeclaims', {
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        resources: { requests: { storage: '1Gi' } },
+        selector: { matchExpressions: [{ key: 'k', operator: 'Exists' }] },
+      },
+    });
+    expect(find.onUpdate('spec.selector.matchExpressions[0].values', [])).toEqual([]);
+  });
+
+  test('a quota: scopes', () => {
+    const find = faultFinder('v1/resourcequotas', { spec: { scopes: ['BestEffort'], hard: { pods: '1' } } });
+    expect(find.onUpdate('spec.scopes', [])).toEqual(['spec.scopes: Invalid value: []: field is immutable']);
+  });
+
+  test('a resource claim: empty lists are missing ones', () => {
+    const find = faultFinder('resource.k8s.io/v1/resourceclaims', {
+      spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'c' } }] } },
+    });
+    expect(find.onUpdate('spec.devices.config', [])).toEqual([]);
+  });
 });

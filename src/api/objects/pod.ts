@@ -88,10 +88,9 @@ type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
 export function qosClass(spec: PodSpec): QosClass {
   const podLevel = (spec as { resources?: { requests?: ResourceList; limits?: ResourceList } }).resources;
-  const holders: readonly ResourceRequirements[] =
-    podLevel?.requests || podLevel?.limits
-      ? [podLevel]
-      : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
+  const holders: readonly ResourceRequirements[] = podLevel
+    ? [podLevel]
+    : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
   const counted = (list: ResourceList | undefined) =>
     ['cpu', 'memory'].filter((name) => list?.[name] && compareQuantities(list[name], 0) > 0);
   if (holders.every(({ requests, limits }) => counted(requests).length + counted(limits).length === 0))

@@ -44,7 +44,7 @@ export function validateRequestSpec(
 ): FieldError[] {
   const errors: FieldError[] = [];
   const fault = requestFault(spec.request) ?? signatureFault;
-  if (fault) errors.push(invalidValue('spec.request', spec.request || null, fault));
+  if (fault) errors.push(invalidValue('spec.request', spec.request ?? null, fault));
   if (!spec.usages?.length) errors.push(required('spec.usages'));
   const seen = new Set<string>();
   const doubled: FieldError[] = [];

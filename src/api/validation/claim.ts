@@ -1,7 +1,7 @@
 // Storage claims, also in templates of pods and stateful sets.
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims
 
-import { compareQuantities } from '../../machinery/quantity.ts';
+import { compareQuantities, isWholeQuantity } from '../../machinery/quantity.ts';
 import { dns1123LabelFaults, dns1123SubdomainFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, notSupported, required } from '../fields.ts';
@@ -92,7 +92,7 @@ export function validateClaimTemplate(template: PersistentVolumeClaimTemplate, p
 export function claimWarnings(spec: PersistentVolumeClaimSpec, path: string): string[] {
   return (['requests', 'limits'] as const).flatMap((list) => {
     const size = (spec.resources?.[list] as Record<string, string> | undefined)?.storage;
-    return size?.endsWith('m') || size?.endsWith('u') || size?.endsWith('n')
+    return size !== undefined && !isWholeQuantity(size)
       ? [`${path}.resources.${list}[storage]: fractional byte value "${size}" is invalid, must be an integer`]
       : [];
   });

@@ -26,4 +26,4 @@ export const validateMaxUnavailable = (value: Value, path: string): FieldError[]
 ];
 
 export const intOrPercentIsZero = (value: Value): boolean =>
-  typeof value === 'string' ? !/^[-+]?0*[1-9]\d*%?$/.test(value) : !value;
+  typeof value === 'string' ? !/^(?:0*[1-9]\d*%|[-+]?0*[1-9]\d*)$/.test(value) : !value;

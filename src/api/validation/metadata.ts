@@ -5,6 +5,7 @@ import {
   byteLength,
   dns1123SubdomainFaults,
   labelValueFaults,
+  longNameFaults,
   pathSegmentFaults,
   qualifiedNameFaults,
 } from '../../machinery/text/names.ts';
@@ -188,6 +189,9 @@ export function validateObjectMetaUpdate(
 }
 
 const pathSegmentNames = nameRule(pathSegmentFaults);
+
+/** The names of kinds whose only rule is declared: it holds for the name alone. */
+export const declaredNames: NameRule = (name, prefix) => (prefix ? pathSegmentFaults(name) : longNameFaults(name));
 
 /** Checks of every update of any kind. */
 export const validateAnyUpdate = (next: ObjectMeta, old: ObjectMeta): FieldError[] => [

@@ -22,7 +22,7 @@ const ipMessage = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
 const cidrMessage = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 /** Parts of IPv4 addresses with leading zeros, which old parsers took for decimal numbers, lose them. */
-const withoutZeros = (text: string): string =>
+export const withoutZeros = (text: string): string =>
   text.length > longest ? text : text.replace(/(^|[.:])0+(?=\d+(\.|\/|$))/g, '$1');
 /** No text of an address is longer: the pattern above takes quadratic time. */
 const longest = 256;
@@ -58,12 +58,15 @@ export function canonicalIpFault(text: string): string | undefined {
   return canonical === text ? undefined : `must be in canonical form ("${canonical}")`;
 }
 
+/** The range, also where its numbers have leading zeros. */
+export const parseLegacyCidr = (text: string): ReturnType<typeof parseCidr> =>
+  parseCidr(text) ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
+
 export function legacyCidr(path: string, text: string, before = nothing): FieldError[] {
   if (before.has(text)) return [];
   const cidr = parseCidr(text);
   if (!cidr) {
-    const plain = text.replace(/\/0+(?=\d)/, '/');
-    const fault = parseCidr(withoutZeros(plain)) ? 'must not have leading 0s in IP or prefix length' : cidrMessage;
+    const fault = parseLegacyCidr(text) ? 'must not have leading 0s in IP or prefix length' : cidrMessage;
     return [invalidValue(path, text, fault)];
   }
   if (cidr.family === 6 && cidr.address >> 32n === 0xffffn)
@@ -114,7 +117,7 @@ function unmapped(cidr: Cidr): Cidr {
 /** Warnings for a range that is valid and written in an unusual way. */
 export function cidrWarnings(path: string, text: string): string[] {
   const strict = parseCidr(text);
-  const cidr = strict ?? parseCidr(withoutZeros(text.replace(/\/0+(?=\d)/, '/')));
+  const cidr = strict ?? parseLegacyCidr(text);
   if (!cidr) return [];
   const { family, address, base, prefix } = unmapped(cidr);
   const range = formatCidr(unmapped(cidr));

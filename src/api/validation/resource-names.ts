@@ -1,6 +1,6 @@
 // Names of resources, and which amounts each takes: in containers, quotas and ranges.
 
-import { compareQuantities, parseQuantity } from '../../machinery/quantity.ts';
+import { compareQuantities, isWholeQuantity, parseQuantity } from '../../machinery/quantity.ts';
 import { qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { invalidValue } from '../fields.ts';
@@ -69,16 +69,10 @@ export function validateAmount(name: string, quantity: string, path: string): Fi
   const errors: FieldError[] = [];
   if (compareQuantities(quantity, 0) < 0)
     errors.push(invalidValue(path, quantity, 'must be greater than or equal to 0'));
-  if (isIntegerResource(name) && !isWhole(quantity)) errors.push(invalidValue(path, quantity, 'must be an integer'));
+  if (isIntegerResource(name) && !isWholeQuantity(quantity))
+    errors.push(invalidValue(path, quantity, 'must be an integer'));
   return errors;
 }
-
-/** Fractions below a thousandth do not count. */
-const isWhole = (quantity: string): boolean => {
-  const { nanos } = parseQuantity(quantity);
-  const milli = nanos % 1_000_000n === 0n ? nanos : nanos + 1_000_000n - (nanos % 1_000_000n);
-  return milli % nanosPerUnit === 0n;
-};
 
 /** Whether the amount is a multiple of the page size in the name. */
 export function isHugePageMultiple(name: string, quantity: string): boolean {

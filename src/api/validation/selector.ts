@@ -2,8 +2,9 @@
 
 import { labelValueFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
-import { forbiddenField, invalidValue, invalidValues, required } from '../fields.ts';
+import { forbiddenField, invalidValue, invalidValues, required, unchangedInternal } from '../fields.ts';
 import type { LabelSelector } from '../generated/types.ts';
+import { writtenForm } from '../internal.ts';
 import { validateLabels } from './metadata.ts';
 
 /** As clients send it. */
@@ -37,11 +38,16 @@ export function validateLabelSelector(selector: LabelSelector | undefined, path:
 const isBlank = (selector: LabelSelector) =>
   !Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length;
 
+/** A selector that may not change. It is printed in its written form, without empty fields. */
+export const unchangedSelector = (next: LabelSelector | undefined, old: LabelSelector | undefined): FieldError[] =>
+  unchangedInternal('spec.selector', writtenForm(next), writtenForm(old));
+
 /** The selector of a workload: given, and not empty. */
 export function validateOwnSelector(selector: LabelSelector | undefined, path: string, owner: string): FieldError[] {
   if (!selector) return [required(path)];
   const errors = validateLabelSelector(selector, path);
-  if (isBlank(selector)) errors.push(invalidValue(path, selector, `empty selector is invalid for ${owner}`));
+  if (isBlank(selector))
+    errors.push(invalidValue(path, writtenForm(selector), `empty selector is invalid for ${owner}`));
   return errors;
 }
 

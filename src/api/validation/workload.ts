@@ -5,6 +5,7 @@ import { dns1123LabelFaults } from '../../machinery/text/names.ts';
 import type { FieldError } from '../errors.ts';
 import { forbiddenField, invalidValue, notSupported } from '../fields.ts';
 import type { LabelSelector, PodTemplateSpec } from '../generated/types.ts';
+import { writtenForm } from '../internal.ts';
 import type { ApiObject } from '../kind.ts';
 import { dropDisabledFields } from './pod/disabled.ts';
 import { validatePodTemplate } from './pod/template.ts';
@@ -25,7 +26,7 @@ export function validateOwnTemplate(
   const isNone = !selector || (isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions));
   // An invalid selector is a separate fault; a missing one matches no pod.
   if (selector && !isSound(selector))
-    return [invalidValue(`${path.replace(/template$/, 'selector')}`, selector, unreadable)];
+    return [invalidValue(`${path.replace(/template$/, 'selector')}`, writtenForm(selector), unreadable)];
   if ((!selector || !isNone) && !labelSelector(selector).matches(labels))
     errors.push(invalidValue(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
   return [...errors, ...validatePodTemplate(template, path), ...validateRestart(template, path, owner)];

@@ -20,6 +20,13 @@ test.each([
   ],
   ['a volume', '/api/v1/persistentvolumes', volume, {}, ['kubernetes.io/pv-protection']],
   [
+    'a class of attributes',
+    '/apis/storage.k8s.io/v1/volumeattributesclasses',
+    { driverName: 'd', parameters: { a: 'b' } },
+    {},
+    ['kubernetes.io/vac-protection'],
+  ],
+  [
     'a claim with another finalizer',
     `${ns}/persistentvolumeclaims`,
     claim,

@@ -157,6 +157,13 @@ describe('bodies', () => {
     const { headers } = await ask({ method: 'POST', path: maps, headers: json, body });
     expect(headers.warning).toBe('299 - "unknown field \\"shade\\""');
   });
+
+  test('warnings are UTF-8, and have no control characters', async () => {
+    const body = JSON.stringify({ ...configMap('coloured'), 'grün☃\u0085': 1 });
+    const { headers } = await ask({ method: 'POST', path: maps, headers: json, body });
+    const text = Buffer.from(String(headers.warning), 'latin1').toString();
+    expect(text).toBe('299 - "unknown field \\"grün☃ \\""');
+  });
 });
 
 describe('answers in protobuf', () => {

@@ -140,12 +140,14 @@ function shownWarnings(all: readonly string[]): string[] {
   return shown;
 }
 
-/** RFC 7234, section 5.5, as Kubernetes writes it: `299 - "text"`. */
-const warningHeader = (text: string): string =>
-  `299 - "${text
+/** RFC 7234, section 5.5, as Kubernetes writes it: `299 - "text"`, in UTF-8. Node writes a character as one byte. */
+const warningHeader = (text: string): string => {
+  const printable = text
     .replaceAll('\\', '\\\\')
     .replaceAll('"', '\\"')
-    .replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ')}"`;
+    .replace(/[^\P{C}\t]/gu, ' ');
+  return `299 - "${Buffer.from(printable).toString('latin1')}"`;
+};
 
 async function send(
   request: ApiRequest,

@@ -58,6 +58,10 @@ export const dns1123SubdomainFaults: Check = (value) => [
       ]),
 ];
 
+/** The same, as a declared rule (`k8s-long-name`) words it. */
+export const longNameFaults: Check = (value) =>
+  dns1123SubdomainFaults(value).map((fault) => (fault === tooManyCharacters(253) ? tooLong(253) : fault));
+
 const underscoreLabel1123 = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const underscoreSubdomain1123 = `${underscoreLabel1123}(\\.${underscoreLabel1123})*`;
 const isUnderscoreSubdomain1123 = matcher(underscoreSubdomain1123);

@@ -27,6 +27,8 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
       spec.names.singular ||= spec.names.kind?.toLowerCase();
       if (spec.names.kind) spec.names.listKind ||= `${spec.names.kind}List`;
       spec.conversion ??= { strategy: 'None' };
+      const { webhook } = spec.conversion;
+      if (webhook && !webhook.clientConfig && !webhook.conversionReviewVersions) delete spec.conversion.webhook;
       if (spec.conversion.webhook?.clientConfig?.service) spec.conversion.webhook.clientConfig.service.port ??= 443;
     },
     prepareForCreate(crd) {
@@ -70,9 +72,14 @@ function announceDeletion(live: CustomResourceDefinition, now: number) {
   };
 }
 
-function validateName({ metadata: { name }, spec }: CustomResourceDefinition): FieldError[] {
-  if (!name || name === `${spec.names.plural}.${spec.group}`) return [];
-  return [invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group')];
+/** Kubernetes holds generateName to the same rule: it can only be the name itself. */
+function validateName({ metadata, spec }: CustomResourceDefinition): FieldError[] {
+  const wanted = `${spec.names.plural}.${spec.group}`;
+  return (['generateName', 'name'] as const).flatMap((field) => {
+    const value = metadata[field];
+    if (!value || value === wanted) return [];
+    return [invalidValue(`metadata.${field}`, value, 'must be spec.names.plural+"."+spec.group')];
+  });
 }
 
 /** Formats without effect, because they are unknown for this type. */

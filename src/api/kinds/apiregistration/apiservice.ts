@@ -58,13 +58,18 @@ export const apiService: KindBehaviour<APIService> = {
 
 const condition = struct({ status: oneOfThese('True', 'False', 'Unknown') });
 
-function validate({ metadata: { name }, spec }: APIService): FieldError[] {
+/** Kubernetes holds generateName to the rule of the name too. */
+function validate({ metadata, spec }: APIService): FieldError[] {
   const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0 } = spec ?? {};
   const wanted = `${version}.${group}`;
   return [
-    ...(name && name !== wanted
-      ? [invalidValue('metadata.name', name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`)]
-      : []),
+    ...(['generateName', 'name'] as const).flatMap((field) => {
+      const value = metadata[field];
+      const why = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
+      return value && value !== wanted && !pathSegmentFaults(value).length
+        ? [invalidValue(`metadata.${field}`, value, why)]
+        : [];
+    }),
     ...(!group && version !== 'v1'
       ? [required('spec.group', 'only v1 may have an empty group and it better be legacy kube')]
       : []),

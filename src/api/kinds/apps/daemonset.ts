@@ -1,16 +1,16 @@
 import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, nonNegative, notSupported, required, unchanged } from '../../fields.ts';
+import { invalidValue, nonNegative, notSupported, required } from '../../fields.ts';
 import type { DaemonSet } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, writtenForm } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
 import { sameStored } from '../../strategy.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
-import { validateLabelSelector } from '../../validation/selector.ts';
+import { unchangedSelector, validateLabelSelector } from '../../validation/selector.ts';
 import {
   counters,
   dropDisabledTemplateFields,
@@ -26,6 +26,7 @@ const templateGeneration = 'deprecated.daemonset.template.generation';
 export const daemonSet: KindBehaviour<DaemonSet> = {
   podTemplate: 'spec.template',
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Desired: (s) => s.status?.desiredNumberScheduled ?? 0,
     Current: (s) => s.status?.currentNumberScheduled ?? 0,
@@ -65,10 +66,7 @@ export const daemonSet: KindBehaviour<DaemonSet> = {
       setTemplateGeneration(next, sameStored('apps', 'DaemonSet', part(next), part(old)) ? before : before + 1);
     },
     validate,
-    validateUpdate: (next, old) => [
-      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
-      ...validate(next),
-    ],
+    validateUpdate: (next, old) => [...unchangedSelector(next.spec?.selector, old.spec?.selector), ...validate(next)],
     warnings: (s, old) => templateWarnings(s, old, s.spec?.template),
     subresources: {
       status: {
@@ -104,7 +102,7 @@ function validate(s: DaemonSet): FieldError[] {
   if (!errors.length && !labelSelector(selector).matches(labels))
     errors.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
   if (selector && isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions))
-    errors.push(invalidValue('spec.selector', selector, 'empty selector is invalid for daemonset'));
+    errors.push(invalidValue('spec.selector', writtenForm(selector), 'empty selector is invalid for daemonset'));
   return [
     ...errors,
     ...validatePodTemplate(template, 'spec.template'),

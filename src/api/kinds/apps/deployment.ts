@@ -1,20 +1,12 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import {
-  forbiddenField,
-  invalidValue,
-  nonNegative,
-  notSupported,
-  required,
-  sameValue,
-  unchanged,
-} from '../../fields.ts';
+import { forbiddenField, invalidValue, nonNegative, notSupported, required, sameValue } from '../../fields.ts';
 import type { Deployment } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
-import { validateOwnSelector } from '../../validation/selector.ts';
+import { unchangedSelector, validateOwnSelector } from '../../validation/selector.ts';
 import {
   atMost,
   counters,
@@ -31,6 +23,7 @@ const progressSeconds = 600;
 export const deployment: KindBehaviour<Deployment> = {
   podTemplate: 'spec.template',
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Ready: (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,
     'Up-to-date': (d) => d.status?.updatedReplicas ?? 0,
@@ -60,10 +53,7 @@ export const deployment: KindBehaviour<Deployment> = {
         next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
     validate,
-    validateUpdate: (next, old) => [
-      ...validate(next),
-      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
-    ],
+    validateUpdate: (next, old) => [...validate(next), ...unchangedSelector(next.spec?.selector, old.spec?.selector)],
     warnings: (d, old) => [...nameWarnings(d.metadata, Boolean(old)), ...templateWarnings(d, old, d.spec?.template)],
     subresources: {
       status: {

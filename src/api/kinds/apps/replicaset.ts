@@ -1,10 +1,10 @@
 import { defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { nonNegative, unchanged } from '../../fields.ts';
+import { nonNegative } from '../../fields.ts';
 import type { ReplicaSet } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
-import { validateOwnSelector } from '../../validation/selector.ts';
+import { unchangedSelector, validateOwnSelector } from '../../validation/selector.ts';
 import {
   dropDisabledTemplateFields,
   nameWarnings,
@@ -34,10 +34,7 @@ export const replicaSet: KindBehaviour<ReplicaSet> = {
     prepareForCreate: (s) => dropDisabledTemplateFields(s.spec?.template),
     prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.spec?.template, old.spec?.template),
     validate,
-    validateUpdate: (next, old) => [
-      ...validate(next),
-      ...unchanged('spec.selector', next.spec?.selector, old.spec?.selector),
-    ],
+    validateUpdate: (next, old) => [...validate(next), ...unchangedSelector(next.spec?.selector, old.spec?.selector)],
     warnings: (s, old) => [...nameWarnings(s.metadata, Boolean(old)), ...templateWarnings(s, old, s.spec?.template)],
     subresources: {
       status: {

@@ -1,11 +1,12 @@
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import { defaultClaimSpec, defaultPodTemplate } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
-import { forbiddenField, invalidValue, invalidValues, nonNegative, required, sameValue } from '../../fields.ts';
+import { forbiddenField, invalidValue, invalidValues, nonNegative, required } from '../../fields.ts';
 import type { PersistentVolumeClaimSpec, StatefulSet, Volume } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { specOf } from '../../spec-of.ts';
+import { sameStored } from '../../strategy.ts';
 import { claimWarnings, validateClaimSpec } from '../../validation/claim.ts';
 import { intOrPercentIsZero, notOver100Percent, validateIntOrPercent } from '../../validation/int-or-percent.ts';
 import { nameRule, validateTemplateMeta } from '../../validation/metadata.ts';
@@ -27,6 +28,7 @@ type Spec = NonNullable<StatefulSet['spec']>;
 export const statefulSet: KindBehaviour<StatefulSet> = {
   podTemplate: 'spec.template',
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: { Ready: (s) => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}`, ...templateCells },
   strategy: {
     setDefaults(s) {
@@ -215,7 +217,7 @@ function validateUpdate(next: StatefulSet, old: StatefulSet): FieldError[] {
   const rest = (spec: object | undefined) =>
     Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !(mutable as readonly string[]).includes(key)));
   const errors = validateSpec(specOf(next), true);
-  if (sameValue(rest(next.spec), rest(old.spec))) return errors;
+  if (sameStored('apps', 'StatefulSet', { spec: rest(next.spec) }, { spec: rest(old.spec) })) return errors;
   return [
     ...errors,
     forbiddenField(

@@ -17,6 +17,7 @@ const condition = (job: Job, type: string) =>
 export const job: KindBehaviour<Job> = {
   podTemplate: 'spec.template',
   hasGeneration: true,
+  emptyFields: 'validated',
   cells: {
     Status: (j) => {
       if (condition(j, 'Complete')) return 'Complete';
@@ -94,7 +95,7 @@ function generateSelector(j: Job): void {
   const isShared = j.metadata.labels !== undefined && j.metadata.labels === metadata.labels;
   const labels = (metadata.labels ??= {});
   for (const label of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[label] ??= j.metadata.uid;
-  for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name;
+  for (const label of ['batch.kubernetes.io/job-name', 'job-name']) labels[label] ??= j.metadata.name ?? '';
   const selector = (spec.selector ??= {});
   (selector.matchLabels ??= {})['batch.kubernetes.io/controller-uid'] ??= j.metadata.uid;
   // Kubernetes applies its defaults again when it has stored the object: the template has labels by then. So validation

@@ -3,11 +3,13 @@ import {
   parseCertificateRequest,
 } from '../../../machinery/certificates/certificate-request.ts';
 import { must } from '../../../machinery/must.ts';
+import { pathSegmentFaults } from '../../../machinery/text/names.ts';
 import { humanDuration } from '../../../machinery/time/duration.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../generated/types.ts';
 import type { KindBehaviour, StrategyContext } from '../../kind.ts';
 import { formatTime } from '../../time.ts';
 import { decoded, validateRequestSpec, validateRequestUpdate } from '../../validation/certificate-signing-request.ts';
+import { nameRule } from '../../validation/metadata.ts';
 import { none } from '../cells.ts';
 
 export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest> = {
@@ -25,7 +27,7 @@ export const certificateSigningRequest: KindBehaviour<CertificateSigningRequest>
   },
   selectableFields: { 'spec.signerName': (r) => r.spec.signerName },
   strategy: {
-    nameRule: () => [], // any name is valid
+    nameRule: nameRule(pathSegmentFaults),
     metadataOnUpdate: ['whole', 'change'],
     setDefaults(r) {
       r.spec ??= { request: '', signerName: '' };

@@ -4,7 +4,7 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValues, required, sameValue } from '../../fields.ts';
 import type { EndpointSubset, Endpoints } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { forwardableIpFaults, ipWarnings, legacyIp, portNumber } from '../../validation/network.ts';
+import { forwardableIpFaults, ipWarnings, legacyIp, portNumber, withoutZeros } from '../../validation/network.ts';
 import { choice, given, set, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
 
@@ -55,7 +55,8 @@ const address = struct({
 
 function validateAddress(endpoint: { ip?: string }, path: string): readonly FieldError[] {
   const { ip = '' } = endpoint;
-  const faults = parseIp(ip) ? forwardableIpFaults(ip) : ['must be a valid IP address'];
+  const plain = withoutZeros(ip);
+  const faults = parseIp(plain) ? forwardableIpFaults(plain) : ['must be a valid IP address'];
   return [...legacyIp(`${path}.ip`, ip), ...address(endpoint, path), ...invalidValues(`${path}.ip`, ip, faults)];
 }
 

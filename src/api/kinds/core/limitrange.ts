@@ -1,4 +1,4 @@
-import { compareQuantities, milliValue } from '../../../machinery/quantity.ts';
+import { compareQuantities, milliValue, wholeValue } from '../../../machinery/quantity.ts';
 import { qualifiedNameFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { duplicate, forbiddenField, invalidValue, invalidValues, required } from '../../fields.ts';
@@ -31,6 +31,9 @@ export const limitRange: KindBehaviour<LimitRange> = {
           (item.defaultRequest ??= {})[name] ??= quantity;
         for (const [name, quantity] of Object.entries(item.min ?? {})) (item.defaultRequest ??= {})[name] ??= quantity;
       }
+    },
+    prepareForCreate({ metadata }) {
+      metadata.name ||= metadata.uid;
     },
     validate(range) {
       const seen = new Set<string>();
@@ -112,9 +115,8 @@ function validateOrder(item: Item, name: string, path: string): FieldError[] {
   if (ratio !== undefined && compareQuantities(ratio, '1') < 0)
     fault('maxLimitRequestRatio', ratio, `ratio ${ratio} is less than 1`);
   if (ratio !== undefined && min !== undefined && max !== undefined) {
-    const limit = ratioOf(max, min);
-    if (milliValue(ratio) / 1000 > limit)
-      fault('maxLimitRequestRatio', ratio, `ratio ${ratio} is greater than max/min = ${shown(limit)}`);
+    const { value, limit } = ratios(ratio, max, min);
+    if (value > limit) fault('maxLimitRequestRatio', ratio, `ratio ${ratio} is greater than max/min = ${shown(limit)}`);
   }
   if (
     !isOvercommitAllowed(name) &&
@@ -126,6 +128,13 @@ function validateOrder(item: Item, name: string, path: string): FieldError[] {
   return errors;
 }
 
-const ratioOf = (max: string, min: string): number => milliValue(max) / milliValue(min);
+/** Thousandths, or whole numbers where one would not fit into 64 bits as thousandths. */
+function ratios(ratio: string, max: string, min: string): { value: number; limit: number } {
+  const isLarge = [ratio, max, min].some((amount) => wholeValue(amount) >= mostMilli);
+  const amount = isLarge ? wholeValue : milliValue;
+  return { value: amount(ratio) / (isLarge ? 1 : 1000), limit: amount(max) / amount(min) };
+}
+const mostMilli = Number((2n ** 63n - 1n) / 1000n);
+
 const shown = (ratio: number): string =>
   Number.isFinite(ratio) ? ratio.toFixed(6) : Number.isNaN(ratio) ? 'NaN' : ratio > 0 ? '+Inf' : '-Inf';

@@ -23,7 +23,7 @@ export const namespace: KindBehaviour<Namespace> = {
     },
     prepareForCreate(ns) {
       // A generated name exists only now.
-      ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
+      if (ns.metadata.name) ns.metadata.labels = { ...ns.metadata.labels, [nameLabel]: ns.metadata.name };
       ns.spec ??= {};
       const finalizers = (ns.spec.finalizers ??= []);
       if (!finalizers.includes('kubernetes')) finalizers.push('kubernetes');

@@ -7,6 +7,7 @@ import type { ReplicationController } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
 import { countedByName } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
+import { declaredNames } from '../../validation/metadata.ts';
 import { validatePodTemplate } from '../../validation/pod/template.ts';
 import { isEmpty } from '../../validation/rules.ts';
 import {
@@ -34,6 +35,7 @@ export const replicationController: KindBehaviour<ReplicationController> = {
   },
   selectableFields: { 'status.replicas': (c) => String(c.status?.replicas ?? 0) },
   strategy: {
+    nameRule: declaredNames,
     defaultPropagation: 'orphan',
     setDefaults(c) {
       const spec = (c.spec ??= {} as NonNullable<ReplicationController['spec']>);
@@ -48,7 +50,11 @@ export const replicationController: KindBehaviour<ReplicationController> = {
     prepareForCreate: (c) => dropDisabledTemplateFields(c.spec?.template),
     prepareForUpdate: (next, old) => dropDisabledTemplateFields(next.spec?.template, old.spec?.template),
     validate,
-    warnings: (c, old) => [...nameWarnings(c.metadata, Boolean(old)), ...templateWarnings(c, old, c.spec?.template)],
+    // Kubernetes warns of an update's old template.
+    warnings: (c, old) => [
+      ...nameWarnings(c.metadata, Boolean(old)),
+      ...templateWarnings(c, old, (old ?? c).spec?.template),
+    ],
     subresources: {
       status: {
         validateUpdate: ({ status }) => validateReplicas(status),

@@ -19,6 +19,7 @@ const podCompute = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cp
 
 export const resourceQuota: KindBehaviour<ResourceQuota> = {
   answersDeleted: true,
+  emptyFields: 'validated',
   quota: countedByName('resourcequotas'),
   cells: { Request: (q) => text(q, false), Limit: (q) => text(q, true) },
   strategy: {

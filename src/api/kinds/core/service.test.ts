@@ -66,3 +66,12 @@ describe('node ports of an update that leaves them out', () => {
     ]);
   });
 });
+
+test.each([
+  { type: 'clusterip', spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'] }, kept: true },
+  { type: 'ExternalName', spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'] }, kept: false },
+  { type: 'ExternalName', spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.9'] }, kept: true },
+])('addresses of a service that becomes $type, with $spec, stay: $kept', ({ type, spec, kept }) => {
+  const old = { type: 'ClusterIP', clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'] };
+  expect(update(old, { ...spec, type }).clusterIPs !== undefined).toBe(kept);
+});

@@ -159,7 +159,7 @@ function dropByType(spec: Spec, before: Spec): void {
   const same = (field: keyof Spec) => JSON.stringify(spec[field]) === JSON.stringify(before[field]);
   if (before.type !== spec.type) {
     if (getsAddresses(before) && !getsAddresses(spec)) {
-      if (same('clusterIP') || same('clusterIPs')) {
+      if (same('clusterIP') && same('clusterIPs')) {
         delete spec.clusterIP;
         delete spec.clusterIPs;
       }
@@ -173,7 +173,8 @@ function dropByType(spec: Spec, before: Spec): void {
   if (isAccessible(before) && !isAccessible(spec) && same('externalTrafficPolicy')) delete spec.externalTrafficPolicy;
 }
 
-const getsAddresses = ({ type }: Spec) => type === 'ClusterIP' || isExposed(type);
+/** Also a type that does not exist: validation refuses it. */
+const getsAddresses = ({ type }: Spec) => type !== 'ExternalName';
 
 /** From outside of the cluster. */
 const isAccessible = ({ type, externalIPs = [] }: Spec) =>

@@ -254,6 +254,14 @@ describe('networkpolicies', () => {
         'spec.egress[0].to[2].ipBlock.except[1]: Invalid value: "10.0.0.0/8": must be a strict subset of `cidr`',
       ],
     ],
+    [
+      'spec.ingress',
+      [{ from: [{ ipBlock: { cidr: '010.0.0.0/8', except: ['11.0.0.0/8'] } }] }],
+      [
+        'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "010.0.0.0/8": must not have leading 0s in IP or prefix length',
+        'spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: "11.0.0.0/8": must be a strict subset of `cidr`',
+      ],
+    ],
   ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
 });
 

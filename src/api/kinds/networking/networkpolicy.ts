@@ -1,9 +1,9 @@
-import { cidrContains, parseCidr } from '../../../machinery/ip.ts';
+import { cidrContains } from '../../../machinery/ip.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required } from '../../fields.ts';
 import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { cidrWarnings, legacyCidr, validatePortNumberOrName } from '../../validation/network.ts';
+import { cidrWarnings, legacyCidr, parseLegacyCidr, validatePortNumberOrName } from '../../validation/network.ts';
 import { each, oneOfThese, set } from '../../validation/rules.ts';
 import { validateLabelSelector } from '../../validation/selector.ts';
 import { selectorText } from '../cells.ts';
@@ -112,12 +112,12 @@ function validatePeer(peer: NetworkPolicyPeer, path: string, before: ReadonlySet
 function validateBlock(block: IPBlock, path: string, before: ReadonlySet<string>): FieldError[] {
   if (!block.cidr) return [required(`${path}.cidr`)];
   const errors = legacyCidr(`${path}.cidr`, block.cidr, before);
-  const outer = parseCidr(block.cidr);
+  const outer = parseLegacyCidr(block.cidr);
   if (!outer) return errors;
   for (const [index, text] of (block.except ?? []).entries()) {
     const at = `${path}.except[${index}]`;
     errors.push(...legacyCidr(at, text, before));
-    const inner = parseCidr(text);
+    const inner = parseLegacyCidr(text);
     if (!inner) continue;
     const { family, base, prefix } = inner;
     if (!cidrContains(outer, { family, value: base }) || outer.prefix >= prefix)

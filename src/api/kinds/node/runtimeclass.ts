@@ -15,6 +15,7 @@ export const runtimeClass: KindBehaviour<RuntimeClass> = {
   strategy: {
     allowCreateOnUpdate: true,
     allowUnconditionalUpdate: false,
+    plainFinalizers: true,
     metadataOnUpdate: ['whole', 'change'],
     validate,
     validateUpdate: (next, old) => [...validate(next), ...unchanged('handler', next.handler ?? '', old.handler ?? '')],

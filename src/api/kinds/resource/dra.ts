@@ -1,10 +1,9 @@
 // Dynamic resource allocation: device classes, claims, claim templates and slices.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
-import { dns1123SubdomainFaults, pathSegmentFaults } from '../../../machinery/text/names.ts';
 import { canonical } from '../../decode.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, sameValue, unchanged, unchangedInternal } from '../../fields.ts';
+import { invalidValue, sameValue, unchangedInternal } from '../../fields.ts';
 import type {
   AllocatedDeviceStatus,
   DeviceClass,
@@ -13,7 +12,7 @@ import type {
   ResourceSlice,
   ResourceV1ResourceClaim,
 } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, sameInternal } from '../../internal.ts';
 import type { KindBehaviour, StrategyContext } from '../../kind.ts';
 import { schemaNamed } from '../../schemas.ts';
 import { formatTime } from '../../time.ts';
@@ -21,15 +20,14 @@ import { mostConfigurations, validateDeviceClaim } from '../../validation/device
 import { validateClaimStatus } from '../../validation/devices/claim-status.ts';
 import { configuration, listOf, selectors } from '../../validation/devices/shared.ts';
 import { validateSlice } from '../../validation/devices/slice.ts';
-import { validateOwnedMeta } from '../../validation/metadata.ts';
+import { declaredNames, validateOwnedMeta } from '../../validation/metadata.ts';
 import { isExtendedResource } from '../../validation/resource-names.ts';
 import { keepMetadata } from '../keep-metadata.ts';
 
 export const deviceClass: KindBehaviour<DeviceClass> = {
   hasGeneration: true,
   strategy: {
-    // Only the declared rule for the name itself holds.
-    nameRule: (name, prefix) => (prefix ? pathSegmentFaults(name) : dns1123SubdomainFaults(name)),
+    nameRule: declaredNames,
     metadataOnUpdate: ['whole', 'change'],
     validate: (c) => validateClass(c),
     validateUpdate: (next, old) => validateClass(next, old),
@@ -76,7 +74,7 @@ export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
     setDefaults: (c) => defaultClaim(c.spec),
     metadataOnUpdate: ['whole', 'change'],
     validate: (c) => validateDeviceClaim(c.spec, 'spec'),
-    validateUpdate: (next, old) => unchanged('spec', claimSpec(next), claimSpec(old)),
+    validateUpdate: (next, old) => unchangedInternal('spec', claimSpec(next), claimSpec(old)),
     subresources: {
       status: {
         resetFields: [['metadata']],
@@ -137,7 +135,12 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
   selectableFields: { 'spec.nodeName': (s) => s.spec.nodeName ?? '', 'spec.driver': (s) => s.spec.driver },
   strategy: {
     prepareForCreate: prepareSlice,
-    prepareForUpdate: (next, _, context) => prepareSlice(next, context),
+    prepareForUpdate(next, old, context) {
+      // Fields of disabled features count as a change, although they are dropped.
+      if (!sameInternal('resource.ResourceSliceSpec', next.spec, old.spec))
+        next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+      prepareSlice(next, context);
+    },
     validate: (s) => validateSlice(s),
     validateUpdate: (next, old) => validateSlice(next, old),
     warnings: ({ spec: { driver } }) =>

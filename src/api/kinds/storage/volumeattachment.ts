@@ -1,4 +1,5 @@
 import { byteLength, dns1123SubdomainFaults } from '../../../machinery/text/names.ts';
+import { defaultBlockVolumes } from '../../defaults/pod-spec.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, tooLong, unchanged } from '../../fields.ts';
 import type { VolumeAttachment } from '../../generated/types.ts';
@@ -25,6 +26,11 @@ export const volumeAttachment: KindBehaviour<VolumeAttachment> = {
   strategy: {
     allowUnconditionalUpdate: false,
     metadataOnUpdate: ['whole'],
+    setDefaults({ spec }) {
+      const volume = spec?.source?.inlineVolumeSpec;
+      if (volume) defaultBlockVolumes(volume);
+      if (volume?.hostPath) volume.hostPath.type ??= '';
+    },
     validate,
     validateUpdate,
     subresources: {

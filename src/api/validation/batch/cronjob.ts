@@ -5,6 +5,7 @@ import { isTimeZone } from '../../../machinery/time/time-zone.ts';
 import type { FieldError } from '../../errors.ts';
 import { invalidValue, nonNegative, notSupported, required } from '../../fields.ts';
 import type { CronJob, JobSpec } from '../../generated/types.ts';
+import { writtenForm } from '../../internal.ts';
 import { specOf } from '../../spec-of.ts';
 import { choice } from '../rules.ts';
 import { validateJobSpec } from './job.ts';
@@ -42,7 +43,8 @@ function validateTemplate(template: NonNullable<CronJob['spec']>['jobTemplate'] 
   const spec = template?.spec ?? ({} as JobSpec);
   const path = 'spec.jobTemplate.spec';
   const errors = validateJobSpec(spec, path);
-  if (spec.selector) errors.push(invalidValue(`${path}.selector`, spec.selector, '`selector` will be auto-generated'));
+  if (spec.selector)
+    errors.push(invalidValue(`${path}.selector`, writtenForm(spec.selector), '`selector` will be auto-generated'));
   if (spec.manualSelector) errors.push(notSupported(`${path}.manualSelector`, true, ['nil', 'false']));
   return errors;
 }

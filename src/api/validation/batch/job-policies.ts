@@ -73,7 +73,7 @@ function validateExitCodes(
         'must be one of the container or initContainer names in the pod template',
       ),
     );
-  if (!values.length) errors.push(invalidValue(at, null, 'at least one value is required'));
+  if (!values.length) errors.push(invalidValue(at, codes.values ?? null, 'at least one value is required'));
   else if (values.length > maxExitCodes) errors.push(tooMany(at, values.length, maxExitCodes));
   const seen = new Set<number>();
   for (const [index, code] of values.entries()) {

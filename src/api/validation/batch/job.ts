@@ -4,13 +4,13 @@ import { must } from '../../../machinery/must.ts';
 import { labelSelector } from '../../../machinery/selectors/label-selector.ts';
 import { dns1123LabelFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
-import { invalidValue, nonNegative, notSupported, required, sameValue, tooLong, unchanged } from '../../fields.ts';
+import { invalidValue, nonNegative, notSupported, required, tooLong, unchanged } from '../../fields.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../../generated/types.ts';
-import { internal } from '../../internal.ts';
+import { internal, sameInternal, writtenForm } from '../../internal.ts';
 import { specOf } from '../../spec-of.ts';
 import { domainPrefixedPath } from '../names.ts';
 import { validatePodTemplate } from '../pod/template.ts';
-import { isSound, validateLabelSelector } from '../selector.ts';
+import { isSound, unchangedSelector, validateLabelSelector } from '../selector.ts';
 import { validateSuccessPolicy } from './job-indexes.ts';
 import { validateFailurePolicy } from './job-policies.ts';
 
@@ -47,7 +47,7 @@ function validateGeneratedSelector(job: Job, old: Job | undefined): FieldError[]
   if (manualSelector || !selector) return [];
   const expected = Object.fromEntries([
     ...uidLabels.map((label) => [label, metadata.uid ?? '']),
-    ...nameLabels.map((label) => [label, metadata.name]),
+    ...nameLabels.map((label) => [label, metadata.name ?? '']),
   ]);
   const labels = template?.metadata?.labels ?? {};
   const errors: FieldError[] = [];
@@ -62,7 +62,7 @@ function validateGeneratedSelector(job: Job, old: Job | undefined): FieldError[]
     else if (labels[label] !== expected[label]) errors.push(invalidValue(path, labels, fault));
   }
   if (isSound(selector) && !labelSelector(selector).matches(expected))
-    errors.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
+    errors.push(invalidValue('spec.selector', writtenForm(selector), '`selector` not auto-generated'));
   return errors;
 }
 
@@ -166,7 +166,7 @@ export function validateJobUpdate(next: Job, old: Job): FieldError[] {
     ...validateJobSpec(spec, 'spec'),
     ...validateSelector(spec),
     ...validateCompletions(spec, before),
-    ...unchanged('spec.selector', spec.selector, before.selector),
+    ...unchangedSelector(spec.selector, before.selector),
     ...validateTemplateUpdate(next, old),
     ...unchanged('spec.completionMode', spec.completionMode, before.completionMode),
     ...unchangedStruct(
@@ -184,7 +184,7 @@ export function validateJobUpdate(next: Job, old: Job): FieldError[] {
 const immutable = 'field is immutable';
 
 const unchangedStruct = (path: string, type: string, next: unknown, old: unknown): FieldError[] =>
-  sameValue(next ?? null, old ?? null) ? [] : [invalidValue(path, internal(`*${type}`, next), immutable)];
+  sameInternal(`*${type}`, next, old) ? [] : [invalidValue(path, internal(`*${type}`, next), immutable)];
 
 /** An indexed job may be scaled, together with its parallelism. */
 function validateCompletions(spec: JobSpec, before: JobSpec): FieldError[] {
@@ -205,7 +205,7 @@ function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
   const { status, spec } = old;
   const isIdle = must(spec, 'spec').suspend && (!status?.startTime || isTrue(old, 'Suspended')) && !status?.active;
   if (!isIdle) {
-    if (sameValue(template, before)) return [];
+    if (sameInternal('core.PodTemplateSpec', template, before)) return [];
     return [invalidValue('spec.template', internal('core.PodTemplateSpec', template), immutable)];
   }
   allowScheduling(template, before);
@@ -215,7 +215,7 @@ function validateTemplateUpdate(next: Job, old: Job): FieldError[] {
       for (const [index, container] of was.entries())
         if (container.name === now[index].name) copyField(container, now[index], 'resources');
   }
-  return sameValue(template.spec, before.spec)
+  return sameInternal('core.PodSpec', template.spec, before.spec)
     ? []
     : [invalidValue('spec.template.spec', internal('core.PodSpec', template.spec), immutable)];
 }

@@ -35,7 +35,7 @@ function visit(
   const errors =
     schema.default === undefined || schema.default === null
       ? []
-      : validateDefault(schema, `${path}.default`, inMeta ? own : undefined);
+      : validateDefault(schema, `${path}.default`, isResource, inMeta ? own : undefined);
   const { items, properties = {} } = schema;
   if (items && !Array.isArray(items))
     errors.push(...visit(items, `${path}.items`, (value) => own([value]), isEmbedded(items), inMeta));
@@ -49,19 +49,27 @@ function visit(
 
 const isEmbedded = (schema: JSONSchemaProps) => !!schema?.['x-kubernetes-embedded-resource'];
 
-function validateDefault(source: JSONSchemaProps, path: string, around: Surround | undefined): FieldError[] {
-  const schema = customSchema(source);
+function validateDefault(
+  source: JSONSchemaProps,
+  path: string,
+  isResource: boolean,
+  around: Surround | undefined,
+): FieldError[] {
+  const own = customSchema(source);
+  const schema = isResource ? { ...own, embeddedResource: true } : own;
   const value = source.default;
+  const errors: FieldError[] = [];
   const wrongMeta = around ? metadataFault(around(value)) : undefined;
   if (wrongMeta) return [invalidValue(path, value, `must result in valid metadata: ${wrongMeta}`)];
   try {
     if (!around && !sameValue(pruneValue(schema, value), value))
-      return [invalidValue(path, value, 'must not have unknown fields')];
+      errors.push(invalidValue(path, value, 'must not have unknown fields'));
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return [invalidValue(path, value, error.message)];
   }
-  const errors = [...(around ? [] : validateEmbedded(schema, value, path)), ...validateValue(schema, value, path)];
+  const wrongParts = around ? [] : validateEmbedded(schema, value, path);
+  errors.push(...(wrongParts.length ? wrongParts : validateValue(schema, value, path)));
   if (errors.length) return errors;
   const whole = structuredClone(value);
   applyDefaults(schema, whole);

@@ -92,6 +92,16 @@ describe('structural schemas', () => {
     ],
     ['an id', { type: 'string', id: 'x' }, [`${at}.id: Forbidden: id is not supported`]],
     [
+      'a dependency of no form',
+      { type: 'object', dependencies: { a: true } },
+      [`${at}.dependencies: Forbidden: dependencies is not supported`],
+    ],
+    [
+      'a default with an unknown field and without a required one',
+      { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], default: { b: 1 } },
+      [`${at}.default: Invalid value: {"b":1}: must not have unknown fields`, `${at}.default.a: Required value`],
+    ],
+    [
       'items that are a list',
       { type: 'array', items: [{ type: 'string' }] },
       [`${at}.items: Forbidden: items must be a schema object and not an array`],

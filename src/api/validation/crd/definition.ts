@@ -104,8 +104,10 @@ function validateDeprecation({ deprecated, deprecationWarning }: Versions[number
 function validateStoredVersions(stored: readonly string[] | undefined, versions: Versions): FieldError[] {
   const path = 'status.storedVersions';
   if (!stored?.length) return [invalidValue(path, stored, 'must have at least one stored version')];
+  // A stored version counts once: a second version of that name is missing from the list.
+  const unmet = new Set(stored);
   const missing = versions
-    .filter(({ name, storage }) => storage && !stored.includes(name))
+    .filter(({ name, storage }) => !unmet.delete(name) && storage)
     .map(({ name }) => invalidValue(path, stored, `must have the storage version ${name}`));
   const gone = [...stored.entries()]
     .filter(([, version]) => !versions.some(({ name }) => name === version))

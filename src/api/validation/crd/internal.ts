@@ -111,9 +111,10 @@ const internalParts: { readonly [K in keyof JSONSchemaProps]?: (value: NonNullab
   patternProperties: (map) => internalMap(map, internalSchema),
   definitions: (map) => internalMap(map, internalSchema),
   dependencies: (map) =>
-    internalMap(map as Record<string, JSONSchemaProps | string[]>, (value) =>
-      Array.isArray(value) ? { Schema: null, Property: value } : { Schema: internalSchema(value), Property: null },
-    ),
+    internalMap(map as Record<string, JSONSchemaProps | string[] | null>, (value) => ({
+      Schema: value === null || Array.isArray(value) ? null : internalSchema(value),
+      Property: Array.isArray(value) ? value : null,
+    })),
   additionalProperties: (value) => schemaOrBool(value as boolean | JSONSchemaProps),
   additionalItems: (value) => schemaOrBool(value as boolean | JSONSchemaProps),
   externalDocs: documentation,

@@ -1,6 +1,6 @@
 // Attributes of devices, for selectors, and their shareable capacity.
 
-import { addQuantities, compareQuantities, wholeValue } from '../../../machinery/quantity.ts';
+import { addQuantities, compareQuantities, exactWholeValue, wholeValue } from '../../../machinery/quantity.ts';
 import { byteLength } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
 import { forbiddenField, invalidValue, required, tooLong } from '../../fields.ts';
@@ -135,6 +135,6 @@ function validateRange(standard: string, most: string, { min, max, step }: Range
 }
 
 function isMultiple(value: string, min: string, step: string): boolean {
-  const [by, distance] = [BigInt(wholeValue(step)), BigInt(wholeValue(value)) - BigInt(wholeValue(min))];
+  const [by, distance] = [exactWholeValue(step), exactWholeValue(value) - exactWholeValue(min)];
   return by !== 0n && distance % by === 0n;
 }

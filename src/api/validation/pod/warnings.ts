@@ -1,6 +1,6 @@
 // Warning headers for accepted pods and templates.
 
-import { parseQuantity } from '../../../machinery/quantity.ts';
+import { isWholeQuantity } from '../../../machinery/quantity.ts';
 import type { Container, ObjectMeta, PodSpec } from '../../generated/types.ts';
 import { claimWarnings } from '../claim.ts';
 import { ipWarnings } from '../network.ts';
@@ -122,20 +122,13 @@ function listWarnings(spec: PodSpec, path: string): string[] {
   return warnings;
 }
 
-const nanosPerMilli = 1_000_000n;
-
-/** Bytes are whole; amounts below a thousandth are rounded up first. */
 function fractionWarnings(list: Record<string, string> = {}, path: string): string[] {
   return ['memory', 'ephemeral-storage']
-    .filter((name) => list[name] !== undefined && /[munMUN.e]/.test(list[name]) && isFraction(list[name]))
+    .filter((name) => list[name] !== undefined && !isWholeQuantity(list[name]))
     .map(
       (name) => `${path}[${name}]: fractional byte value ${JSON.stringify(list[name])} is invalid, must be an integer`,
     );
 }
-const isFraction = (quantity: string): boolean => {
-  const { nanos } = parseQuantity(quantity);
-  return ((nanos + nanosPerMilli - 1n) / nanosPerMilli) % 1000n !== 0n;
-};
 
 function containerWarnings(
   spec: PodSpec,

@@ -19,8 +19,8 @@ const steps = [...accepting, ...storing];
 export async function update(target: Target, content: WriteContent): Promise<Reply> {
   const { options } = content;
   const object = await decodeBody(target, content);
-  matchName(target, object);
   matchNamespace(target, object);
+  matchName(target, object);
   const result = await replaceObject(target, options, {
     // A strategy changes the object in place: a second attempt needs the original input.
     make: (_, attempt) => (attempt === 1 ? object : structuredClone(object)),
