@@ -214,6 +214,26 @@ test.each([
   expect(readJsonPath(path)?.(object)).toEqual(wanted);
 });
 
+describe('a JSON path from a definition', () => {
+  const object = { spec: { l: [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }] } };
+  test.each([
+    ['.spec.l[1:3].n', [2, 3]],
+    ['.spec.l[:2].n', [1, 2]],
+    ['.spec.l[2:].n', [3, 4]],
+    ['.spec.l[-1:].n', [4]],
+    ['.spec.l[0:4:2].n', [1, 3]],
+    ['.spec.l[-2].n', [3]],
+    ['.spec.l[0,2].n', [1, 3]],
+    ['.spec.l[?(@.n<2)].n', [1]],
+    ['.spec.l[?(@.n<=2)].n', [1, 2]],
+    ['.spec.l[?(@.n>3)].n', [4]],
+    ['.spec.l[?(@.n>=3)].n', [3, 4]],
+    ['.spec.l[?(@.n!=3)].n', [1, 2, 4]],
+  ])('%s finds %j', (path, wanted) => expect(readJsonPath(path)?.(object)).toEqual(wanted));
+
+  test('with a step of zero is invalid', () => expect(readJsonPath('.spec.l[0:4:0]')).toBeUndefined());
+});
+
 describe('a JSON path from a definition takes little time', () => {
   let deep: object = {};
   for (let i = 0; i < 1_000; i++) deep = { a: deep };

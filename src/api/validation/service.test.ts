@@ -202,3 +202,31 @@ describe('fields', () => {
     ['spec.internalTrafficPolicy', 'Local', []],
   ])('of a name: %s = %j', expectFaults({ type: 'ExternalName', externalName: 'a.b' }));
 });
+
+describe('status', () => {
+  const path = 'status.loadBalancer.ingress';
+  const of = (type: string) =>
+    faultFinder('v1/services', { spec: { ...plain, type, clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'] } }, 'status');
+  test.each<[object, string[]]>([
+    [{ ip: '1.2.3.4', ipMode: 'VIP' }, []],
+    [{ ip: '1.2.3.4', ipMode: 'Proxy' }, []],
+    [{ hostname: 'a.b' }, []],
+    // The default is VIP.
+    [{ ip: '1.2.3.4' }, []],
+    [
+      { ip: '1.2.3.4', ipMode: 'vip' },
+      [`${path}[0].ipMode: Unsupported value: "vip": supported values: "Proxy", "VIP"`],
+    ],
+    [{ hostname: 'a.b', ipMode: 'VIP' }, [`${path}[0].ipMode: Forbidden: may not be specified when \`ip\` is not set`]],
+    [{ hostname: '1.2.3.4' }, [`${path}[0].hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP address`]],
+    [
+      { ip: 'x', ipMode: 'VIP' },
+      [`${path}[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`],
+    ],
+  ])('of an address %j', (ingress, faults) => expect(of('LoadBalancer').onUpdate(path, [ingress])).toEqual(faults));
+
+  test('of another type has no addresses', () =>
+    expect(of('ClusterIP').onUpdate(path, [{ ip: '1.2.3.4', ipMode: 'VIP' }])).toEqual([
+      `${path}: Forbidden: may only be used when \`spec.type\` is 'LoadBalancer'`,
+    ]));
+});

@@ -90,3 +90,97 @@ test.each([
   expect(spec).not.toHaveProperty('metrics');
   expect(spec).not.toHaveProperty('behavior');
 });
+
+describe('behaviour in the annotation', () => {
+  const given = {
+    scaleUp: {
+      stabilizationWindowSeconds: 0,
+      selectPolicy: 'Max',
+      policies: [
+        { type: 'Pods', value: 4, periodSeconds: 15 },
+        { type: 'Percent', value: 100, periodSeconds: 15 },
+      ],
+    },
+    scaleDown: { selectPolicy: 'Disabled', tolerance: '50m' },
+  };
+  const withBehavior = (rules: object) => {
+    const { metadata, spec } = v1({});
+    return { kind: 'HorizontalPodAutoscaler', metadata, spec: { ...spec, behavior: rules } } as HorizontalPodAutoscaler;
+  };
+
+  test('has the names of the internal type', () => {
+    const text = fromV2(withBehavior(given)).metadata.annotations?.[behavior] ?? '';
+    expect(JSON.parse(text)).toEqual({
+      ScaleUp: {
+        StabilizationWindowSeconds: 0,
+        SelectPolicy: 'Max',
+        Policies: [
+          { Type: 'Pods', Value: 4, PeriodSeconds: 15 },
+          { Type: 'Percent', Value: 100, PeriodSeconds: 15 },
+        ],
+        Tolerance: null,
+      },
+      ScaleDown: { StabilizationWindowSeconds: null, SelectPolicy: 'Disabled', Policies: [], Tolerance: '50m' },
+    });
+  });
+
+  test.each([[given], [{ scaleDown: { stabilizationWindowSeconds: 60 } }]])('returns as it was: %j', (rules) => {
+    const returned = toV2(fromV2(withBehavior(rules))).spec.behavior;
+    const plain = JSON.parse(JSON.stringify(returned), (key, value: unknown) =>
+      key === 'policies' && JSON.stringify(value) === '[]' ? undefined : value,
+    );
+    expect(plain).toEqual(rules);
+  });
+});
+
+describe('the usage of metrics', () => {
+  const annotation = 'autoscaling.alpha.kubernetes.io/current-metrics';
+  const current = [
+    { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 40, averageValue: '400m' } } },
+    {
+      type: 'ContainerResource',
+      containerResource: { name: 'memory', container: 'c', current: { averageValue: '5' } },
+    },
+    { type: 'Pods', pods: { metric: { name: 'qps' }, current: { averageValue: '11m' } } },
+    {
+      type: 'Object',
+      object: { metric: { name: 'hits' }, describedObject: { kind: 'Ingress', name: 'i' }, current: { value: '7' } },
+    },
+    {
+      type: 'External',
+      external: { metric: { name: 'queue', selector: { matchLabels: { a: 'b' } } }, current: { value: '5' } },
+    },
+  ];
+  const old = () => {
+    const { metadata, spec } = v1({});
+    const v2 = { kind: 'HorizontalPodAutoscaler', metadata, spec, status: { currentMetrics: current } };
+    return fromV2(v2 as unknown as HorizontalPodAutoscaler);
+  };
+
+  test('is in an annotation, that of the CPU in the status too', () => {
+    const { metadata, status } = old();
+    expect(status?.currentCPUUtilizationPercentage).toBe(40);
+    expect(JSON.parse(metadata.annotations?.[annotation] ?? '')).toEqual([
+      { type: 'Resource', resource: { name: 'cpu', currentAverageUtilization: 40, currentAverageValue: '400m' } },
+      { type: 'ContainerResource', containerResource: { name: 'memory', currentAverageValue: '5', container: 'c' } },
+      { type: 'Pods', pods: { metricName: 'qps', currentAverageValue: '11m' } },
+      {
+        type: 'Object',
+        object: { target: { kind: 'Ingress', name: 'i' }, metricName: 'hits', currentValue: '7' },
+      },
+      {
+        type: 'External',
+        external: { metricName: 'queue', metricSelector: { matchLabels: { a: 'b' } }, currentValue: '5' },
+      },
+    ]);
+  });
+
+  test('returns as it was', () => expect(toV2(old()).status?.currentMetrics).toEqual(current));
+
+  test('of the CPU returns from the status alone', () => {
+    const { status } = toV2({ ...v1({}), status: { currentCPUUtilizationPercentage: 40 } } as never);
+    expect(status?.currentMetrics).toEqual([
+      { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 40 } } },
+    ]);
+  });
+});

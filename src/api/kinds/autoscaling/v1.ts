@@ -77,6 +77,10 @@ export function toV2(object: V1): HorizontalPodAutoscaler {
       ? []
       : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }]),
   ];
+  const used = status.currentCPUUtilizationPercentage;
+  const cpuStatus = { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: used } } };
+  const statuses = listOf(parsed[currentMetrics]);
+  const current = statuses.length > 0 || used === undefined ? statuses.map(fromOldStatus) : [cpuStatus];
   const { annotations: _, ...metadata } = object.metadata;
   const v2 = {
     kind: object.kind,
@@ -95,6 +99,7 @@ export function toV2(object: V1): HorizontalPodAutoscaler {
       currentReplicas: status.currentReplicas,
       desiredReplicas: status.desiredReplicas,
       ...(listOf(parsed[conditions]).length && { conditions: parsed[conditions] }),
+      ...(current.length > 0 && { currentMetrics: current }),
     },
   };
   return canonical(schemaOf('v2'), v2 as HorizontalPodAutoscaler);
@@ -201,16 +206,43 @@ function isZero(quantity: unknown): boolean {
   }
 }
 
-function toOldStatus(metric: unknown) {
-  return eachSource(metric, ({ current, name, metric: identifier }) => {
-    const { averageUtilization, averageValue, value } = fieldsIn(current);
-    return clean({
-      name: name ?? fieldsIn(identifier)['name'],
-      currentAverageUtilization: averageUtilization,
-      currentAverageValue: averageValue,
-      currentValue: value,
-    });
-  });
+const toOldStatus = (metric: unknown) => eachSource(metric, toOldCurrent);
+
+function toOldCurrent({ current, name, container, metric, describedObject: target }: Fields, key: Source): unknown {
+  const { averageUtilization, averageValue, value } = fieldsIn(current);
+  const { name: metricName, selector } = fieldsIn(metric);
+  const currentAverageValue = averageValue ?? '0';
+  const currentValue = value ?? '0';
+  switch (key) {
+    case 'resource':
+    case 'containerResource':
+      return clean({ name, currentAverageUtilization: averageUtilization, currentAverageValue, container });
+    case 'pods':
+      return clean({ metricName, currentAverageValue, selector });
+    case 'object':
+      return clean({ target, metricName, currentValue, selector, averageValue });
+    default:
+      return clean({ metricName, metricSelector: selector, currentValue, currentAverageValue: averageValue });
+  }
+}
+
+const fromOldStatus = (metric: unknown) => eachSource(metric, fromOldCurrent);
+
+function fromOldCurrent(old: Fields, key: Source): unknown {
+  const { name, container, metricName, selector, metricSelector, target: describedObject } = old;
+  const { currentAverageUtilization: averageUtilization, currentAverageValue, currentValue, averageValue } = old;
+  const metric = clean({ name: metricName, selector: selector ?? metricSelector });
+  switch (key) {
+    case 'resource':
+    case 'containerResource':
+      return clean({ name, current: clean({ averageUtilization, averageValue: currentAverageValue }), container });
+    case 'pods':
+      return { metric, current: { averageValue: currentAverageValue } };
+    case 'object':
+      return clean({ metric, current: clean({ value: currentValue, averageValue }), describedObject });
+    default:
+      return { metric, current: clean({ value: currentValue, averageValue: currentAverageValue }) };
+  }
 }
 
 const clean = (object: object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));

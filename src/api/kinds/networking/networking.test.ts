@@ -181,6 +181,22 @@ describe('ingresses', () => {
   ])('new: %s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
 });
 
+describe('the status of ingresses', () => {
+  const base = { spec: { defaultBackend: { service: { name: 's', port: { number: 80 } } } } };
+  const find = faultFinder('networking.k8s.io/v1/ingresses', base, 'status');
+  const path = 'status.loadBalancer.ingress';
+  test.each<[object, string[]]>([
+    [{ ip: '1.2.3.4' }, []],
+    [{ hostname: 'a.b' }, []],
+    [
+      { ip: '1.2.3' },
+      [`${path}[0].ip: Invalid value: "1.2.3": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`],
+    ],
+    [{ ip: '1.2.3.04' }, [`${path}[0].ip: Invalid value: "1.2.3.04": must not have leading 0s`]],
+    [{ hostname: '1.2.3.4' }, [`${path}[0].hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP address`]],
+  ])('%j', (ingress, faults) => expect(find.onUpdate(path, [ingress])).toEqual(faults));
+});
+
 describe('ingressclasses', () => {
   const find = faultFinder('networking.k8s.io/v1/ingressclasses', { spec: { controller: 'a.b/c' } });
   test.each<FaultRow>([
