@@ -1,6 +1,6 @@
 // Flags that belong together or exclude each other.
 
-import { defaultAdmissionPlugins, optionalAdmissionPlugins } from '../settings/settings.ts';
+import { defaultAdmissionPlugins, optionalAdmissionPlugins } from '../settings/admission-settings.ts';
 import type { FlagValues } from './flags.ts';
 
 /** A certificate and its key. */

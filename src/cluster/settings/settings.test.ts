@@ -5,14 +5,8 @@ import { seededRandom } from '../../machinery/random.ts';
 import { systemClock } from '../../machinery/time/clock.ts';
 import { makeSigningKey } from '../certificates/certificates.ts';
 import { type ClusterRequest, completeConfig, defaultRanges, overlap, serverConfig } from '../config.ts';
-import {
-  componentNames,
-  defaultAdmissionPlugins,
-  optionalAdmissionPlugins,
-  type Setting,
-  type Settings,
-  settings,
-} from './settings.ts';
+import { defaultAdmissionPlugins, optionalAdmissionPlugins } from './admission-settings.ts';
+import { componentNames, type Setting, type Settings, settings } from './settings.ts';
 
 describe('a setting reads its value from text', () => {
   test.each<[keyof Settings, string, unknown]>([

@@ -2,21 +2,20 @@
 // follow from this table.
 
 import path from 'node:path';
+import { admissionSettings } from './admission-settings.ts';
 import { autoscalerSettings } from './autoscaler-settings.ts';
+import { backupSettings } from './backup-settings.ts';
 import { cloudSettings } from './cloud-settings.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
 import { type NodeTaint, nodeLabels, nodeName, nodeTaints, taintText } from './node-settings.ts';
+import { choice, file, type Setting, setting } from './setting.ts';
 import {
   addressRanges,
   domain,
-  httpUrl,
-  list,
   namesOf,
   nodeAddress,
   pairs,
   ranges,
-  SettingError,
-  schedule,
   text,
   thresholds,
   trueOrFalse,
@@ -24,25 +23,8 @@ import {
 } from './setting-values.ts';
 import { storeSettings } from './store-settings.ts';
 
+export type { Setting } from './setting.ts';
 export { SettingError } from './setting-values.ts';
-
-export interface Setting<T> {
-  /** Name on the command line, without dashes. */
-  readonly flag: string;
-  /** Placeholder of the value in --help. */
-  readonly argument: string;
-  readonly help: string;
-  /** Value when the option is absent; undefined: `completeConfig`, or the part that uses it, chooses one. */
-  readonly default: T;
-  /** The only values that are allowed. */
-  readonly choices?: readonly T[];
-  /** Whether the value is the path of a file that the cluster reads. */
-  readonly isFile?: boolean;
-  /** Throws SettingError. Returns absolute paths. */
-  read(text: string): T;
-  /** The text of a value that is neither plain nor a list of texts. */
-  format?(value: T): string;
-}
 
 export const componentNames = [
   'kube-apiserver',
@@ -56,77 +38,6 @@ export const componentNames = [
   'console',
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
-
-/** Admission plugins by their names in Kubernetes, in its order: those that run by default. */
-export const defaultAdmissionPlugins = [
-  'NamespaceLifecycle',
-  'LimitRanger',
-  'ServiceAccount',
-  'NodeRestriction',
-  'TaintNodesByCondition',
-  'PodSecurity',
-  'Priority',
-  'DefaultTolerationSeconds',
-  'DefaultStorageClass',
-  'StorageObjectInUseProtection',
-  'PodGroupProtection',
-  'PersistentVolumeClaimResize',
-  'RuntimeClass',
-  'CertificateApproval',
-  'CertificateSigning',
-  'ClusterTrustBundleAttest',
-  'CertificateSubjectRestriction',
-  'DefaultIngressClass',
-  'PodTopologyLabels',
-  'PodGroupWorkloadExists',
-  'NodeDeclaredFeatureValidator',
-  'JobValidation',
-  'PodResizeValidator',
-  'MutatingAdmissionPolicy',
-  'MutatingAdmissionWebhook',
-  'ValidatingAdmissionPolicy',
-  'ValidatingAdmissionWebhook',
-  'ResourceQuota',
-] as const;
-
-/** Plugins that run only by name. */
-export const optionalAdmissionPlugins = [
-  'AlwaysAdmit',
-  'NamespaceAutoProvision',
-  'NamespaceExists',
-  'LimitPodHardAntiAffinityTopology',
-  'AlwaysPullImages',
-  'ImagePolicyWebhook',
-  'PodNodeSelector',
-  'PodTolerationRestriction',
-  'EventRateLimit',
-  'ExtendedResourceToleration',
-  'OwnerReferencesPermissionEnforcement',
-  'DenyServiceExternalIPs',
-  'AlwaysDeny',
-] as const;
-
-const admissionPluginNames = [...defaultAdmissionPlugins, ...optionalAdmissionPlugins];
-
-const setting = <T>(declaration: Setting<T>): Setting<T> => declaration;
-
-function choice<const T extends string>(
-  declaration: Omit<Setting<T>, 'read' | 'choices'> & { readonly choices: readonly T[] },
-): Setting<T> {
-  const read = (value: string) => {
-    const found = declaration.choices.find((allowed) => allowed === value);
-    if (found === undefined) throw new SettingError(`Allowed choices are ${declaration.choices.join(', ')}.`);
-    return found;
-  };
-  return { ...declaration, read };
-}
-
-const file = (declaration: Pick<Setting<unknown>, 'flag' | 'argument' | 'help'>): Setting<string | undefined> => ({
-  ...declaration,
-  isFile: true,
-  default: undefined,
-  read: (value) => path.resolve(value),
-});
 
 export const settings = {
   port: setting({
@@ -221,25 +132,7 @@ export const settings = {
     argument: '<file>',
     help: 'AuthorizationConfiguration: the list of authorizers; by default Node, then RBAC',
   }),
-  enableAdmissionPlugins: setting<readonly string[]>({
-    flag: 'enable-admission-plugins',
-    argument: '<list>',
-    help: 'admission plugins to run in addition to the default ones, separated by commas',
-    default: [],
-    read: namesOf('admission plugin', admissionPluginNames),
-  }),
-  disableAdmissionPlugins: setting<readonly string[]>({
-    flag: 'disable-admission-plugins',
-    argument: '<list>',
-    help: 'default admission plugins to skip, separated by commas',
-    default: [],
-    read: namesOf('admission plugin', admissionPluginNames),
-  }),
-  admissionControlConfig: file({
-    flag: 'admission-control-config-file',
-    argument: '<file>',
-    help: 'AdmissionConfiguration: configuration of admission plugins',
-  }),
+  ...admissionSettings,
   tracingConfig: file({
     flag: 'tracing-config-file',
     argument: '<file>',
@@ -357,41 +250,7 @@ export const settings = {
   }),
   ...kubeletSettings,
   ...autoscalerSettings,
-  backupSchedule: setting<string | undefined>({
-    flag: 'backup-schedule',
-    argument: '<cron>',
-    help: "when to make backups, such as '0 3 * * *' (UTC, unless it begins with TZ=<zone>); needs --backup-to",
-    default: undefined,
-    read: schedule,
-  }),
-  backupTo: setting<string | undefined>({
-    flag: 'backup-to',
-    argument: '<place>',
-    help: 'directory, or s3://BUCKET/PREFIX, for scheduled backups',
-    default: undefined,
-    read: (value) => (value.startsWith('s3://') ? value : path.resolve(value)),
-  }),
-  backupKeep: setting({
-    flag: 'backup-keep',
-    argument: '<n>',
-    help: 'number of scheduled backups to keep',
-    default: 7,
-    read: wholeNumber(1, 10_000),
-  }),
-  backupRecipients: setting<readonly string[]>({
-    flag: 'backup-recipients',
-    argument: '<keys>',
-    help: 'public keys of age (age1...) for which scheduled backups are encrypted, separated by commas',
-    default: [],
-    read: list,
-  }),
-  s3Endpoint: setting<string | undefined>({
-    flag: 's3-endpoint',
-    argument: '<url>',
-    help: 'S3 server for --backup-to s3://...; by default AWS',
-    default: undefined,
-    read: httpUrl,
-  }),
+  ...backupSettings,
 };
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
