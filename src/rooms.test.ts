@@ -15,6 +15,7 @@ import {
   read,
   source,
 } from './test-imports.ts';
+import { piecesOf } from './test-text.ts';
 
 /** From top to bottom: a room may use the named ones, all of which are below it. */
 const pure = ['machinery'];
@@ -261,15 +262,33 @@ test(`folders have at most ${mostFiles} files`, () => {
   expect(full.map(([folder, { length }]) => `${folder}: ${length} files: group those of one subject`)).toEqual([]);
 });
 
-test('documents name files that exist', () => {
+describe('files that exist are named', () => {
   const project = path.resolve(source, '..');
   const all = globSync(['*.ts', '{src,test,scripts,bench,docs}/**/*.{ts,tsx}'], { cwd: project });
+  const isThere = (file: string) => all.some((one) => `/${one}`.endsWith(`/${file.replace(/^\.+\//, '')}`));
   const placeholders = /^(?:x|NAME)\.|\/GROUP\//;
-  const wrong = globSync('{*,docs/*}.md', { cwd: project }).flatMap((document) =>
-    [...readFileSync(path.join(project, document), 'utf8').matchAll(/`([\w./-]+\.tsx?)`/g)]
-      .map(([, file]) => file)
-      .filter((file) => !placeholders.test(file) && !all.some((one) => `/${one}`.endsWith(`/${file}`)))
-      .map((file) => `${document}: ${file}`),
-  );
-  expect(wrong).toEqual([]);
+
+  test('by documents', () => {
+    const wrong = globSync('{*,docs/*}.md', { cwd: project }).flatMap((document) =>
+      [...readFileSync(path.join(project, document), 'utf8').matchAll(/`([\w./-]+\.tsx?)`/g)]
+        .map(([, file]) => file)
+        .filter((file) => !placeholders.test(file) && !isThere(file))
+        .map((file) => `${document}: ${file}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('by comments', () => {
+    const wrong = files.flatMap((file) =>
+      piecesOf(read(file))
+        .filter(({ kind }) => kind === 'comment')
+        .flatMap(({ text, line }) =>
+          [...text.matchAll(/(?<![\w./:-])([\w./-]+\.tsx?)\b(?!\.)/g)]
+            .map(([, name]) => name)
+            .filter((name) => !isThere(name) && !isThere(path.join(path.dirname(file), name)))
+            .map((name) => `${file}:${line}: ${name}`),
+        ),
+    );
+    expect(wrong).toEqual([]);
+  });
 });

@@ -34,7 +34,7 @@ const pipeline: readonly Stage[] = [
   authorize,
   heavy, // after authorize: a refused request takes no place in this queue
   aggregate, // requests for the APIs of other servers end here
-  resource, // registry/from-request.ts makes the operation; a write runs registry/write-steps.ts
+  resource, // registry/from-request.ts makes the operation; a write runs registry/write/write-steps.ts
   aggregateDiscovery, // adds those APIs to the documents of `plain`
   plain, // paths that are no resource: health, version, discovery, OpenAPI, metrics
 ];
