@@ -86,7 +86,7 @@ describe('pods are refused', () => {
       fault: 'spec.restartPolicy: Unsupported value: "X": supported values: "Always", "OnFailure", "Never"',
     },
     {
-      case: 'mounting a volume that is not there',
+      case: 'mounting a volume that does not exist',
       container: { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
       fault: 'spec.containers[0].volumeMounts[0].name: Not found: "v"',
     },

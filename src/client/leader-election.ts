@@ -24,7 +24,7 @@ interface LeaderElectionOptions {
 
 export interface LeaderElection {
   readonly leading: boolean;
-  /** Whether it leads and no other process can have taken over by now, as far as this process' clock tells. */
+  /** Whether it leads and no other process can have taken over by now, by the clock of this process. */
   readonly holds: boolean;
   /** The identity that leads now, as far as seen. */
   readonly leader: string;

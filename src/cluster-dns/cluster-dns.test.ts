@@ -105,7 +105,7 @@ describe.each([
     expect(answer.answers).toEqual([]);
     expect(answer.authorities).toMatchObject([{ type: 'SOA', name: 'cluster.local' }]);
   });
-  test('a name that is not there', async () => {
+  test('a name that does not exist', async () => {
     const answer = await send(query('none.shop.svc.cluster.local', 'A'));
     expect(code(answer)).toBe(3);
     expect(answer.authorities).toMatchObject([{ type: 'SOA' }]);

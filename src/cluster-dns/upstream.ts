@@ -7,7 +7,7 @@ import type { Clock } from '../machinery/time/clock.ts';
 import { headerBytes } from './responses.ts';
 
 const timeoutMs = 2_000;
-/** Questions under way, as in Kubernetes' configuration of CoreDNS: each has a socket. */
+/** Most questions in progress, as in Kubernetes' configuration of CoreDNS: each has a socket. */
 const mostQuestions = 1_000;
 /** The file of the resolvers is read again after this time. */
 const freshMs = 1_000;
@@ -18,7 +18,7 @@ export async function resolversOf(file: string): Promise<string[]> {
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]);
 }
 
-/** As many questions are under way as there may be. */
+/** The limit of questions in progress is reached. */
 export class TooManyQuestions extends Error {
   override readonly name = 'TooManyQuestions';
 }

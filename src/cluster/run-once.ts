@@ -78,7 +78,7 @@ export async function runOnce(
     explain: async (body) => cluster.explainPod(textIn(fieldsIn(body)['pod'])),
     'console-link': () => cluster.consoleLink(),
     metrics: async () => environment.metrics.text(),
-    // From now on machines can join; the answer tells how.
+    // From now on machines can join; the answer has the command.
     join: () => allowJoining(cluster),
     async 'renew-certificates'() {
       await cluster.etcd?.renewCertificates();

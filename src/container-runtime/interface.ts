@@ -187,7 +187,7 @@ export interface ContainerStats {
   readonly name: string;
   readonly sandboxId: string;
   readonly cpuNanoseconds: number;
-  /** With file caches; absent where the runtime does not tell. */
+  /** With file caches; absent where the runtime does not report it. */
   readonly memoryUsageBytes?: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;

@@ -131,7 +131,7 @@ function listenTcp(want: Wanted, connections: Shares, options: UserspaceOptions)
       server.on('error', (error) => options.logger.warn('service listener failed', { error: String(error) }));
       resolve({
         update: (wanted) => balancer.update(wanted),
-        // Connections that are under way go on.
+        // Open connections continue.
         close: () => void server.close(),
       });
     });

@@ -39,7 +39,7 @@ export class Binder {
     this.#parts = parts;
   }
 
-  /** Bindings under way. */
+  /** Bindings in progress. */
   get bindings(): number {
     return this.#bindings;
   }

@@ -39,7 +39,7 @@ export class PodStatusWriter {
     await this.#patch(pod, { conditions: [condition], ...(moves && { nominatedNodeName: nominated }) });
   }
 
-  /** Tells others, such as an autoscaler, that the pod will soon be bound to the node: https://kep.k8s.io/5278. */
+  /** Shows others, such as an autoscaler, that the pod will soon be bound to the node: https://kep.k8s.io/5278. */
   async expect(pod: Pod, node: string): Promise<void> {
     if (pod.status?.nominatedNodeName !== node) await this.#patch(pod, { nominatedNodeName: node });
   }

@@ -26,7 +26,7 @@ export interface SchedulerConfig {
   readonly extenders?: readonly Extender[];
 }
 
-/** Bindings that may be under way at one time. */
+/** Most bindings in progress. */
 const maxBindings = 256;
 /** Pods scheduled before other work of the process gets its turn. */
 const turnPods = 32;
@@ -43,7 +43,7 @@ export class Scheduler {
   readonly #decisions = new Decisions();
   readonly #writes = new Set<Promise<void>>();
   readonly #extenders: readonly Extender[];
-  /** Pods about which extenders are asked: the next pod has its turn after the answers. */
+  /** Pods that wait for extenders: the next pod has its turn after the answers. */
   #asking = 0;
   readonly #attempts;
   #informers: { stop(): Promise<void> }[] = [];

@@ -10,7 +10,7 @@ export interface ImageGarbageConfig {
   readonly lowThresholdPercent: number;
   /** A younger image is kept. */
   readonly minimumAgeMs: number;
-  /** An image that was unused for so long is removed in any case; 0: never for its age. */
+  /** An image that was unused for so long is removed even without a shortage; 0: never for its age. */
   readonly maximumAgeMs: number;
 }
 

@@ -1,4 +1,4 @@
-// Fields of KubeletConfiguration that say how this kubelet works in any case.
+// Fields of KubeletConfiguration with one permitted value: the only way in which this kubelet works.
 
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { isFields } from '../machinery/parsed.ts';

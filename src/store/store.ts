@@ -52,7 +52,7 @@ export type StoreOptions = { readonly clock: Clock } & (
     }
   | {
       readonly kind: 'etcd';
-      /** Such as https://10.0.0.1:2379; all members of one cluster. A function is asked again when members change. */
+      /** Such as https://10.0.0.1:2379; all members of one cluster. A function is called again when members change. */
       readonly endpoints: readonly string[] | (() => readonly string[]);
       readonly tls?: EtcdTls;
     }

@@ -78,7 +78,7 @@ describe.skipIf(reason)(`the command line${reason ? `: ${reason}` : ''}`, () => 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  test('a cluster that is not there', async () => {
+  test('a cluster that does not exist', async () => {
     const at = ['--data-dir', place('nowhere')];
     expect(await machine.coracle('status', ...at)).toMatchObject({
       code: 3,

@@ -150,7 +150,7 @@ describe.skipIf(reason)(`clusters on one machine${reason ? `: ${reason}` : ''}`,
       expect(files(place('b/images'))).toEqual(before);
     });
 
-    test('an archive that is not there', async () => {
+    test('an archive that does not exist', async () => {
       const result = await image('load', place('none.tar'));
       expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining(place('none.tar')) });
     });

@@ -176,7 +176,7 @@ describe.skipIf(reason)(`pods on native${reason ? `: ${reason}` : ''}`, () => {
     });
   });
 
-  test('a command that is not there', async () => {
+  test('a command that does not exist', async () => {
     await ends('nothing');
     expect((await status('nothing')).containerStatuses[0].state.terminated).toMatchObject({
       reason: 'StartError',

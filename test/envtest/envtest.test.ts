@@ -62,7 +62,7 @@ describe('a suite', () => {
     });
   });
 
-  test('is asked by webhooks on the loopback address', async () => {
+  test('calls webhooks on the loopback address', async () => {
     const authority = await testAuthority();
     const hook = createServer(await authority.issue('CN=hook', ['127.0.0.1']), (request, response) => {
       let text = '';

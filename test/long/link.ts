@@ -29,7 +29,7 @@ export class Link {
     return address.port;
   }
 
-  /** Connections stay open and carry nothing, as with an unplugged cable; data under way is lost. */
+  /** Connections stay open and carry nothing, as with an unplugged cable; data in transit is lost. */
   cut(): void {
     this.#isCut = true;
   }

@@ -1,6 +1,6 @@
 // The record of a store's writes: the required content after any crash.
 
-/** Of each key: the sequence number that was acknowledged last (0: absent), and the one under way. */
+/** Of each key: the sequence number that was acknowledged last (0: absent), and the one in progress. */
 export class Ledger {
   readonly acknowledged = new Map<string, number>();
   readonly begun = new Map<string, number>();

@@ -99,7 +99,7 @@ test.each<Case>([
     maxCost: 10,
   },
   {
-    case: 'a capacity that is not there',
+    case: 'a capacity that does not exist',
     expression: `!("name" in device.capacity["${domain}"]) || ${capacity('name')}.isGreaterThan(quantity("1Ki"))`,
     gives: true,
     maxCost: 11,

@@ -62,7 +62,7 @@ describe('rules', () => {
       ['spec.min: Forbidden: is 5'],
     ],
     [
-      'a field that is not there',
+      'a field that does not exist',
       { rule: 'self.min < self.max' },
       { min: 5 },
       ['spec: Invalid value: "object": no such key: max evaluating rule: self.min < self.max'],

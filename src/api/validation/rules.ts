@@ -52,7 +52,7 @@ export function all(...rules: readonly Rule[]): Rule {
   return rules.every((rule) => rule.optional) ? optional(joined) : joined;
 }
 
-/** The fields of a struct; a struct that is not there has no faults. */
+/** The fields of a struct; a missing struct has no faults. */
 export function struct(rules: Rules): Rule {
   const table = Object.entries(rules).map(([field, rule]) => ({
     field,

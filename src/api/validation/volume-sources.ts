@@ -183,7 +183,7 @@ const namedElsewhere: Rule = struct({ name: need(), namespace: need() });
 const storageos = (secret: Rule): Rule =>
   struct({ volumeName: needed(label), volumeNamespace: given(label), secretRef: secret });
 
-/** Drivers are named like domains, in any case of letters, up to 63 bytes. */
+/** Drivers are named like domains, in upper or lower case, up to 63 bytes. */
 export const csiDriverName: Rule = (name: string | undefined, path) =>
   name
     ? [

@@ -32,7 +32,7 @@ const ownFailureFile = '/run/coracle/network-programs-failure';
 const retryMs = 24 * 3_600_000;
 
 /**
- * Installs those that are not there, and prints each one that cannot be had. `failureFile` keeps the time of a failure: for
+ * Installs the missing ones, and prints each one that cannot be installed. `failureFile` keeps the time of a failure: for
  * a day they are not tried again.
  */
 export async function ensureNetworkPrograms(quiet: boolean, failureFile = ownFailureFile): Promise<void> {

@@ -27,11 +27,11 @@ interface RunHooks {
 
 type Run = (environment: Environment, programs: Programs, hooks: RunHooks) => Promise<{ stop(): Promise<void> }>;
 
-/** `tell` reports to the command that started this process; without it a failure is thrown. */
+/** `report` answers the command that started this process; without it a failure is thrown. */
 export async function runInProcess(
   run: Run,
   explain: (error: NodeJS.ErrnoException & { port?: number }) => string,
-  tell?: (message: StepMessage) => void,
+  report?: (message: StepMessage) => void,
 ): Promise<void> {
   ignoreOutputErrors();
   const logger = createLogger(1);
@@ -57,18 +57,18 @@ export async function runInProcess(
   const environment = { clock: systemClock, random: systemRandom, logger, metrics: new Metrics() };
   try {
     running = await run(environment, programs(), {
-      onStep: (name, ms) => tell?.({ type: 'step', name, ms }),
+      onStep: (name, ms) => report?.({ type: 'step', name, ms }),
       onStopRequest: () => void end(0),
       onFatal: () => void end(1),
     });
   } catch (error) {
     const message = explain(error as NodeJS.ErrnoException);
     logger.error('start failed', { error: String((error as Error).stack) });
-    if (!tell) throw new CliError(message);
-    tell({ type: 'error', message });
+    if (!report) throw new CliError(message);
+    report({ type: 'error', message });
     process.exit(1);
   }
-  tell?.({ type: 'ready' });
+  report?.({ type: 'ready' });
   // A process that runs for long is rather killed than ended.
   flushCompileCache();
   if (ending) await running.stop();

@@ -83,7 +83,7 @@ describe('a wrong configuration is refused at once', () => {
     ['a version of the past', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }, 'invalid apiVersion'],
     ['v1 without a mode', { interactiveMode: undefined }, 'interactiveMode must be specified for jane'],
     ['an unknown mode', { interactiveMode: 'Sometimes' }, 'invalid interactiveMode for jane: "Sometimes"'],
-    ['a terminal that is not there', { interactiveMode: 'Always' }, 'standard input is not a terminal'],
+    ['a terminal that does not exist', { interactiveMode: 'Always' }, 'standard input is not a terminal'],
     ['a variable without a name', { env: [{ value: 'x' }] }, 'env name must be specified for jane'],
   ])('%s', (_, change, message) => {
     expect(() => sourceOf({ ...plugin({}), ...change })).toThrow(message);
@@ -113,7 +113,7 @@ describe('a program that fails', () => {
     expect(runs()).toBe(1);
   });
 
-  test('and is not there: the hint of the file says how to get it', async () => {
+  test('and is missing: the hint of the file says how to get it', async () => {
     const exec = {
       apiVersion: v1,
       command: 'coracle-no-such-plugin',

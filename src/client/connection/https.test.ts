@@ -94,7 +94,7 @@ test('a watch streams events however they are cut, and ends when aborted', async
   expect(seen).toEqual(['ADDED ä', 'BOOKMARK ']);
 });
 
-test('a server that is not there is an error', async () => {
+test('a server that does not exist is an error', async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   await expect(createClient(transport).raw('GET', '/version')).rejects.toThrow(/ECONNREFUSED/);

@@ -163,7 +163,7 @@ async function remove(service: Service, tools: Tools, shared: Shared): Promise<v
   forget(shared, keyOf(service));
 }
 
-/** Tells load balancers of other nodes. */
+/** Updates load balancers for other nodes. */
 function hostsController(shared: Shared): Controller {
   const { balancers } = shared;
   return {
@@ -181,7 +181,7 @@ function hostsController(shared: Shared): Controller {
     async reconcile(key, tools) {
       const service = tools.lister('services').get(key);
       const given = shared.nodes.get(key);
-      // The load balancer is not there yet, or goes.
+      // The load balancer is missing, or is being deleted.
       if (!service || given === undefined || !wantsLoadBalancer(service) || needsCleanup(service)) return;
       const nodes = nodesOf(tools);
       const isNew = given !== nodeSet(nodes);

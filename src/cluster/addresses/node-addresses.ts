@@ -21,7 +21,7 @@ const oneMachine = { 4: 32, 6: 128 } as const;
 /** Families of ranges with commas between them, the primary one first. */
 export const familiesOf = (ranges: string): readonly Family[] => (parseCidrs(ranges) ?? []).map(({ family }) => family);
 
-/** By which the families are called. */
+/** Names of the families in messages. */
 export const familyNames = (families: readonly Family[]): string => families.map((each) => `IPv${each}`).join(' and ');
 
 /** Bridges and pod interfaces of this and other container tools have no addresses of the machine. */

@@ -41,7 +41,7 @@ const used = [
   'storage.k8s.io',
 ];
 
-/** Keys for many APIs at once; the first two turn on nothing that is not there. */
+/** Keys for many APIs at once; the first two turn on nothing that is missing. */
 const general = ['api/all', 'api/legacy', 'api/ga', 'api/beta', 'api/alpha'];
 
 export const runtimeConfig: Flag<ReadonlyMap<string, string>> = {

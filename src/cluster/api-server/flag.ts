@@ -15,7 +15,7 @@ export interface Flag<T> {
   read(texts: readonly string[]): T;
   /** Why a value cannot be honoured, with the remedy; undefined for values that can. */
   refuses?(value: T): string | undefined;
-  /** Accepted with a warning: it tunes a mechanism that is not there. */
+  /** Accepted with a warning: it tunes a mechanism that Coracle does not have. */
   readonly isIgnored?: boolean;
 }
 

@@ -47,7 +47,7 @@ describe('a file', () => {
     expect(readFileSync(path.join(home, 'files/late'), 'utf8')).toBe('of another');
   });
 
-  test('is not there if its source fails, and remains of killed programs are removed', async () => {
+  test('is not made if its source fails, and remains of killed programs are removed', async () => {
     const { folder, name } = at('broken');
     writeFileSync(path.join(home, 'files/.other.999999999.coracle-partial'), 'half');
     writeFileSync(path.join(home, `files/.other.${process.ppid}.coracle-partial`), 'half');
@@ -85,7 +85,7 @@ describe('an object of an S3 server', () => {
     await expect(folder.write(name, streamed('second'))).rejects.toThrow('s3://bucket/taken exists');
   });
 
-  test('is not there if its source fails', async () => {
+  test('is not made if its source fails', async () => {
     const { folder, name } = openPlace('s3://bucket/broken', options());
     await expect(folder.write(name, broken())).rejects.toThrow('the source ended');
     expect(s3.objects.has('bucket/broken')).toBe(false);
@@ -113,8 +113,13 @@ describe('an object of an S3 server', () => {
       's3://bucket/x',
       /403 SignatureDoesNotMatch: the signature differs/,
     ],
-    ['a bucket that is not there', {}, 's3://nowhere/x', /cannot read s3:\/\/nowhere\/x: .* answered 404 NoSuchBucket/],
-    ['an object that is not there', {}, 's3://bucket/none', /404 NoSuchKey/],
+    [
+      'a bucket that does not exist',
+      {},
+      's3://nowhere/x',
+      /cannot read s3:\/\/nowhere\/x: .* answered 404 NoSuchBucket/,
+    ],
+    ['an object that does not exist', {}, 's3://bucket/none', /404 NoSuchKey/],
     [
       'a server that does not answer',
       { s3Endpoint: 'http://127.0.0.1:9' },

@@ -73,7 +73,7 @@ test.each([
     config: () => 'auto',
     says: `encryption.yaml cannot be used: the value of ${secret} cannot be decrypted`,
   },
-  { case: 'a file that is not there', config: () => '/nowhere.yaml', says: '/nowhere.yaml cannot be used: ENOENT' },
+  { case: 'a file that does not exist', config: () => '/nowhere.yaml', says: '/nowhere.yaml cannot be used: ENOENT' },
 ])('encrypted data and $case is refused', async ({ config, says }) => {
   const store = await open('auto');
   await store.commit([{ key: secret, value: '{}' }]);

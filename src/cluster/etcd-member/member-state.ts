@@ -12,7 +12,7 @@ export interface MemberState {
   readonly initial: InitialCluster;
   /** Client URLs of the other members, as last seen. */
   readonly others: readonly string[];
-  /** Of the running cluster: a member without quorum cannot tell it. */
+  /** Of the running cluster: a member without quorum does not have it. */
   readonly clusterId?: string;
 }
 

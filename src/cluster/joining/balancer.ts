@@ -158,7 +158,7 @@ class LocalBalancer implements Balancer {
     }
   }
 
-  /** The machine's parts repeat their requests: one line tells why they fail, and one that they go on. */
+  /** The machine's parts repeat their requests: one line has the reason of the failures, and one their end. */
   #note(isUp: boolean, server: string): void {
     const hadProblem = this.problem !== undefined;
     if (!isUp && this.#failures++ === 0) this.#failingMs = this.#clock.monotonic();

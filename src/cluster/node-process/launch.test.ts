@@ -46,7 +46,7 @@ test('a process is killed on demand', async () => {
   expect(await program.ended).toBe('killed by SIGKILL');
 });
 
-test('a program that is not there ends with the reason', async () => {
+test('a program that does not exist ends with the reason', async () => {
   const program = await launchNodes([path.join(directory.root, 'none')], directory, systemClock);
   expect(await program.ended).toMatch(/ENOENT/);
 });

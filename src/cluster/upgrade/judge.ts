@@ -45,7 +45,7 @@ export interface UpgradeFacts {
   readonly stored: StoredFacts | string;
   /** Empty with an embedded store; without `version` a member does not answer. */
   readonly etcd: readonly { readonly name: string; readonly version?: string }[];
-  /** Requested since the start; undefined: the cluster does not run, or its version does not tell. */
+  /** Requested since the start; undefined: the cluster does not run, or its version does not report them. */
   readonly deprecated: readonly DeprecatedUse[] | undefined;
 }
 

@@ -46,7 +46,7 @@ async function formatOf({ stamp }: DataDirectory): Promise<number | undefined> {
 
 type Survey = Pick<UpgradeFacts, 'stored' | 'last'>;
 
-/** The running program tells its versions in the description of its backups. */
+/** The running program reports its versions in the description of its backups. */
 async function surveyRunning({ controlSocket }: DataDirectory): Promise<Survey> {
   try {
     const { header, parts } = await decodeBackup(await readControl(controlSocket, 'backup', {}));

@@ -49,7 +49,7 @@ export function unsupportedOfContainer(config: ContainerConfig): string[] {
   });
 }
 
-/** `privileged` describes the rights that it has in any case. */
+/** `privileged` describes the rights that it always has. */
 const unsupportedOfSecurity = (security: ContainerSecurity): Readonly<Record<string, boolean>> => ({
   'securityContext.runAsUser': security.runAsUser !== undefined && security.runAsUser !== 0,
   'securityContext.runAsGroup': security.runAsGroup !== undefined && security.runAsGroup !== 0,

@@ -4,7 +4,7 @@ import type { ContainerResources } from '../interface.ts';
 
 export interface Usage {
   readonly cpuNanoseconds: number;
-  /** With file caches; absent where the runtime does not tell. */
+  /** With file caches; absent where the runtime does not report it. */
   readonly memoryUsageBytes?: number;
   readonly memoryWorkingSetBytes: number;
   readonly memoryRssBytes: number;

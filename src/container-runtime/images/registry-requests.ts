@@ -13,7 +13,7 @@ const leastBytes = 16 << 10;
 
 interface Redirected {
   readonly response: Response;
-  /** It comes from the server that was asked. */
+  /** It comes from the server of the request. */
   readonly isOwn: boolean;
 }
 

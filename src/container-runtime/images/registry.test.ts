@@ -122,7 +122,7 @@ describe('registries', () => {
     spoil?: (path: string, body: Buffer) => Buffer;
     message: RegExp;
   }>([
-    { case: 'an image that is not there', tag: 'nosuch', message: /app:nosuch: not found/ },
+    { case: 'an image that does not exist', tag: 'nosuch', message: /app:nosuch: not found/ },
     { case: 'a user that may not', token: 'tok', message: /failed to authorize/ },
     {
       case: 'a layer with another digest',

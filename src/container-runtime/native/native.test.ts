@@ -198,7 +198,7 @@ describe.skipIf(!isRoot)('native (needs root)', () => {
     expect(await runtime.containerStatus(id)).toMatchObject({ state: 'exited', exitCode: 128, reason: 'StartError' });
   });
 
-  test('a volume that is not there fails the creation by name', async () => {
+  test('a volume that does not exist fails the creation by name', async () => {
     const mounts = [{ hostPath: '/nosuch/volume', containerPath: '/data', readOnly: false }];
     await expect(create({ mounts })).rejects.toThrow('failed to stat "/nosuch/volume"');
   });

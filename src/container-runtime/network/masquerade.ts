@@ -66,7 +66,7 @@ function iptablesRules(settings: MasqueradedPods, family: Family): string {
   return `*nat\n:${chain} - [0:0]\n${rules.join('\n')}\nCOMMIT\n`;
 }
 
-/** A program that is not there fails like any other. */
+/** A missing program fails like any other. */
 const tolerant =
   (host: HostRun): HostRun =>
   (command, args, input) =>

@@ -12,7 +12,7 @@ export interface Finished {
 /** The environment for tools of this machine: no values from containers. */
 export const hostEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
-/** Runs a program of this machine to its end. Rejects only when it is not there. */
+/** Runs a program of this machine to its end. Rejects only if it is missing. */
 export function run(command: string, args: readonly string[], input?: string): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {

@@ -59,7 +59,7 @@ export interface SimulatedOptions {
   readonly random: Random;
   /** Default time from startContainer to running; 0 by default, which sets no timer. */
   readonly startMs?: number;
-  /** Default time to pull an image that is not there; 0 by default. */
+  /** Default time to pull a missing image; 0 by default. */
   readonly pullMs?: number;
   readonly behaviour?: SimulatedBehaviour;
   /** Initial pod ranges; without them, the network is not ready until updatePodCidrs. */

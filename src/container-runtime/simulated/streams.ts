@@ -1,4 +1,4 @@
-// Streams to processes and servers that are not there.
+// Streams to processes and servers that do not exist.
 
 import { Duplex, PassThrough } from 'node:stream';
 import type { ExecSession } from '../interface.ts';

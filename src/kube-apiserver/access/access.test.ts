@@ -264,7 +264,7 @@ describe('service account tokens', () => {
       'cannot bind token to object of type apps/v1, Kind=Deployment',
     ],
     [
-      'a pod that is not there',
+      'a pod that does not exist',
       { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'nothing' } },
       404,
       'pods "nothing" not found',

@@ -18,7 +18,7 @@ import { checkCovered, isOf, type LimitedResource } from './limited-resources.ts
 
 /**
  * Charges quotas for each write, and refuses writes that would exceed them. The charge is committed together with the
- * object, so nothing is ever charged that is not there. https://kubernetes.io/docs/concepts/policy/resource-quotas/
+ * object, so nothing that does not exist is ever charged. https://kubernetes.io/docs/concepts/policy/resource-quotas/
  */
 /** `limited` must not be used without a quota that covers it. */
 export function resourceQuota(limited: readonly LimitedResource[] = []): AdmissionPlugin {

@@ -25,7 +25,7 @@ describe('RuntimeClass', () => {
   });
 
   test.each<[string, PodSpec, string]>([
-    ['a class that is not there', { runtimeClassName: 'ghost' }, 'pod rejected: RuntimeClass "ghost" not found'],
+    ['a class that does not exist', { runtimeClassName: 'ghost' }, 'pod rejected: RuntimeClass "ghost" not found'],
     [
       'another node selector',
       { runtimeClassName: 'vm', nodeSelector: { a: 'c' } },

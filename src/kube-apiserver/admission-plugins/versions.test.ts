@@ -184,7 +184,7 @@ describe('a validating policy', () => {
     ['is not called for other versions with matchPolicy Exact', refused, { matchPolicy: 'Exact' }, {}, 201],
     ['is not asked when a rule excludes another version', refused, { excludeResourceRules: rulesFor('v2') }, {}, 201],
     [
-      'is asked when a rule excludes exactly another version',
+      'is called when a rule excludes exactly another version',
       refused,
       { resourceRules: rulesFor('v1'), excludeResourceRules: rulesFor('v2'), matchPolicy: 'Exact' },
       {},

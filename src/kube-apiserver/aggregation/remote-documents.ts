@@ -75,7 +75,7 @@ export class RemoteDocuments implements AggregatedDocuments {
     });
   }
 
-  /** A document that cannot be read is one that is not there. */
+  /** A document that cannot be read counts as missing. */
   #once<T>(api: AggregatedApi, document: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
     const key = `${api.name} ${document}`;
     const now = this.#server.clock.now();

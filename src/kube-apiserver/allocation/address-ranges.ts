@@ -102,7 +102,7 @@ export class AddressRanges {
     for (const [pool, index] of this.#placesOf(address)) pool.drop(index);
   }
 
-  /** For a write under way. */
+  /** For a write in progress. */
   book(address: string): void {
     for (const [pool, index] of this.#placesOf(address)) pool.book(index);
   }

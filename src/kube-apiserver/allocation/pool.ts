@@ -15,7 +15,7 @@ export class Pool {
   readonly #reserved: number;
   /** How many objects hold a number. */
   readonly #held = new Map<Index, number>();
-  /** How many writes under way do. */
+  /** Number of writes in progress that do. */
   readonly #booked = new Map<Index, number>();
   readonly #random: Random;
 
@@ -43,7 +43,7 @@ export class Pool {
     count(this.#held, index, -1);
   }
 
-  /** For a write under way; the object that it makes holds the number before the booking is cancelled. */
+  /** For a write in progress; the object that it makes holds the number before the booking is cancelled. */
   book(index: Index): void {
     count(this.#booked, index, 1);
   }

@@ -212,7 +212,7 @@ describe('a failed write', () => {
   });
 });
 
-describe('an address that is asked for', () => {
+describe('a requested address', () => {
   const outside = 'the provided network does not match the current range';
   const notValid = (ip: string, range: string) =>
     `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${range}`;

@@ -96,7 +96,7 @@ function registerMetrics(server: Server): void {
   admissionMetrics(server);
 }
 
-/** The resources that were asked for: others are not in memory. */
+/** The requested resources: others are not in memory. */
 function collectObjects({ metrics, kinds, cache }: Server): void {
   const gauge = (name: string, help: string) => {
     const made = metrics.gauge(name, help);

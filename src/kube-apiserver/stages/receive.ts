@@ -3,7 +3,7 @@ import type { Stage } from '../request/request.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** Reads the body before the request takes a place among those under way: a slow sender delays no other request. */
+/** Reads the body before the request takes a place among those in progress: a slow sender delays no other request. */
 export const receive: Stage = async (request, next) => {
   const { connection, method } = request;
   // A request that leaves HTTP has no body, and a proxied body is streamed to its backend.

@@ -19,7 +19,7 @@ test.each<[string, string, string | undefined]>([
   ['another host without a scheme', '//example.com/a', '//example.com/a'],
   ['the host that the client asked', 'https://api.test:6443/a/', `https://api.test:6443${prefix}/a/`],
   ['a path that has the prefix', `${prefix}/a`, `${prefix}/a`],
-  ['the host that was asked, with the prefix', `https://api.test:6443${prefix}/a`, `https://api.test:6443${prefix}/a`],
+  ['the host of the request, with the prefix', `https://api.test:6443${prefix}/a`, `https://api.test:6443${prefix}/a`],
   ['characters to escape', '/a/%00<b>c(1)</b>/', `${prefix}/a/%00%3Cb%3Ec%281%29%3C/b%3E/`],
   ['another host with characters to escape', 'http://e.com/<b>(1)', 'http://e.com/%3Cb%3E%281%29'],
   ['letters beyond ASCII', '/ä', `${prefix}/%C3%A4`],

@@ -76,7 +76,7 @@ test('history is kept for a minute, and for ten while a console asks; compaction
   }
   await change(10);
   expect(await kept()).toBeGreaterThan(120);
-  // As many events as are kept in any case.
+  // The number of events that are always kept.
   await clock.advance(700_000);
   await change(10);
   expect(await kept()).toBeLessThan(823);

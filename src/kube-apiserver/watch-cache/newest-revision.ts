@@ -14,7 +14,7 @@ export function newestRevision(ask: () => Promise<number>): () => Promise<number
     return asking;
   };
   return () => {
-    // A question under way may be answered with a state from before this call.
+    // A question in progress may be answered with a state from before this call.
     if (!current) return begin();
     const end = () => {
       following = undefined;

@@ -1,4 +1,4 @@
-// Tells kubelets in an annotation how long they may keep secrets and config maps, by the number of nodes.
+// Writes into an annotation how long kubelets may keep secrets and config maps, by the number of nodes.
 // https://kubernetes.io/docs/reference/labels-annotations-taints/#node-alpha-kubernetes-io-ttl
 
 import type { Node } from '../../api/api.ts';

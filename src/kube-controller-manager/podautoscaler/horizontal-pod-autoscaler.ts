@@ -114,7 +114,7 @@ async function observed(run: Run, observations: Observations): Promise<void> {
   } catch (error) {
     const isStopped = error instanceof Stopped;
     done(isStopped && error.isOfSpec ? 'spec' : 'internal');
-    // Repeats come with the period alone: a metric that is missing now is not there in 5 ms either.
+    // Repeats come with the period alone: a metric that is missing now will still be missing in 5 ms.
     logger.warn('autoscaling failed', { key: keyOf(run.autoscaler), error: (error as Error).message });
   }
 }

@@ -15,7 +15,7 @@ const custom = '/apis/custom.metrics.k8s.io';
 const versions = [{ version: 'v1beta1' }, { version: 'v1beta2' }];
 
 export class TestAdapter {
-  /** Thousandths of a core that all pods use together; undefined: the API is not there. */
+  /** Thousandths of a core that all pods use together; undefined: the API does not exist. */
   load: number | undefined;
   /** Value of the custom metric `requests` for each pod. */
   requests: string | undefined;

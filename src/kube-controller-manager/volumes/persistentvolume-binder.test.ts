@@ -119,7 +119,7 @@ test('a claim loses the volume that is deleted under it', async () => {
   expect(await eventsOf('a')).toContainEqual(expect.objectContaining({ type: 'Warning', reason: 'ClaimLost' }));
 });
 
-test('a claim without a class gets the default class that comes later, and its provisioner is asked', async () => {
+test('a claim without a class gets the default class that comes later, and its provisioner is called', async () => {
   await makeClaim('a');
   await settle();
   expect(await eventsOf('a')).toMatchObject([{ type: 'Normal', reason: 'FailedBinding' }]);

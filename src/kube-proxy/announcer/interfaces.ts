@@ -87,7 +87,7 @@ async function sendDatagram(from: string, to: string): Promise<void> {
   socket.close();
 }
 
-/** Tells all neighbours where addresses are now. */
+/** Announces the new place of addresses to all neighbours. */
 export async function tellNeighbours(addresses: readonly Held[], lifetimeSeconds: number): Promise<void> {
   const six = addresses.filter(({ ip }) => familyOf(ip) === 6);
   await Promise.all([

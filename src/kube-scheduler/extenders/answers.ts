@@ -1,4 +1,4 @@
-// Reads the answers of extenders, which may be wrong in every way. Names of fields count in any case, as in Go.
+// Reads the answers of extenders, which may be wrong in every way. Names of fields match in upper and lower case, as in Go.
 
 import { isObject } from '../../machinery/fields/configuration-shape.ts';
 

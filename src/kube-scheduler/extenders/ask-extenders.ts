@@ -35,7 +35,7 @@ export async function cycleWith(cycle: SchedulingCycle, asking: Asking): Promise
   return left.feasible.length === 0 ? cycle.failure(left, refuser) : cycle.choose(pod, left, snapshot, scores);
 }
 
-/** Nodes may have gone while the extenders were asked. */
+/** Nodes may have gone during the calls of the extenders. */
 const stillThere = (found: FoundNodes, snapshot: Snapshot): FoundNodes => ({
   ...found,
   feasible: found.feasible.flatMap(({ name }) => snapshot.node(name) ?? []),

@@ -72,7 +72,7 @@ function scoreBy(
   snapshot: Snapshot,
   needsAllKeys: boolean,
 ): ScoreCycle {
-  // Each is asked for once a rule.
+  // Each is read once a rule.
   const ignored = new Map<Node, boolean>();
   const isIgnored = ({ node }: NodeInfo): boolean => {
     if (!needsAllKeys) return false;

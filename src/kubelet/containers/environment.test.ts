@@ -273,5 +273,5 @@ describe('variables from files', () => {
     await expect(made({}, async () => 'K=x')).rejects.toThrow("couldn't parse env file");
   });
 
-  test('are not there on simulated nodes', async () => expect(await made({})).toEqual([]));
+  test('do not exist on simulated nodes', async () => expect(await made({})).toEqual([]));
 });

@@ -34,7 +34,7 @@ describe('faults of drivers', () => {
     await mounted;
   });
 
-  test('a driver that is not there is waited for', async () => {
+  test('a pod waits for a driver that does not exist', async () => {
     await node.restart({ withDriver: false });
     const mounted = node.setUp(podOf('u'));
     await node.eventually(() =>

@@ -27,7 +27,7 @@ interface CsiNodeTools {
 
 export class CsiNodeKeeper implements NodeObjects {
   readonly #tools: CsiNodeTools;
-  /** Why CSINode is not there yet: the scheduler counts the volumes of drivers by it. */
+  /** Why CSINode is missing: the scheduler counts the volumes of drivers by it. */
   problem: string | undefined = 'CSINode is not yet initialized';
   /** Writes one after the other. */
   #last: Promise<unknown> = Promise.resolve();

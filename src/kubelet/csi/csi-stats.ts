@@ -1,4 +1,4 @@
-// How full the volumes of CSI drivers are: drivers are asked at intervals, and answers are kept for readers.
+// How full the volumes of CSI drivers are: drivers are called at intervals, and their answers are kept for readers.
 // https://kubernetes.io/docs/reference/instrumentation/node-metrics/
 
 import { formatTime, type Pod } from '../../api/api.ts';

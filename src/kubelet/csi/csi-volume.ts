@@ -49,7 +49,7 @@ const inlineHandle = (podUid: string, name: string): string => `csi-${sha256(`${
 export const attachmentName = (volume: Pick<Common, 'driver' | 'handle'>, nodeName: string): string =>
   `csi-${sha256(csiAttachmentText({ driver: volume.driver, volumeHandle: volume.handle }, nodeName))}`;
 
-/** By which node.status and the turns of operations name the volume; an inline one has no part in node.status. */
+/** The name of the volume in node.status and in the turns of operations; an inline one has no part in node.status. */
 export const uniqueName = ({ driver, handle }: Pick<Common, 'driver' | 'handle'>): string =>
   csiVolumeName({ driver, volumeHandle: handle });
 

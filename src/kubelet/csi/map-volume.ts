@@ -75,7 +75,7 @@ async function publish(volume: PersistentCsiVolume, mount: Mount, tools: CsiTool
   try {
     await operation.publish({
       ...{ volumeId: handle, targetPath, publishContext, secrets, readOnly: volume.readOnly },
-      // Given in any case, as Kubernetes does for block volumes.
+      // Always given, as Kubernetes does for block volumes.
       stagingPath: paths.blockStaging(specName),
       volumeContext: { ...source.volumeAttributes, ...podInfo(volume, tools) },
       capability: capabilityOf(volume),

@@ -31,7 +31,7 @@ export interface TestDriverOptions {
   readonly socket: string;
   /** The socket of registration; left out: the test registers the driver. */
   readonly registration?: string;
-  /** By which the driver names its socket. */
+  /** The name of its socket. */
   readonly endpoint?: string;
   readonly type?: string;
   readonly versions?: readonly string[];

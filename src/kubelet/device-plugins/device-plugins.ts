@@ -1,4 +1,4 @@
-// The device plugins of this node: they register, announce their devices, and are asked when a container gets some.
+// The device plugins of this node: they register, announce their devices, and are called when a container gets some.
 // https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/
 
 import { readdir, rm } from 'node:fs/promises';

@@ -28,7 +28,7 @@ export class AllocationError extends Error {
 export interface Choice {
   /** Already chosen: of an init container that ended. */
   readonly reused: readonly string[];
-  /** Of which the rest is to be chosen: those of the wanted NUMA nodes first, those without a node last. */
+  /** The devices from which the rest is chosen: those of the wanted NUMA nodes first, those without a node last. */
   readonly available: readonly string[];
   /** Number of the available devices that belong to the wanted NUMA nodes. */
   readonly aligned: number;
@@ -189,7 +189,7 @@ export class DeviceState {
     return new Set([...allocated, ...(this.#reserved.get(resource) ?? [])]);
   }
 
-  /** Holds the devices while the plugin is asked. Returns how to release them. */
+  /** Holds the devices during the call of the plugin. Returns the function that releases them. */
   reserve(resource: string, ids: readonly string[]): () => void {
     const held = this.#reserved.get(resource) ?? new Set<string>();
     this.#reserved.set(resource, held);

@@ -25,7 +25,7 @@ describe('a driver', () => {
       'NodePrepareResources returned result for unknown claim UID x',
     ],
     ['that answers nothing', {}, 'NodePrepareResources skipped 1 ResourceClaims'],
-  ])('%s has its error reported, and is asked to undo it', async (_, fault, why) => {
+  ])('%s has its error reported, and gets a call to undo it', async (_, fault, why) => {
     const driver = await node.startDriver();
     await node.claim('a');
     driver.faults.set(
@@ -97,7 +97,7 @@ describe('a driver', () => {
     await failed;
   });
 
-  test('that does not undo is asked again after ten seconds', async () => {
+  test('that does not undo gets another call after ten seconds', async () => {
     const driver = await node.startDriver();
     await node.claim('a');
     await node.prepare(podOf('u', ['a']));

@@ -67,7 +67,7 @@ describe('a provider', () => {
   const asked = () => readFileSync(file('asked'), 'utf8').trim().split('\n');
   const given = [{ username: 'u', password: 'p' }];
 
-  test('is asked for its images, with arguments and environment, and once for a registry', async () => {
+  test('is called for its images, with arguments and environment, and once for a registry', async () => {
     const script = `[ "$1 $A" = "get b" ] && echo '${answer()}'`;
     const providers = withProgram(script, { args: ['get'], env: [{ name: 'A', value: 'b' }] });
     expect(await Promise.all([1, 2].map(() => providers.credentials('registry.test/img')))).toEqual([given, given]);

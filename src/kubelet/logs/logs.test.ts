@@ -131,7 +131,7 @@ describe('readLog', () => {
     expect(await allOf({ tailLines: 2 })).toBe('');
   });
 
-  test('a log that is not there is empty', async () => expect(await allOf({})).toBe(''));
+  test('a log that does not exist is empty', async () => expect(await allOf({})).toBe(''));
 
   test('a half-written last line waits for its rest', async () => {
     writeFileSync(file, `${line(1, 'one')}2026-01-01T00:00:02`);

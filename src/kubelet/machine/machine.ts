@@ -40,7 +40,7 @@ export interface PodFiles {
   readonly refreshesVolumes: boolean;
   /** Creates the directories that all pods share. */
   prepare(): Promise<void>;
-  /** By which the next kubelet finds the cgroup of a removed pod. */
+  /** Makes the directory of a pod, by which the next kubelet finds the cgroup of a removed pod. */
   makeDirectory(uid: string): Promise<void>;
   /** Creates or updates the volumes. Rejects with the message of the event. */
   setUpVolumes(

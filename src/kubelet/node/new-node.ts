@@ -3,7 +3,7 @@
 import { type Draft, type Node, type NodeAddress, type NodeStatus, volumeDirectoryAnnotation } from '../../api/api.ts';
 import type { KubeletConfig } from '../config.ts';
 
-/** Tells the cloud-controller-manager which address of the machine is the node's. */
+/** The node's address, for the cloud-controller-manager. */
 const providedNodeIP = 'alpha.kubernetes.io/provided-node-ip';
 
 /** Keeps pods away until the cloud-controller-manager has described the node. */

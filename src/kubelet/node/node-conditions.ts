@@ -6,7 +6,7 @@ import { conditionOf, formatTime, type Node, type NodeCondition } from '../../ap
 export interface ConditionInputs {
   /** The node as the API has it. */
   readonly current: Node | undefined;
-  /** Why the runtime cannot be asked. */
+  /** Why the runtime does not answer. */
   readonly down?: string;
   /** Why the runtime or its network is not ready. */
   readonly runtime?: string;

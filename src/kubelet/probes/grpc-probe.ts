@@ -82,5 +82,5 @@ function encodeRequest(service: string): Buffer {
   return Buffer.concat([Buffer.from([0x0a, ...length]), name]);
 }
 
-/** HealthCheckResponse { ServingStatus status = 1; }: 0 when it is not there. */
+/** HealthCheckResponse { ServingStatus status = 1; }: 0 if it is missing. */
 const decodeStatus = (bytes: Buffer): number => (bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0);

@@ -68,7 +68,7 @@ async function requestHook(
   await sendHook(clock, request, warn);
 }
 
-/** Any answer will do. A server without TLS is asked again without it. */
+/** Any answer is a success. A server without TLS gets a second request without it. */
 async function sendHook(clock: Clock, request: HttpGet, warn: HookTools['warn']): Promise<void> {
   try {
     await httpGet(clock, request);

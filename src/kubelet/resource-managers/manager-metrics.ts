@@ -4,7 +4,7 @@ import type { Metrics } from '../../machinery/metrics.ts';
 import type { StaticCpus } from './static-cpus.ts';
 
 export interface ManagerMetrics {
-  /** The topology manager is asked for a pod. */
+  /** The topology manager admits a pod. */
   aligned(isAdmitted: boolean): void;
   /** A container gets CPUs or memory for itself, or cannot. */
   pinned(resource: 'cpu' | 'memory', isGiven: boolean): void;

@@ -75,7 +75,7 @@ describe('memory of a container', () => {
 
   test.each<[string, Parameters<typeof give>[2], string, string]>([
     [
-      'that is not there',
+      'that does not exist',
       anywhere,
       '16Gi',
       'failed to get the default NUMA affinity, no NUMA nodes with enough memory',

@@ -154,7 +154,7 @@ test.each([
     { [resourcesAnnotation]: '{}', [podResourcesAnnotation]: '{"limits":{"cpu":"1"}}' },
     { limits: { cpu: '1' } },
   ],
-  ['containers that do not tell', {}, { limits: { cpu: '2' } }],
+  ['containers without the annotation', {}, { limits: { cpu: '2' } }],
 ])('resources of the pod before its first resize: %s', (_, annotations, expected) => {
   const pod = podOf(container('a', {}));
   pod.spec.resources = { limits: { cpu: '2' } };

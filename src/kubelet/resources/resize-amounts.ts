@@ -34,7 +34,7 @@ export const allocatedOf = (pod: Pod): Allocated => ({
 /** The allocation before the pod's first resize: its containers were created with it. */
 export function createdWith(pod: Pod, runtime: RuntimePod): Allocated {
   const statuses = resizableContainers(pod).map((c) => ({ c, status: newest(runtime.containers, c.name) }));
-  // Containers without the annotation do not tell; those that have it and no other were made without pod resources.
+  // Containers without the annotation give no answer; those that have it and no other were made without pod resources.
   const created = statuses.flatMap(({ status }) => (status && annotated(status) ? [status] : []))[0];
   const podLevel = created ? annotatedPod(created) : pod.spec.resources;
   return {

@@ -5,7 +5,7 @@ import { type Pod, type PodSpec, qosClass } from '../../api/api.ts';
 import { containerResources, podCgroup, podCgroupResources, sandboxResources } from './resources.ts';
 
 type List = Record<string, string>;
-/** "50m 70Mi" is cpu and memory; - for one that is not there. */
+/** "50m 70Mi" is cpu and memory; - for a missing one. */
 function list(text: string | undefined): List | undefined {
   if (!text) return undefined;
   const [cpu, memory] = text.split(' ');

@@ -73,7 +73,7 @@ export async function statsSummary(tools: KubeletTools, pods: readonly Pod[]): P
   };
 }
 
-/** Interfaces of a pod's network; none where it is the node's, or the runtime does not tell. */
+/** Interfaces of a pod's network; none where it is the node's, or the runtime does not report them. */
 export async function networkOf({ machine }: KubeletTools, { pod, containers }: PodUsage): Promise<InterfaceUsage[]> {
   const pid = containers.find((container) => container.pid !== undefined)?.pid;
   if (pod.spec.hostNetwork || pid === undefined) return [];

@@ -249,7 +249,7 @@ describe('container states', () => {
   });
   test.each([
     ['its name', 'img', 'registry.test/img:1', 'registry.test/img:1'],
-    ['the name that was asked for', 'registry.test:5000/img:2', 'sha256:1', 'registry.test:5000/img:2'],
+    ['the requested name', 'registry.test:5000/img:2', 'sha256:1', 'registry.test:5000/img:2'],
     ['and its tag', 'registry.test:5000/img', 'sha256:1', 'registry.test:5000/img:latest'],
     ['or digest', 'img@sha256:2', 'sha256:1', 'img@sha256:2'],
   ])('the image that runs, as %s', (_, image, running, shown) =>

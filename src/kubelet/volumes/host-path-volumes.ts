@@ -37,7 +37,7 @@ export class HostPathVolumes {
     void this.#removeInBackground();
   }
 
-  /** Resolves when the removal that is under way has ended. */
+  /** Resolves when the removal in progress has ended. */
   async stop(): Promise<void> {
     await this.#last.catch(() => {});
     await this.#removal;

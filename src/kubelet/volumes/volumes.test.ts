@@ -217,7 +217,7 @@ describe('volumes', () => {
       'MountVolume.SetUp failed for volume "v" : Pipe is an invalid volume type',
     ],
     [
-      'a directory that is not there',
+      'a directory that does not exist',
       { hostPath: { path: '/no/such/place', type: 'Directory' } },
       'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /no/such/place is not a directory',
     ],

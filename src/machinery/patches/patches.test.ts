@@ -44,7 +44,7 @@ describe('JSON patch (RFC 6902)', () => {
     ],
     ['appends', { foo: ['a'] }, [{ op: 'add', path: '/foo/-', value: 'b' }], { foo: ['a', 'b'] }],
     ['moves', { a: 1, b: {} }, [{ op: 'move', from: '/a', path: '/b/c' }], { b: { c: 1 } }],
-    ['replaces a key that is not there', { a: 1 }, [{ op: 'replace', path: '/b', value: 2 }], { a: 1, b: 2 }],
+    ['replaces a key that does not exist', { a: 1 }, [{ op: 'replace', path: '/b', value: 2 }], { a: 1, b: 2 }],
     ['replaces the whole', { a: 1 }, [{ op: 'replace', path: '', value: { b: 2 } }], { b: 2 }],
     ['copies a missing value as null', { a: 1 }, [{ op: 'copy', from: '/c', path: '/b' }], { a: 1, b: null }],
     ['reads escapes', { 'a/b': 1 }, [{ op: 'replace', path: '/a~1b', value: 2 }], { 'a/b': 2 }],
@@ -196,7 +196,7 @@ describe('strategic merge patch', () => {
     ['a directive without anything to direct', { other: { $patch: 'replace', a: 1 } }, two],
     ['nulls are dropped from new maps', { other: { a: null, b: 1 } }, { ...two, other: { b: 1 } }],
     ['a value that becomes another type', { containers: { a: 1 } }, { ...two, containers: { a: 1 } }],
-    ['deleting from a list that is not there', { '$deleteFromPrimitiveList/other': ['x'] }, two],
+    ['deleting from a list that does not exist', { '$deleteFromPrimitiveList/other': ['x'] }, two],
     ['$patch replaces a map with all that it says', { $patch: 'replace', args: ['2'] }, { args: ['2'] }],
   ])('%s', (_, patch, result) => expect(applyStrategicMergePatch(two, patch, podSpec)).toEqual(result));
 

@@ -74,7 +74,7 @@ function safeOf(a: Meta, b: Meta): Meta {
   return a.transaction > b.transaction ? older : a;
 }
 
-/** A page of the level under way, with the smallest key that it may hold. */
+/** A page of the current level, with the smallest key that it may hold. */
 interface Reference {
   readonly page: number;
   readonly low: Buffer | undefined;

@@ -226,7 +226,7 @@ describe('kms', () => {
     await expect(open(inner, config)).rejects.toThrow('kms plugin mine: Status');
   });
 
-  test('the health of a plugin is asked every 20 s, and every 3 s while it is broken', async () => {
+  test('the health of a plugin is checked every 20 s, and every 3 s while it is broken', async () => {
     const state = { keyId: 1, healthz: 'ok' };
     const configurations = parseEncryptionConfiguration(await plugin(state));
     let nowMs = 0;

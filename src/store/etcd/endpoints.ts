@@ -6,7 +6,7 @@ import { connect, type Endpoint, methods, unary } from './proto.ts';
 
 interface EndpointsOptions {
   readonly clock: Clock;
-  /** Client URLs. A function is asked whenever a member is left: members come and go. */
+  /** Client URLs. A function is called whenever the connection to a member ends: members change. */
   readonly urls: readonly string[] | (() => readonly string[]);
   /** Read for each new connection: a renewal changes its fields. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;

@@ -35,7 +35,7 @@ const probeKey = 'coracle/health';
 
 export interface EtcdOptions {
   readonly clock: Clock;
-  /** Such as https://10.0.0.1:2379; all members of one cluster. A function is asked again when members change. */
+  /** Such as https://10.0.0.1:2379; all members of one cluster. A function is called again when members change. */
   readonly endpoints: readonly string[] | (() => readonly string[]);
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }

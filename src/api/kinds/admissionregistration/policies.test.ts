@@ -248,7 +248,7 @@ test.each<[about: string, spec: object, faults: string[]]>([
     ],
   ],
   [
-    'a variable that is not there',
+    'a variable that does not exist',
     { mutations: [{ ...apply, applyConfiguration: { expression: 'Object{spec: variables.x}' } }] },
     [
       'spec.mutations[0].applyConfiguration.expression: Invalid value: "Object{spec: variables.x}": compilation failed: ERROR: <input>:1:23: undefined field \'x\'\n | Object{spec: variables.x}\n | ......................^',

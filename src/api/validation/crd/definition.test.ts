@@ -110,7 +110,7 @@ describe('structural schemas', () => {
 
   test.each([
     [
-      'a junction names a field that is not there',
+      'a junction names a field that does not exist',
       { anyOf: [{ required: ['f'], properties: { g: {} } }] },
       [
         '.properties[g]: Required value: because it is defined in spec.validation.openAPIV3Schema.anyOf[0].properties[g]',

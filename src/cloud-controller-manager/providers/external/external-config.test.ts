@@ -37,12 +37,12 @@ test.each<[string, string, RegExp]>([
   ['HTTP to another machine', `${head}url: http://a\noffers: [routes]`, /must begin with https/],
   ['a password in the URL', `${head}url: https://u:p@a\noffers: [routes]`, /use tokenFile/],
   ['a certificate without a key', `${usual}clientCertificateFile: token`, /need each other/],
-  ['a file that is not there', `${usual}tokenFile: gone`, /gone: ENOENT/],
+  ['a file that does not exist', `${usual}tokenFile: gone`, /gone: ENOENT/],
   ['a long timeout', `${usual}timeout: 1h`, /from 1s to 60s/],
   ['an unknown field', `${usual}timeouts: 1s`, /timeouts: is no field of this file/],
 ])('%s is refused', async (_, text, fault) => expect(read(text)).rejects.toThrow(fault));
 
-test('a file that is not there is refused', async () =>
+test('a file that does not exist is refused', async () =>
   expect(readExternalConfig(path.join(directory, 'none'), 'own')).rejects.toThrow(/--cloud-config: .*none: ENOENT/));
 
 test.each(['http://127.0.0.1:80', 'http://localhost:80', 'http://[::1]:80'])('%s needs no TLS', async (url) =>

@@ -237,7 +237,7 @@ class MissingError extends CloudError {}
 
 const isMissing = (error: unknown): boolean => error instanceof MissingError;
 
-/** '' for one that is not there yet. */
+/** '' while the object has none. */
 function addressIn(from: Readonly<Fields>, where: string): string {
   const ip = textIn(from['ip']);
   if (ip !== '') checkIp(ip, `${where}ip`);

@@ -33,7 +33,7 @@ export class Hub {
   }
 
   receive(port: PagePort, message: ToWorker): void {
-    // After the sleep of the machine all pages were silent for long: the next message of each one tells it to come back.
+    // After the sleep of the machine all pages were silent for long: each one reconnects with its next message.
     if (message.type === 'alive' && !this.#lastSeen.has(port)) port.postMessage({ type: 'forgotten' });
     this.#lastSeen.set(port, now());
     if (message.type === 'hello') this.#setKey(message.key);

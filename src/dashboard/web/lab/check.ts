@@ -6,7 +6,7 @@ import { dynType } from '../../../machinery/cel/types.ts';
 
 const mostCost = 10_000_000;
 
-/** Whether the check is true. A field that is not there yet makes it false; a faulty expression throws. */
+/** Whether the check is true. A missing field makes it false; a faulty expression throws. */
 export function holds(check: string, variables: Readonly<Record<string, unknown>>): boolean {
   const names = Object.keys(variables);
   const environment = celEnvironment({ variables: names.map((name) => ({ name, type: dynType })) });

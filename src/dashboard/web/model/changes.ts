@@ -59,7 +59,7 @@ export function objectChanges(touched: readonly Touched[], before: ReadonlyMap<s
   return found.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 
-/** The state at a time, as far as the histories of several resources tell: that after their last change before it. */
+/** The state at a time, by the histories of several resources: that after their last change before it. */
 export function momentAt(
   histories: readonly { readonly since: Moment; readonly marks: readonly Mark[] }[],
   timeMs: number,

@@ -21,7 +21,7 @@ export interface History {
   readonly now: Moment;
   /** Ascending. */
   readonly marks: readonly Mark[];
-  /** The state at the time that was asked for. */
+  /** The state at the requested time. */
   readonly moment: Moment | undefined;
 }
 
@@ -54,7 +54,7 @@ export function stepBack({ since, marks }: History, timeMs: number): Moment {
 export const stepForward = ({ marks }: History, timeMs: number): Moment | undefined =>
   marks.find((mark) => mark.timeMs > timeMs);
 
-/** When an object got this revision, as far as the marks tell. */
+/** When an object got this revision, by the marks. */
 export const timeOf = (marks: readonly Moment[], revision: number): number | undefined =>
   marks.find((mark) => mark.revision >= revision)?.timeMs;
 

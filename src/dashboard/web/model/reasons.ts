@@ -1,4 +1,4 @@
-// Why an object changed, as far as the object itself tells: the states that a controller compared.
+// Why an object changed, by the object itself: the states that a controller compared.
 
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 

@@ -1,4 +1,4 @@
-// Writes that the server refused, as it tells them.
+// Writes that the server refused, in the form that it sends.
 
 import { fieldsIn, listIn, textIn } from '../../../machinery/parsed.ts';
 

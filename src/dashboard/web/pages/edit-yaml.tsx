@@ -24,7 +24,7 @@ type Mode = 'update' | 'apply';
 type Outcome = { readonly lines: readonly DiffLine[] } | { readonly failure: Failure };
 
 interface Editing {
-  /** Undefined: the text is not there yet. */
+  /** Undefined until the text is read. */
   readonly initial: Signal<string | undefined>;
   readonly mode: Signal<Mode>;
   readonly outcome: Signal<Outcome | undefined>;

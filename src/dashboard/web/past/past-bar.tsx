@@ -84,7 +84,7 @@ const presentMs = 400;
 
 function Scrubber({ history }: { history: History }) {
   const { since, now } = history;
-  /** Where the slider is while its state is not there yet. */
+  /** Where the slider is until its state is read. */
   const dragged = useSignal<number | undefined>(undefined);
   const waiting = useRef<(() => void) | undefined>(undefined);
   useEffect(() => () => waiting.current?.(), []);

@@ -1,5 +1,5 @@
 // The history of the view's objects, asked again and again while the page is visible: the server keeps history for
-// longer while it is asked for.
+// longer while a page reads it.
 
 import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';

@@ -207,7 +207,7 @@ describe('a token of an issuer', () => {
     expect(keyReads).toBe(before);
   });
 
-  test('waits for its issuer: one that fails is asked again after five seconds, however many tokens come', async () => {
+  test('waits for its issuer: one that fails gets another request after five seconds, however many tokens come', async () => {
     claimedIssuer = 'https://other';
     const reader = readerOf();
     const before = requests;

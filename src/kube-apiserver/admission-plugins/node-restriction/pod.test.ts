@@ -191,7 +191,7 @@ describe('pods', () => {
       'spec.nodeName set to itself',
     ],
     [
-      'eviction of one that is not there',
+      'eviction of one that does not exist',
       'CREATE pods/eviction',
       { name: 'nothing', object: podOf('', '') },
       'pods "nothing" not found',

@@ -4,7 +4,7 @@
 import { isConflict, isNotFound } from '../../../api/api.ts';
 import type { Place } from '../operation.ts';
 
-/** The function tells, for the failure of an attempt, whether to try again: the caches had been behind the store. */
+/** Decides, after a failed attempt, whether to try again: the caches had been behind the store. */
 export function onNewest({ server }: Place): (error: unknown) => Promise<boolean> {
   let isNewest = false;
   return async (error) => {

@@ -21,7 +21,7 @@ import { isGone, removeNow } from './removal.ts';
 import { countGeneration, dedupeOwners, fillMetadata, keepMetadata } from './system-fields.ts';
 import type { WriteOptions } from './write-options.ts';
 
-/** A write under way. */
+/** A write in progress. */
 export interface Write {
   readonly target: Target;
   readonly options: WriteOptions;
