@@ -42,6 +42,8 @@ export interface AdmissionAttributes {
 /** The quota charge of a write: stored together with the object, or not at all. */
 export interface Charge {
   readonly writes: readonly ObjectWrite[];
+  /** The 409 of a write whose charge conflicts with other writes again and again. */
+  conflict(): Error;
   /** The write is over, whether it succeeded or not. */
   release(): void;
 }

@@ -12,7 +12,7 @@ import { addQuantities, compareQuantities, subtractQuantities } from '../../mach
 import type { AdmissionAttributes, AdmissionPlugin, Charge } from '../admission.ts';
 import { inOrder } from '../registry/codec.ts';
 import { cacheOf } from '../registry/target.ts';
-import { toStored } from '../registry/write/commit.ts';
+import { staleObject, toStored } from '../registry/write/commit.ts';
 import type { Item } from '../watch-cache/item.ts';
 import { checkCovered, isOf, type LimitedResource } from './limited-resources.ts';
 
@@ -64,7 +64,9 @@ async function chargeInTurn(
   };
   try {
     await before;
-    return { writes: writesFor(attributes, quotaKind, quotas(), limited), release };
+    const writes = writesFor(attributes, quotaKind, quotas(), limited);
+    const first = writes[0]?.object?.metadata.name ?? '';
+    return { writes, release, conflict: () => staleObject(quotaKind, first) };
   } catch (error) {
     release();
     throw error;

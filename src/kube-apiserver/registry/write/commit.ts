@@ -102,8 +102,13 @@ export async function putCharged(
         return undefined;
       }
       const result = await put(target, stored, expected, charged ? [...also, ...charged.writes] : also);
+      if (result || !charged) return result;
       const isOwnFault = (target.cache.get(key)?.revision ?? 0) !== expected;
-      if (result || !charged || isOwnFault || attempt === chargeAttempts) return result;
+      if (isOwnFault) return undefined;
+      if (attempt < chargeAttempts) continue;
+      if (also.length) return undefined; // an allocated value may be the cause
+      // Undefined would report that another object has the name, or another version.
+      throw charged.conflict();
     } finally {
       charged?.release();
     }
