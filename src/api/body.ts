@@ -66,7 +66,7 @@ export function decodeLater(
   read: ReadText = () => readText(text, encoding),
 ): () => DecodedBody {
   const parsed = parse(text, encoding, wanted, read);
-  const { value } = parsed;
+  const value = parsed.value === null && !wanted.custom ? {} : parsed.value;
   if (!isFields(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
   return () => decodeValue(value, wanted, parsed);
@@ -198,7 +198,8 @@ export const duplicateFaults = (duplicates: readonly string[]): string[] =>
 const typeMeta =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
 
-function notAnObject(value: unknown): string {
+/** The fault of a body that is no object. */
+export function notAnObject(value: unknown): string {
   const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
   return `json: cannot unmarshal ${type} into Go value of type ${typeMeta}`;
 }
@@ -217,10 +218,14 @@ function unrecognized(text: string, wanted: Wanted, why: string) {
   return badRequest(`the object provided is unrecognized (must be of type ${wanted.kind}): ${why} (${summary(text)})`);
 }
 
-/** The first thirty bytes, in hex. */
+/** The first thirty bytes: as text if it may be JSON, otherwise in hex. */
 function summary(text: string): string {
   const bytes = new TextEncoder().encode(text);
   if (bytes.length === 0) return '<empty>';
+  if (text.startsWith('{')) {
+    if (bytes.length <= 30) return text;
+    return `${new TextDecoder().decode(bytes.slice(0, 30))} ...`;
+  }
   const hex = [...bytes.slice(0, 30)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   return bytes.length > 30 ? `${hex} ...` : hex;
 }

@@ -27,11 +27,13 @@ export const methodRefused = (): ApiError =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
 /** A read of a revision that does not exist yet. */
-export const futureVersion = (asked: number, current: number): ApiError =>
-  failure(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
+export const futureVersion = (asked: number, current: number): ApiError => {
+  const { status } = failure(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
   });
+  return new ApiError(status, { 'Retry-After': '1' });
+};
 
 /** Clients repeat the request after a second. */
 export const unavailable = (message: string): ApiError =>

@@ -37,7 +37,7 @@ async function readBody(incoming: Incoming, clock: Clock, limits: Limits): Retur
   if (Number(headers['content-length'] ?? 0) > most) throw tooMuch(most);
   const bytes = await new Reader(incoming, clock, limits).read();
   if (!bytes.length) return undefined;
-  return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim() };
+  return { bytes, mediaType: (headers['content-type'] ?? '').split(';')[0].trim().toLowerCase() };
 }
 
 const tooMuch = (most: number) => tooLarge(`Request entity too large: limit is ${most}`);

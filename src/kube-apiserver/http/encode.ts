@@ -7,6 +7,7 @@ import { encodeObject as encodeProtobuf, protobufMediaType, protobufSchema } fro
 import { apiVersionOf, served, sharesBytes } from '../registry/codec.ts';
 import type { ListReply, ObjectReply, RawReply } from '../request/reply.ts';
 import type { ApiRequest } from '../request/request.ts';
+import { failure } from '../status.ts';
 import { ItemBody, ListBody, remaining } from './list-body.ts';
 import { type Accepted, type As, negotiate, notAcceptableAs } from './media-type.ts';
 import { ProtobufList } from './protobuf-list.ts';
@@ -39,12 +40,22 @@ export function encodeObject(request: ApiRequest, reply: ObjectReply, accepted: 
   if (as && !kind && /Review$/.test(object.kind ?? '')) throw notAcceptableAs();
   if (as && kind) {
     const shown = as.kind === 'Table' ? table(kind, [object], rowMeta(object), tableOptions(request, as)) : undefined;
-    if (!shown && as.kind !== 'PartialObjectMetadata') throw notAcceptableAs();
+    if (!shown && as.kind !== 'PartialObjectMetadata')
+      throw notAcceptable(`you requested ${as.kind}, but the requested object is not a list (${goTypeOf(kind)})`);
     return whole(code, shown ?? partial(object, `meta.k8s.io/${as.version}`), accepted);
   }
   if (item && accepted.format === 'json' && !accepted.pretty)
     return { code, contentType: 'application/json', body: new ItemBody(item) };
   return whole(code, object, accepted);
+}
+
+const notAcceptable = (message: string) => failure(406, 'NotAcceptable', message);
+
+/** Kubernetes' own type of an object. */
+function goTypeOf({ group, kind, custom }: Kind, suffix = ''): string {
+  if (custom) return `*unstructured.Unstructured${suffix}`;
+  const isCore = group === '' || group === 'events.k8s.io';
+  return `*${isCore ? 'core' : group.split('.')[0]}.${kind}${suffix}`;
 }
 
 const rowMeta = ({ metadata }: ApiObject) => ({ resourceVersion: metadata?.resourceVersion });
@@ -78,14 +89,15 @@ export function encodeList(request: ApiRequest, reply: ListReply, accepted: Acce
 }
 
 function metadataList({ code, kind, items, metadata }: ListReply, as: As, accepted: Accepted): Encoded {
-  if (as.kind !== 'PartialObjectMetadataList') throw notAcceptableAs();
+  if (as.kind !== 'PartialObjectMetadataList')
+    throw notAcceptable(`you requested ${as.kind}, but the requested object is a list (${goTypeOf(kind, 'List')})`);
   const apiVersion = `meta.k8s.io/${as.version}`;
   const partials = new LazyList(items.length, (index) => partial(served(kind, items[index]), apiVersion));
   if (accepted.format === 'protobuf') {
     const type = { apiVersion, kind: 'PartialObjectMetadata', listKind: as.kind };
     return { code, contentType: protobufMediaType, body: new ProtobufList(type, partials, metadata) };
   }
-  const list = { kind: as.kind, apiVersion, metadata, items: partials };
+  const list = { kind: as.kind, apiVersion, metadata, items: items.length ? partials : null };
   return { code, contentType: textType(accepted), body: new TextBody(list, accepted) };
 }
 

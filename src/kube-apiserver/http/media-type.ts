@@ -94,8 +94,19 @@ export function firstAccepted<T>(accept: string | undefined, find: (type: string
 
 const representations = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-/** The first supported clause; throws 406 without one. `hasProtobuf`: the response has a protobuf form. */
-export function negotiate(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
+/** The form of a watch, which has none in YAML. Throws a 406. */
+export function negotiateStream(accept: string | undefined, hasProtobuf: () => boolean): Accepted {
+  const accepted = negotiate(accept, hasProtobuf);
+  if (accepted.format !== 'yaml') return accepted;
+  const types = ['application/json;stream=watch', ...(hasProtobuf() ? [`${protobufMediaType};stream=watch`] : [])];
+  throw failure(406, 'NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
+}
+
+/**
+ * The first supported clause; throws 406 without one. `hasProtobuf`: the response has a protobuf form. `isOne`: the path
+ * is that of one object, and never of a watch.
+ */
+export function negotiate(accept: string | undefined, hasProtobuf: () => boolean, isOne = false): Accepted {
   if (!accept || accept === 'application/json' || accept === '*/*') return json;
   let hasFormat = false;
   let first: Accepted | undefined;
@@ -108,7 +119,7 @@ export function negotiate(accept: string | undefined, hasProtobuf: () => boolean
     if (isPossible) first ??= acceptedForm(format, parameters);
     if (hasFormat && first) return first;
   }
-  throw hasFormat ? notAcceptableAs(hasProtobuf()) : notAcceptable();
+  throw hasFormat ? notAcceptableAs(hasProtobuf()) : notAcceptable(isOne);
 }
 
 /** Undefined for parameters that are not supported. */
@@ -128,10 +139,9 @@ export const notAcceptableAs = (hasProtobuf = true): ApiError => {
   return failure(406, 'NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
 };
 
-const notAcceptable = (): ApiError =>
-  failure(
-    406,
-    'NotAcceptable',
-    '406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
-    {},
-  );
+const notAcceptable = (isOne: boolean): ApiError => {
+  const types = ['application/json', 'application/yaml', protobufMediaType];
+  const streams = isOne ? [] : ['application/json;stream=watch', `${protobufMediaType};stream=watch`];
+  const text = `406: Not Acceptable\n\nAvailable representations: ${[...types, ...streams].join(', ')}`;
+  return failure(406, 'NotAcceptable', text, {});
+};

@@ -57,10 +57,8 @@ export async function respond(request: ApiRequest, response: Response, reply: Re
   await send(request, response, encoded, base);
 }
 
-function streamType({ as, format }: Accepted): string {
-  if (format === 'protobuf') return `${protobufMediaType};stream=watch`;
-  return as ? `application/json;as=${as.kind};g=${as.group};v=${as.version}` : 'application/json';
-}
+const streamType = ({ format }: Accepted): string =>
+  format === 'protobuf' ? `${protobufMediaType};stream=watch` : 'application/json';
 
 const hasProtobuf = (type: { readonly kind?: string; readonly apiVersion?: string }): boolean =>
   protobufSchema(type) !== undefined;
@@ -72,7 +70,7 @@ function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 
   try {
     const accepted =
       reply.code >= 400 && reply.type === 'object' && !reply.kind
-        ? acceptedOfError(request)
+        ? acceptedOfError(request, reply.code)
         : acceptedBy(request, () => hasProtobuf(reply.type === 'list' ? typeOf(reply.kind) : reply.object));
     return reply.type === 'list' ? encodeList(request, reply, accepted) : encodeObject(request, reply, accepted);
   } catch (error) {
@@ -81,10 +79,10 @@ function encode(request: ApiRequest, reply: Exclude<Reply, { type: 'hijacked' | 
   }
 }
 
-function acceptedOfError(request: ApiRequest): Accepted {
+function acceptedOfError(request: ApiRequest, code: number): Accepted {
   try {
-    const { as: _, ...accepted } = acceptedBy(request, () => true);
-    return accepted;
+    const { as, ...accepted } = acceptedBy(request, () => true);
+    return as || (code === 406 && accepted.format === 'protobuf') ? plainJson : accepted;
   } catch {
     return plainJson;
   }

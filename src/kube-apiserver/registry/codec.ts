@@ -147,8 +147,8 @@ export async function parseLoosely(source: string, encoding: 'json' | 'yaml'): P
 }
 
 function encodingOf({ mediaType }: Extract<Body, { bytes: Buffer }>): 'json' | 'yaml' {
-  if (/^application\/(apply-patch\+)?yaml$/.test(mediaType)) return 'yaml';
-  if (!mediaType || mediaType === '*/*' || /^application\/([\w.-]+\+)?json$/.test(mediaType)) return 'json';
+  if (mediaType === 'application/yaml') return 'yaml';
+  if (!mediaType || mediaType === 'application/json') return 'json';
   throw unsupportedMediaType(
     'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
   );

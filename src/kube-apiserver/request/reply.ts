@@ -63,6 +63,12 @@ export const textReply = (code: number, body: string, contentType = 'text/plain;
   contentType,
 });
 
+/** A short text that browsers may not take for another type, as Go's http.Error writes it. */
+export const plainText = (code: number, body: string): RawReply => ({
+  ...textReply(code, body),
+  headers: { 'X-Content-Type-Options': 'nosniff' },
+});
+
 /** The receiver of a watch: HTTP writes frames, a client in the process takes objects. */
 export interface WatchSink {
   /** The receiver holds its objects while they are current. */

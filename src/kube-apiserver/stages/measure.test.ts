@@ -67,7 +67,6 @@ test.each<[string, string, RequestInit, string]>([
   ['PATCH', `${configMaps}/a`, { body: '{}', headers: { 'content-type': 'application/merge-patch+json' } }, 'resource'],
   ['APPLY', `${configMaps}/a?fieldManager=m`, { method: 'PATCH', body: map('a'), headers: apply }, 'resource'],
   ['GET', `${configMaps}/a`, get, 'resource'],
-  ['GET', `${configMaps}/a`, { method: 'HEAD' }, 'resource'],
   ['LIST', configMaps, get, 'namespace'],
   ['LIST', '/api/v1/configmaps', get, 'cluster'],
   ['WATCH', `${configMaps}?watch=1&timeoutSeconds=1`, get, 'namespace'],

@@ -6,7 +6,7 @@ import { flagz, statusz } from '../debug/pages.ts';
 import { profileReply } from '../debug/profiles.ts';
 import { discoveryReply } from '../discovery/discovery.ts';
 import { dumpPriorityLevels, dumpQueues, dumpRequests } from '../fairness/dump.ts';
-import { objectReply, type Reply, textReply } from '../request/reply.ts';
+import { objectReply, plainText, type Reply, textReply } from '../request/reply.ts';
 import type { ApiRequest, Stage } from '../request/request.ts';
 import type { Server } from '../server.ts';
 import { methodRefused, noSuchResource } from '../status.ts';
@@ -81,7 +81,7 @@ function notServed(root: string): Reply {
   return notThere();
 }
 
-const notThere = () => textReply(404, '404 page not found\n');
+const notThere = () => plainText(404, '404 page not found\n');
 
 function groupPaths(kinds: readonly { group: string; version: string }[]): string[] {
   const paths = new Set<string>();
@@ -98,7 +98,7 @@ export const plain: Stage = async (request) => {
   const root = clean.split('/')[1];
   if (root === 'healthz' || root === 'livez' || root === 'readyz') {
     const { code, text } = await request.server.health.answer(path, request.query);
-    return textReply(code, text);
+    return plainText(code, text);
   }
   const isProfile = clean === profilePath || clean.startsWith(`${profilePath}/`);
   const answer = isProfile && request.server.config.profiling ? profile : exact[clean];

@@ -40,7 +40,7 @@ function patched({ group, version, resource, next, live }: Task, form: PatchForm
     (one) => one.group === group && one.version === version && one.resource === resource,
   );
   const read = readPatch(next, form);
-  checkPatch(form, read.value);
+  checkPatch(form, read.value, 'Warn');
   return finish(patching(form, read, parseExact(must(live, 'the object')) as ApiObject, kind?.schema ?? {}));
 }
 

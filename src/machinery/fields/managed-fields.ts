@@ -4,8 +4,10 @@
 import { deepEqual } from '../collections/equal.ts';
 import { type Fields, fieldsIn } from '../parsed.ts';
 import { fieldsLastApplied, kubectl, refreshLastApplied } from '../patches/last-applied.ts';
+import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
 import { finish, type Steps } from '../time/steps.ts';
+import { appliedFaults } from './applied-faults.ts';
 import { type Comparison, compareFields } from './compare-fields.ts';
 import { creatingFields } from './created-fields.ts';
 import {
@@ -170,7 +172,10 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   const liveFields = live === undefined ? zeroValue(schema) : tracked(live);
   if (live !== undefined && owners.length === 0) ownBeforeFirstApply(owners, write, liveFields);
 
-  const config = withoutPaths(tracked(write.applied), write.resetFields);
+  const config = tracked(write.applied);
+  const faults = appliedFaults({ ...config, metadata: write.applied.metadata }, schema);
+  if (faults.length)
+    throw new PatchError('schema', faults.length > 1 ? `errors:\n  ${faults.join('\n  ')}` : faults[0]);
   yield;
   const merged = mergeFields(liveFields, config, schema) as Fields;
   yield;
@@ -306,7 +311,8 @@ function assemble(live: Managed, applied: Managed, pruned: Fields): Managed {
   const [given, stored] = [fieldsIn(applied.metadata), fieldsIn(live.metadata)];
   const identity: Fields = {};
   for (const key of untracked) {
-    const value = given[key] ?? stored[key];
+    // A name that is given as null is no name.
+    const value = key === 'name' && key in given ? given[key] : (given[key] ?? stored[key]);
     if (value !== undefined) identity[key] = value;
   }
   const metadata = { ...identity, ...fieldsIn(pruned['metadata']) };
@@ -315,18 +321,6 @@ function assemble(live: Managed, applied: Managed, pruned: Fields): Managed {
 
 const withoutFields = (object: Fields, set: FieldSet, schema: Schema | undefined): Fields =>
   (removeFields(object, set, schema) ?? {}) as Fields;
-
-function withoutPaths(object: Fields, drop: Write['resetFields']): Fields {
-  let out = object;
-  for (const path of drop ?? []) {
-    const set = path.reduceRight<FieldSet>(
-      (inner, name) => ({ member: false, children: new Map([[`f:${name}`, inner]]) }),
-      onlyThis,
-    );
-    out = withoutFields(out, set, undefined);
-  }
-  return out;
-}
 
 function withoutPathsBelow(set: FieldSet, drop: Write['resetFields']): FieldSet {
   let out = set;

@@ -86,10 +86,14 @@ function watchFaults({ match, sendInitialEvents, continue: token }: ListOptions)
   return faults;
 }
 
+const mostUint64 = 2n ** 64n - 1n;
+
 /** For lists, an invalid version is a bad request; otherwise it is a server error. */
 export function parseVersion(text: string, purpose: 'list' | 'other'): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const message = `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+  const isNumber = /^\d+$/.test(text);
+  if (isNumber && (text.length < 20 || BigInt(text) <= mostUint64)) return Number(text);
+  const why = isNumber ? 'value out of range' : 'invalid syntax';
+  const message = `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`;
   throw purpose === 'list' ? badRequest(`invalid resource version: ${message}`) : plainError(message);
 }
 
@@ -108,6 +112,7 @@ export const writeContinue = ({ revision, start }: ContinueToken): string =>
 export function readContinue(token: string): ContinueToken {
   const invalid = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
   if (!/^[\w-]*$/.test(token)) throw invalid(`illegal base64 data at input byte ${token.search(/[^\w-]/)}`);
+  if (token.length % 4 === 1) throw invalid(`illegal base64 data at input byte ${token.length - 1}`);
   const text = Buffer.from(token, 'base64url').toString('latin1');
   let parsed: unknown;
   try {

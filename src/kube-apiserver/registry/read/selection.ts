@@ -86,7 +86,7 @@ function checkFields(kind: Kind, fields: FieldSelector): void {
   for (const { field } of fields.requirements) {
     if (own.includes(field) || field === 'metadata.name') continue;
     if (field === 'metadata.namespace' && (kind.namespaced || !own.length)) continue;
-    if (own.length) throw badRequest(`field label not supported: ${field}`);
+    if (own.length || kind.custom) throw badRequest(`field label not supported: ${field}`);
     const supported = [...common, ...own].map((name) => JSON.stringify(name)).join(', ');
     throw badRequest(`"${field}" is not a known field selector: only ${supported}`);
   }

@@ -12,7 +12,6 @@ import { applyElsewhere } from '../../threads/large-objects.ts';
 import { timestamp } from '../../timestamp.ts';
 import { apiVersionOf, groupVersion, parseLoosely } from '../codec.ts';
 import type { Target } from '../operation.ts';
-import { checkNamespace, matchName } from '../target.ts';
 import type { Written } from './commit.ts';
 import { createObject } from './create.ts';
 import { resetFields, writtenFields } from './field-owners.ts';
@@ -35,7 +34,8 @@ export async function applyTo(
 ): Promise<Written> {
   const { kind, name, subresource, work } = target;
   const { options } = content;
-  const applied = translate(await appliedObject(target, content, bodyKind));
+  const given = await givenConfiguration(target, content, bodyKind);
+  const applied = translate(given.object);
   const write = {
     applied,
     manager: options.fieldManager,
@@ -46,21 +46,15 @@ export async function applyTo(
     schema: kind.schema,
     resetFields: resetFields(kind, subresource),
     writtenFields: writtenFields(kind, subresource),
-    description: `${applied.metadata.namespace ?? ''}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
+    description: `${given.identity}; ${kind.group}/${kind.version}, Kind=${kind.kind}`,
   };
   return replaceObject(target, options, {
     isApplied: true,
     isPatched: true,
     make: async (live) => {
       await breathe(work);
-      const { uid } = applied.metadata;
-      if (uid && uid !== live.metadata.uid)
-        throw conflict(
-          kind,
-          name,
-          `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
-        );
       const object = await merged(target, { ...write, live });
+      given.reportDuplicates();
       await breathe(work);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
       return decodePatched(target, options, object);
@@ -75,6 +69,7 @@ export async function applyTo(
         );
       await breathe(work);
       const object = await merged(target, { ...write, live: undefined });
+      given.reportDuplicates();
       await breathe(work);
       return createObject(target, decodePatched(target, options, object), options, true);
     },
@@ -109,11 +104,23 @@ async function looselyFrom(body: Body | undefined) {
     : parseLoosely(body.bytes.toString(), 'yaml');
 }
 
-async function appliedObject(target: Target, { body, options }: PatchContent, kind: Kind): Promise<ApiObject> {
+interface GivenConfiguration {
+  readonly object: ApiObject;
+  /** Namespace and name as the body has them, for messages. */
+  readonly identity: string;
+  /** Fields that stood twice. An error of the apply itself comes first. */
+  reportDuplicates(): void;
+}
+
+async function givenConfiguration(
+  target: Target,
+  { body, options }: PatchContent,
+  kind: Kind,
+): Promise<GivenConfiguration> {
   const { value, duplicates } = await looselyFrom(body);
   if (!isFields(value))
     throw badRequest(
-      'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}',
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     );
   for (const field of ['apiVersion', 'kind'] as const)
     if (value[field] !== undefined && value[field] !== null && typeof value[field] !== 'string')
@@ -126,14 +133,17 @@ async function appliedObject(target: Target, { body, options }: PatchContent, ki
     throw badRequest(`invalid object type: ${group}/${version}, Kind=${given.kind ?? ''}`);
   if (given.metadata?.managedFields !== undefined && given.metadata.managedFields !== null)
     throw badRequest('metadata.managedFields must be nil');
-  const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
-  if (problems && options.fieldValidation === 'Strict')
-    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${problems}`);
-  if (problems && options.fieldValidation === 'Warn') target.warnings.push(...duplicates);
   const metadata = { ...given.metadata } as ApiObject['metadata'];
-  metadata.name ??= target.name;
-  const object: ApiObject = { ...value, metadata };
-  matchName(target, object);
-  checkNamespace(target.namespace, object);
-  return object;
+  if (!Object.hasOwn(metadata, 'name')) metadata.name = target.name;
+  const text = (field: unknown) => (typeof field === 'string' ? field : '');
+  return {
+    object: { ...value, metadata },
+    identity: `${text(given.metadata?.namespace)}/${text(given.metadata?.name)}`,
+    reportDuplicates() {
+      const problems = duplicates.length ? `yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}` : '';
+      if (problems && options.fieldValidation === 'Strict')
+        throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${problems}`);
+      if (problems && options.fieldValidation === 'Warn') target.warnings.push(...duplicates);
+    },
+  };
 }

@@ -12,6 +12,7 @@ const workers = 32;
 /** Deletes all objects of the equivalent list, and responds with that list. */
 export async function deleteCollection(target: Target, options: DeleteOptions, selectors: ListOptions): Promise<Reply> {
   const selected = await list(target, selectors);
+  target.warnings.push(...(target.kind.strategy.deletionWarnings?.(options) ?? []));
   const due = selected.items.values();
   const signal = target.signal();
   const work = async () => {

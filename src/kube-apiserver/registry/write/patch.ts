@@ -58,18 +58,22 @@ type Change = (live: ApiObject) => Promise<Patched>;
 const largeText = 256 << 10;
 
 /** The patch as a function from a live object to a new document. `kind` is the document's. */
-export async function patchOf({ work }: Operation, { type, body }: PatchContent, kind: Kind): Promise<Change> {
+export async function patchOf({ work }: Operation, { type, body, options }: PatchContent, kind: Kind): Promise<Change> {
   if (type === 'apply') throw new Error('apply.ts has applied configurations');
   const text = body && 'bytes' in body ? body.bytes.toString() : undefined;
   const isLong = text !== undefined && text.length >= largeText;
   await breathe(work);
-  const value = body && 'object' in body ? { value: body.object, faults: [] } : undefined;
-  const read = value ?? (isLong ? undefined : readPatch(text, type));
-  if (read) checkPatch(type, read.value);
-  return async (live) =>
-    text !== undefined && (!read || isLarge(work))
+  let read = body && 'object' in body ? { value: body.object as unknown, faults: [] as readonly string[] } : undefined;
+  return async (live) => {
+    // Only now: a missing object comes before faults of the patch.
+    if (!isLong) {
+      read ??= readPatch(text, type);
+      checkPatch(type, read.value, options.fieldValidation);
+    }
+    return text !== undefined && (!read || isLarge(work))
       ? patchElsewhere(kind, type, text, live)
       : inSteps(work, patching(type, must(read, 'a short patch'), live, kind.schema));
+  };
 }
 
 /** The patched document as an object. A mismatch with its kind is a fault of the patch. */

@@ -46,21 +46,25 @@ export function readPatch(text: string | undefined, type: PatchForm): PatchValue
   }
 }
 
-export function checkPatch(type: PatchForm, value: unknown): void {
-  if (type === 'json') return checkOperations(value);
+export function checkPatch(type: PatchForm, value: unknown, validation: string): void {
+  if (value === null && type === 'merge') throw badRequest('Invalid JSON Patch');
+  if (value === null) return; // changes nothing
+  const isChecked = type !== 'strategic' && validation !== 'Ignore';
+  if (type === 'json') return checkOperations(value, isChecked);
   if (!isFields(value))
     throw badRequest(
-      `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
+      `${isChecked ? 'error decoding patch: ' : ''}json: cannot unmarshal ${goType(value)} into Go value of type map[string]interface {}`,
     );
 }
 
 /** A patched copy of `live`. `value` was checked. */
 export function* patching(
   type: PatchForm,
-  { value, faults }: PatchValue,
+  { value: given, faults }: PatchValue,
   live: ApiObject,
   schema: Schema,
 ): Steps<Patched> {
+  const value = given ?? (type === 'json' ? [] : {});
   if (type === 'merge') return { document: fieldsOf(applyMergePatch(live, value) as object), faults };
   if (type === 'strategic') {
     const document = attempt(
@@ -75,10 +79,13 @@ export function* patching(
 
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
-function checkOperations(value: unknown): void {
+/** `isChecked`: read strictly first, by a decoder that has words of its own. */
+function checkOperations(value: unknown, isChecked: boolean): void {
   if (!Array.isArray(value))
     throw badRequest(
-      `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`,
+      isChecked
+        ? `error decoding patch: json: cannot unmarshal ${goType(value)} into Go value of type []handlers.jsonPatchOp`
+        : `json: cannot unmarshal ${goType(value)} into Go value of type jsonpatch.Patch`,
     );
   if (value.length > mostOperations)
     throw failure(

@@ -21,7 +21,7 @@ interface GivenOptions {
 
 /** Throws a 422 about all that is out of rule. `client` names the manager where the options do not. */
 export function writeOptions(query: URLSearchParams, optionsKind: string, client: string): WriteOptions {
-  const dryRun = query.getAll('dryRun').filter(Boolean);
+  const dryRun = query.getAll('dryRun');
   const manager = query.get('fieldManager') ?? '';
   const validation = query.get('fieldValidation') ?? '';
   const faults = [...dryRunFaults(dryRun), ...managerFaults(manager), ...validationFaults(validation)];
@@ -45,7 +45,7 @@ interface OptionFault {
   readonly message: string;
 }
 
-const dryRunFaults = (given: readonly string[]): OptionFault[] =>
+export const dryRunFaults = (given: readonly string[]): OptionFault[] =>
   given.some((value) => value !== 'All')
     ? [
         {
@@ -61,18 +61,26 @@ function managerFaults(given: string): OptionFault[] {
   const faults: OptionFault[] = [];
   if (Buffer.byteLength(given) > 128)
     faults.push({ reason: 'FieldValueTooLong', field, message: 'Too long: may not be more than 128 bytes' });
-  if (!isPrintable(given))
-    faults.push({
-      reason: 'FieldValueInvalid',
-      field,
-      message: `Invalid value: ${JSON.stringify(given)}: should only contain printable characters`,
-    });
+  const characters = /^[ -~]*$/.test(given) ? [] : [...given];
+  for (const [index, character] of characters.entries()) {
+    if (isPrintable(character)) continue;
+    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    const at = Buffer.byteLength(characters.slice(0, index).join(''));
+    const message = `Invalid value: ${quoted(given)}: invalid character U+${code} (at position ${at})`;
+    faults.push({ reason: 'FieldValueInvalid', field, message });
+  }
   return faults;
 }
 
 /** Compiling the classes of Unicode takes 40 ms: most starts of a server do without. */
-const isPrintable = (text: string): boolean =>
-  /^[ -~]*$/.test(text) || [...text].every((character) => /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(character));
+const isPrintable = (character: string): boolean => /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(character);
+
+/** A text as Go's `%q` writes it. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replace(
+    /\\u00([01][0-9a-f])/g,
+    (_, digits: string) => ({ '07': '\\a', '0b': '\\v' })[digits] ?? `\\x${digits}`,
+  );
 
 const validationFaults = (given: string): OptionFault[] =>
   ['', 'Ignore', 'Warn', 'Strict'].includes(given)
