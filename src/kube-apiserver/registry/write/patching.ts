@@ -79,7 +79,7 @@ export function* patching(
 
 const rejected = () => failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
-/** `isChecked`: read strictly first, by a decoder that has words of its own. */
+/** `isChecked`: read strictly first, by a decoder with other words. */
 function checkOperations(value: unknown, isChecked: boolean): void {
   if (!Array.isArray(value))
     throw badRequest(
