@@ -129,7 +129,7 @@ describe('refusals', () => {
     ],
     [
       '{"a":',
-      "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: unexpected end of JSON input ({"a":)",
+      'the object provided is unrecognized (must be of type Pod): couldn\'t get version/kind; json parse error: unexpected end of JSON input ({"a":)',
     ],
   ])('%s', (text, message) => {
     try {
