@@ -49,6 +49,8 @@ export type StoreOptions = { readonly clock: Clock } & (
       readonly directory: string;
       /** Whether the database must exist: a missing one is then damage, not a first start. */
       readonly mustExist?: boolean;
+      /** Acknowledges writes before they are flushed to the disk: for tests, whose data may go with the machine. Default false. */
+      readonly unsafeNoFsync?: boolean;
     }
   | {
       readonly kind: 'etcd';

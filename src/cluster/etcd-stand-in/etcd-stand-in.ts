@@ -8,6 +8,8 @@ import { type StandInStore, standInPath } from './protocol.ts';
 interface EtcdOptions {
   readonly dataDirectory: string;
   readonly clientUrls: readonly string[];
+  /** Default false. */
+  readonly unsafeNoFsync?: boolean;
 }
 
 /** An invalid command line. The message has the reason. */
@@ -36,6 +38,7 @@ export function readEtcdFlags(words: readonly string[]): EtcdOptions {
   return {
     dataDirectory: path.resolve(flags.get('data-dir') ?? 'default.etcd'),
     clientUrls,
+    unsafeNoFsync: flags.get('unsafe-no-fsync') === 'true',
   };
 }
 
@@ -44,8 +47,12 @@ export interface EtcdStandIn {
 }
 
 /** Resolves when all URLs answer. */
-export async function serveEtcdStandIn({ dataDirectory, clientUrls }: EtcdOptions): Promise<EtcdStandIn> {
-  const store: StandInStore = { directory: path.join(dataDirectory, 'coracle') };
+export async function serveEtcdStandIn({
+  dataDirectory,
+  clientUrls,
+  unsafeNoFsync = false,
+}: EtcdOptions): Promise<EtcdStandIn> {
+  const store: StandInStore = { directory: path.join(dataDirectory, 'coracle'), unsafeNoFsync };
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     const found = answers(store)[request.url?.split('?')[0] ?? ''];
     response.writeHead(found ? 200 : 404, { 'content-type': found ? 'application/json' : 'text/plain' });

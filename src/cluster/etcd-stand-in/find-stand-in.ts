@@ -15,8 +15,9 @@ export async function findStandIn(url: string): Promise<StandInStore | undefined
   if (protocol !== 'http:' || !/^(localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/.test(hostname)) return undefined;
   const text = await read(new URL(standInPath, url));
   if (text === undefined) return undefined;
-  const { directory } = JSON.parse(text);
-  return typeof directory === 'string' && directory.startsWith('/') ? { directory } : undefined;
+  const { directory, unsafeNoFsync } = JSON.parse(text);
+  if (typeof directory !== 'string' || !directory.startsWith('/')) return undefined;
+  return { directory, unsafeNoFsync: unsafeNoFsync === true };
 }
 
 function read(url: URL): Promise<string | undefined> {

@@ -41,14 +41,19 @@ export interface Tables {
  * Opens the database of a directory, or creates the first one, and reads every record once. Throws StoreUnusable:
  * `damaged` also if the database of a marked directory is missing.
  */
-export async function openDatabase(directory: string, mustExist = false): Promise<Tables> {
+export async function openDatabase(
+  directory: string,
+  { mustExist = false, unsafeNoFsync = false }: { mustExist?: boolean; unsafeNoFsync?: boolean } = {},
+): Promise<Tables> {
   const file = join(directory, databaseFile);
   const isEmpty = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
   if (isEmpty && (mustExist || isMarked(directory)))
     throw damaged(file, existsSync(file) ? 'it is empty, and the directory belongs to a cluster' : 'it is missing');
+  if (isEmpty && unsafeNoFsync) return makeUnsafely(directory);
   if (isEmpty) await createDatabase(directory, async () => {});
-  checkDatabase(file);
-  const tables = openTables(directory, databaseFile);
+  // What was acknowledged before it was flushed is there after the death of the process, but not after a power loss.
+  if (!unsafeNoFsync) checkDatabase(file);
+  const tables = openTables(directory, databaseFile, unsafeNoFsync);
   try {
     upgrade(tables, directory);
     verify(tables);
@@ -62,6 +67,18 @@ export async function openDatabase(directory: string, mustExist = false): Promis
   return tables;
 }
 
+async function makeUnsafely(directory: string): Promise<Tables> {
+  const tables = openTables(directory, databaseFile, true);
+  await writeFormat(tables);
+  markMade(directory);
+  return tables;
+}
+
+const writeFormat = ({ env, meta }: Tables) =>
+  env.batch(() => {
+    void meta.put('format', encodeText('format', formatVersion));
+  });
+
 /** Creates the database under its final name in one step, complete and flushed. */
 export async function createDatabase(directory: string, fill: (tables: Tables) => Promise<void>): Promise<void> {
   const temporary = `${databaseFile}.new`;
@@ -71,9 +88,7 @@ export async function createDatabase(directory: string, fill: (tables: Tables) =
   remove();
   const tables = openTables(directory, temporary);
   try {
-    await tables.env.batch(() => {
-      void tables.meta.put('format', encodeText('format', formatVersion));
-    });
+    await writeFormat(tables);
     await fill(tables);
     await tables.env.flushed;
   } catch (error) {
@@ -95,7 +110,7 @@ function syncFile(path: string): void {
   closeSync(descriptor);
 }
 
-function openTables(directory: string, name: string): Tables {
+function openTables(directory: string, name: string, unsafeNoFsync = false): Tables {
   // LMDB maps its reader table into memory; without disk space, a page fault would end the process.
   writeFileSync(join(directory, `${name}-lock`), Buffer.alloc(readersBytes), { mode: 0o600 });
   const env = open<Buffer, string>({
@@ -107,7 +122,7 @@ function openTables(directory: string, name: string): Tables {
     eventTurnBatching: false,
     mapSize: addressSpaceBytes,
     // After a crash, starts from the flushed data: unflushed data was never acknowledged, and may be incomplete.
-    safeRestore: true,
+    safeRestore: !unsafeNoFsync,
   } as Parameters<typeof open>[0]);
   const meta = env.openDB<string, string>('meta', { encoding: 'string' });
   const compressed = meta.get('format') !== '1' && meta.get('compression') !== 'none';

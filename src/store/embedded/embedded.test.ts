@@ -32,24 +32,30 @@ function noise(length: number): Uint8Array {
   return Uint8Array.from({ length }, () => random.int(256));
 }
 let clock = new VirtualClock();
-storeContract('embedded', {
-  open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()) }),
-  async pass(ms) {
-    await clock.advance(ms);
-    // The disk works in real time.
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  },
-});
+for (const unsafeNoFsync of [false, true])
+  storeContract(unsafeNoFsync ? 'embedded without fsync' : 'embedded', {
+    open: () => openEmbeddedStore({ directory: directory(), clock: (clock = new VirtualClock()), unsafeNoFsync }),
+    async pass(ms) {
+      await clock.advance(ms);
+      // The disk works in real time.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    },
+  });
 
-test('entries and recent history survive a restart', async () => {
+const fsyncs = [
+  ['with fsync', false],
+  ['without fsync', true],
+] as const;
+
+test.each(fsyncs)('entries and recent history survive a restart, %s', async (_, unsafeNoFsync) => {
   const path = directory();
-  let store = await openEmbeddedStore({ directory: path, clock });
+  let store = await openEmbeddedStore({ directory: path, clock, unsafeNoFsync });
   await store.commit([{ key: '/registry/a', value: bytes('one') }]);
   await store.commit([{ key: '/registry/a', value: bytes('two') }]);
   await store.commit([{ key: '/registry/b', value: bytes('b') }]);
   await store.commit([{ key: '/registry/a' }]);
   await store.close();
-  store = await openEmbeddedStore({ directory: path, clock });
+  store = await openEmbeddedStore({ directory: path, clock, unsafeNoFsync });
   expect(await store.revision()).toBe(5);
   expect((await store.range(prefixRange('/registry/'))).entries.map((entry) => entry.key)).toEqual(['/registry/b']);
   expect(Buffer.from((await store.get('/registry/a', 3))!.value).toString()).toBe('two');
@@ -62,7 +68,7 @@ test('entries and recent history survive a restart', async () => {
   expect(seen).toEqual(['put /registry/a', 'put /registry/b', 'delete /registry/a']);
   await store.compact(4);
   await store.close();
-  store = await openEmbeddedStore({ directory: path, clock });
+  store = await openEmbeddedStore({ directory: path, clock, unsafeNoFsync });
   await expect(store.get('/registry/a', 3)).rejects.toThrow(/compacted/);
   await store.close();
 });
@@ -75,37 +81,51 @@ test('a directory in use is refused, and usable when the other process has ended
   await (await openEmbeddedStore({ directory: path, clock })).close();
 });
 
-test('kill -9 loses no acknowledged write, and leaves the directory usable', async () => {
+test('a store without fsync may be opened with it after it was closed', async () => {
   const path = directory();
-  const program = `
+  let store = await openEmbeddedStore({ directory: path, clock, unsafeNoFsync: true });
+  for (let i = 0; i < 50; i++) await store.commit([{ key: `/registry/${i}`, value: bytes('x') }]);
+  await store.close();
+  store = await openEmbeddedStore({ directory: path, clock });
+  expect((await store.range(prefixRange('/registry/'))).entries).toHaveLength(50);
+  await store.close();
+});
+
+test.each(fsyncs)(
+  'kill -9 loses no acknowledged write, and leaves the directory usable, %s',
+  async (_, unsafeNoFsync) => {
+    const path = directory();
+    const program = `
     import { openEmbeddedStore } from ${JSON.stringify(join(import.meta.dirname, 'embedded.ts'))};
     import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../../machinery/time/clock.ts'))};
-    const store = await openEmbeddedStore({ directory: ${JSON.stringify(path)}, clock: systemClock });
+    const store = await openEmbeddedStore({ directory: ${JSON.stringify(path)}, clock: systemClock, unsafeNoFsync: ${unsafeNoFsync} });
     for (let i = 0; ; i++) {
       await store.commit([{ key: '/registry/' + String(i).padStart(6, '0'), value: new Uint8Array(100) }]);
       console.log(i);
     }`;
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  for await (const piece of child.stdout) {
-    output += piece;
-    if (output.length > 200) {
-      // A living process holds the directory.
-      if (child.signalCode === null && !child.killed) {
-        await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
-        child.kill('SIGKILL');
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    for await (const piece of child.stdout) {
+      output += piece;
+      if (output.length > 200) {
+        // A living process holds the directory.
+        if (child.signalCode === null && !child.killed) {
+          await expect(openEmbeddedStore({ directory: path, clock })).rejects.toMatchObject({ reason: 'in-use' });
+          child.kill('SIGKILL');
+        }
       }
     }
-  }
-  // Its output ends before the process, which holds the directory until then.
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  const last = Number(output.trimEnd().split('\n').at(-1));
-  const store = await openEmbeddedStore({ directory: path, clock });
-  expect((await store.range(prefixRange('/registry/'))).entries.length).toBeGreaterThanOrEqual(last + 1);
-  await store.close();
-}, 20_000);
+    // Its output ends before the process, which holds the directory until then.
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    const last = Number(output.trimEnd().split('\n').at(-1));
+    const store = await openEmbeddedStore({ directory: path, clock, unsafeNoFsync });
+    expect((await store.range(prefixRange('/registry/'))).entries.length).toBeGreaterThanOrEqual(last + 1);
+    await store.close();
+  },
+  20_000,
+);
 
 test.each([
   { case: 'no database at all', break: (file: string) => writeFileSync(file, 'this is not a database'.repeat(1000)) },

@@ -53,13 +53,14 @@ interface EmbeddedOptions {
   readonly clock: Clock;
   /** Whether the directory belongs to a cluster that has a store: a missing one is damage then, and not a beginning. */
   readonly mustExist?: boolean;
+  readonly unsafeNoFsync?: boolean;
 }
 
 /** Throws StoreUnusable: in use, damaged, lost, of another format version, or without space. */
-export async function openEmbeddedStore({ directory, clock, mustExist }: EmbeddedOptions): Promise<Store> {
-  return locked(directory, async (unlock) => {
-    const tables = await openDatabase(directory, mustExist);
-    return new EmbeddedStore(tables, clock, directory, unlock);
+export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
+  return locked(options.directory, async (unlock) => {
+    const tables = await openDatabase(options.directory, options);
+    return new EmbeddedStore(tables, options, unlock);
   });
 }
 
@@ -85,6 +86,7 @@ class EmbeddedStore implements Store {
   readonly #recent = new RecentEntries();
   readonly #readers = new Set<Reader>();
   readonly #afterFlush: (() => void)[] = [];
+  readonly #unsafeNoFsync: boolean;
   #closed = false;
   /** Why the last flush failed. */
   #failure: string | undefined;
@@ -92,11 +94,12 @@ class EmbeddedStore implements Store {
   #reserving: Timer | undefined;
   #filling: Promise<void> | undefined;
 
-  constructor(tables: Tables, clock: Clock, directory: string, unlock: () => void) {
+  constructor(tables: Tables, { clock, directory, unsafeNoFsync }: EmbeddedOptions, unlock: () => void) {
     this.#clock = clock;
     this.#directory = directory;
     this.#tables = tables;
     this.#unlock = unlock;
+    this.#unsafeNoFsync = unsafeNoFsync ?? false;
     const revision = Number(decodeText('revision', tables.meta.get('revision')) ?? 1);
     const compacted = Number(decodeText('compacted', tables.meta.get('compacted')) ?? 1);
     const records: UndoRecord[] = [];
@@ -112,7 +115,8 @@ class EmbeddedStore implements Store {
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#leased.restore(tables, (lease, seconds) => this.#leases.restore(lease, seconds));
     this.#reserve = new Reserve(tables, directory);
-    this.#fillReserve();
+    // Most tests end before the first interval: they do not wait for the reserve to be written.
+    this.#fillReserve(unsafeNoFsync);
   }
 
   async revision(): Promise<Revision> {
@@ -226,6 +230,7 @@ class EmbeddedStore implements Store {
     await this.#filling;
     await this.#flushing;
     this.#log.close();
+    if (this.#unsafeNoFsync) await this.#tables.env.flushed;
     for (const reader of this.#readers) reader.close();
     const closed = this.#tables.env.close();
     // After a failed flush, LMDB waits for a flush that never happens.
@@ -366,7 +371,7 @@ class EmbeddedStore implements Store {
         meta.put('revision', encodeText('revision', revision)).catch(told);
       });
       // The batch resolves on LMDB's commit; `flushed` resolves when the data is on the disk.
-      await Promise.all([committed, env.flushed]);
+      await Promise.all([committed, this.#unsafeNoFsync ? undefined : env.flushed]);
       this.#failure = undefined;
     } catch (error) {
       const reason = unusable(await causeOf(error), this.#directory);
@@ -378,8 +383,8 @@ class EmbeddedStore implements Store {
   }
 
   /** Runs at intervals: the store grew by free pages. */
-  #fillReserve(): void {
-    this.#filling = this.#reserve.fill().catch(told);
+  #fillReserve(later = false): void {
+    if (!later) this.#filling = this.#reserve.fill().catch(told);
     this.#reserving = this.#clock.after(reserveEveryMs, () => this.#fillReserve(), { background: true });
   }
 
