@@ -51,7 +51,7 @@ export async function openDatabase(
     throw damaged(file, existsSync(file) ? 'it is empty, and the directory belongs to a cluster' : 'it is missing');
   if (isEmpty && unsafeNoFsync) return makeUnsafely(directory);
   if (isEmpty) await createDatabase(directory, async () => {});
-  // What was acknowledged before it was flushed is there after the death of the process, but not after a power loss.
+  // Its acknowledged writes survive the death of the process, but not a power loss.
   if (!unsafeNoFsync) checkDatabase(file);
   const tables = openTables(directory, databaseFile, unsafeNoFsync);
   try {

@@ -2,7 +2,7 @@
 // Responses and watches only contain flushed data.
 
 import type { Clock, Timer } from '../../machinery/time/clock.ts';
-import { ChangeLog } from '../change-log.ts';
+import type { ChangeLog } from '../change-log.ts';
 import {
   type Change,
   type CommitResult,
@@ -21,25 +21,13 @@ import {
 import { Leases } from '../leases.ts';
 import { causeOf, full, openDatabase, type Tables, told, unusable } from './database.ts';
 import { LeasedKeys } from './leased-keys.ts';
+import { openLog } from './past.ts';
 import { Reader, readPages } from './reader.ts';
 import { RecentEntries } from './recent-entries.ts';
-import {
-  copyEntry,
-  decodeEntry,
-  decodeText,
-  decodeUndo,
-  encodeEntry,
-  encodeText,
-  encodeUndo,
-  redo,
-  type UndoRecord,
-  undoOf,
-} from './records.ts';
+import { copyEntry, decodeEntry, encodeEntry, encodeText, encodeUndo, undoOf } from './records.ts';
 import { fits, mostWhenFull, Reserve, type Room, reserveEveryMs, takenWhenFull } from './reserve.ts';
 import { locked } from './restore.ts';
 
-/** Past transactions read at the start; watches from older revisions must list again. */
-const rememberedTransactions = 1_000;
 /** Transactions per flush; later ones wait for the next flush, to bound the latency of the first. */
 const largestBatch = 2_000;
 const expireAgainMs = 10_000;
@@ -100,18 +88,7 @@ class EmbeddedStore implements Store {
     this.#tables = tables;
     this.#unlock = unlock;
     this.#unsafeNoFsync = unsafeNoFsync ?? false;
-    const revision = Number(decodeText('revision', tables.meta.get('revision')) ?? 1);
-    const compacted = Number(decodeText('compacted', tables.meta.get('compacted')) ?? 1);
-    const records: UndoRecord[] = [];
-    for (const { key, value } of tables.history.getRange({ reverse: true })) {
-      records.push(...decodeUndo(key, value));
-      if (records.length >= rememberedTransactions) break;
-    }
-    // A record of several transactions is kept until all of them are compacted.
-    const past = redo(records, (key) => this.#read(key)).filter((each) => each.revision > compacted);
-    const logStart =
-      records.length < rememberedTransactions ? compacted : Math.max(compacted, (past[0]?.revision ?? 1) - 1);
-    this.#log = new ChangeLog(revision, logStart, past);
+    this.#log = openLog(tables, (key) => this.#read(key));
     this.#leases = new Leases(clock, (lease) => this.#expire(lease));
     this.#leased.restore(tables, (lease, seconds) => this.#leases.restore(lease, seconds));
     this.#reserve = new Reserve(tables, directory);
