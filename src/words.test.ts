@@ -55,11 +55,11 @@ const banned: readonly Rule[] = [
   { phrase: /\bforesaw\b/i, instead: '"unexpected", "unhandled"' },
 ];
 
-/** Names of values: `known` is cached, existing, previous or recorded. */
+/** Names of values: `known` is cached, existing, previous or recorded; `isKnown` is supported, current or in use. */
 const bannedNames: readonly Rule[] = [
   {
     phrase:
-      /\b(?:const|let|readonly) (?:known|thing|things|what)\b|#known\b|\[(?:\w+, )*known\b|\(\[?(?:, )?known\]?\) =>/,
+      /\b(?:const|let|readonly) (?:known|thing|things|what)\b|#known\b|\b(?:is|are)Known\b|\bknown[A-Z]|\[(?:\w+, )*known\b|\(\[?(?:, )?known\]?\) =>/,
     instead: 'a name that says which: cached, existing, previous, recorded, matched, desired',
   },
 ];

@@ -4,7 +4,7 @@ const storedForms = new WeakSet<object>();
 /** Whether the canonical object is known to be as it is stored. */
 export const isStoredForm = (object: object): boolean => storedForms.has(object);
 
-export function markStoredForm(object: object, isKnown: boolean): void {
-  if (isKnown) storedForms.add(object);
+export function markStoredForm(object: object, isStored: boolean): void {
+  if (isStored) storedForms.add(object);
   else storedForms.delete(object);
 }

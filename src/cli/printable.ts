@@ -1,5 +1,5 @@
 // Names and messages in the output come from objects, which many users may write: no sequence in them may reach the
-// terminal. A program that reads JSON reads the same text, for these are its escapes.
+// terminal. A program that parses JSON reads the same text, for these are its escapes.
 
 /** Control characters but tab and line feed, and those that turn the direction of text. The colors of the output stay. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters to replace

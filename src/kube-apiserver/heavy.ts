@@ -80,7 +80,7 @@ export function workOn(work: Work, bytes: number): void {
   if (bytes >= heavyBytes) heavyWork.set(work, Math.max(bytes, heavyWork.get(work) ?? 0));
 }
 
-/** Whether its object is one for another thread. */
+/** Whether another thread should check the object. */
 export const isLarge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= largeBytes;
 
 /** Between two steps of work on a large object. */

@@ -44,7 +44,7 @@ export async function startKubelet(
   const { tools, keeper, services } = made;
   const { machine, cache } = tools;
   const sources = new NodePods({ context, workers, ...made });
-  const start = loopsOf({ context, workers, ...made, knowsPods: () => sources.areKnown });
+  const start = loopsOf({ context, workers, ...made, arePodsRead: () => sources.areRead });
   const stopped = new AbortController();
   await machine.files.prepare();
   await machine.hostPathVolumes?.start();

@@ -25,7 +25,7 @@ interface LoopParts {
   /** Absent on simulated nodes. */
   readonly real?: RealParts;
   /** All sources of pods are read: other pods that run are orphans. */
-  readonly knowsPods: () => boolean;
+  readonly arePodsRead: () => boolean;
 }
 
 /** Starts the loops: each promise resolves some time after `signal` aborts. */
@@ -97,14 +97,14 @@ async function watchOwnNode({ context, tools, keeper }: LoopParts, signal: Abort
 }
 
 /** Lists the runtime's containers at intervals; more often for a runtime without events. */
-async function relist({ tools, workers, knowsPods }: LoopParts, signal: AbortSignal): Promise<void> {
+async function relist({ tools, workers, arePodsRead }: LoopParts, signal: AbortSignal): Promise<void> {
   const periodMs = tools.runtime.features.completeEvents ? relistPeriodWithEventsMs : relistPeriodMs;
   while (!signal.aborted) {
     await tools.clock.sleep(periodMs, signal).catch(() => {});
     if (signal.aborted) return;
     try {
       await tools.cache.refresh();
-      if (knowsPods()) workers.stopOrphans(tools);
+      if (arePodsRead()) workers.stopOrphans(tools);
     } catch (error) {
       tools.logger.warn('container runtime does not respond', { error: String(error) });
     }

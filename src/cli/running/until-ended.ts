@@ -30,7 +30,7 @@ export function endWith(stop: () => Promise<void>, extraMs = 0): (code: number) 
 
 function watchParent(parent: number, end: () => void): void {
   const check = () => {
-    // The kernel gives a process whose parent has ended to another one.
+    // The kernel gives an orphaned process another parent.
     if (process.ppid !== parent) end();
     else systemClock.after(parentCheckMs, check, { background: true });
   };

@@ -195,7 +195,7 @@ function outputOf({ command, words, environment, isInteractive, installHint }: P
 const lastLines = (text: string): string[] =>
   withoutControls(text).trim().split('\n').filter(Boolean).slice(-mostErrorLines);
 
-/** Of texts that reach a terminal. */
+/** For texts that reach a terminal. */
 const withoutControls = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters.
   text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');

@@ -35,10 +35,10 @@ function parse(text: string): MemberState | undefined {
   try {
     const { phase, initial, others, clusterId } = fieldsIn(JSON.parse(text));
     const { state, members, token } = fieldsIn(initial);
-    const isKnown =
+    const isValid =
       ['forming', 'joining', 'member'].includes(textIn(phase)) && ['new', 'existing'].includes(textIn(state));
     const texts = Array.isArray(others) ? [members, token, clusterId ?? '', ...others] : undefined;
-    if (!isKnown || !texts?.every((value) => typeof value === 'string')) return undefined;
+    if (!isValid || !texts?.every((value) => typeof value === 'string')) return undefined;
     return { phase, initial, others, ...(clusterId !== undefined && { clusterId }) } as MemberState;
   } catch {
     return undefined;

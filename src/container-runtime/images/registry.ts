@@ -86,7 +86,7 @@ async function pull(
   await store.putBlob(registry.lastManifest);
   fetched.add(digest);
   await store.ingest(async (directory) => {
-    // A layer may be there twice.
+    // An image may list a layer twice.
     const blobs = new Map([manifest.config, ...manifest.layers].map((blob) => [blob.digest, blob]));
     const missing = [...blobs.values()].filter(({ digest }) => !store.hasBlob(digest));
     // Three at a time, as containerd does.

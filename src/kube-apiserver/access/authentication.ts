@@ -90,7 +90,7 @@ function observeLifetime({ connection, server }: Credentials): void {
   accessMetrics(server.metrics).certificateLifetime.observe((notAfterMs - server.clock.now()) / 1_000);
 }
 
-/** Judged with each request: the connection was made while the certificate was good. */
+/** Checked for each request: the certificate may have expired since the connection was made. */
 const hasEnded = ({ connection, server }: Credentials): boolean =>
   (connection?.certificate?.notAfterMs ?? Number.POSITIVE_INFINITY) <= server.clock.now();
 

@@ -42,8 +42,8 @@ export const requestHeaders: Authenticator = {
 };
 
 function withAuthenticated(name: string, groups: readonly string[]): readonly string[] {
-  const isKnown = groups.includes('system:authenticated') || groups.includes('system:unauthenticated');
-  return isKnown || name === 'system:anonymous' ? groups : [...groups, 'system:authenticated'];
+  const hasSystemGroup = groups.includes('system:authenticated') || groups.includes('system:unauthenticated');
+  return hasSystemGroup || name === 'system:anonymous' ? groups : [...groups, 'system:authenticated'];
 }
 
 /** Header values are bytes, one per character. */

@@ -60,9 +60,9 @@ export function parseEventRateLimit(text: string | undefined): readonly EventLim
 
 function limitFaults({ type, qps, burst, cacheSize }: Partial<EventLimit>, index: number): FieldError[] {
   const path = `limits[${index}]`;
-  const isKnown = type !== undefined && eventLimitTypes.includes(type);
+  const isSupported = type !== undefined && eventLimitTypes.includes(type);
   return [
-    ...(isKnown ? [] : [notSupported(`${path}.type`, type ?? '', eventLimitTypes)]),
+    ...(isSupported ? [] : [notSupported(`${path}.type`, type ?? '', eventLimitTypes)]),
     ...((burst ?? 0) > 0 ? [] : [invalidValue(`${path}.burst`, burst ?? 0, 'must be positive')]),
     ...((qps ?? 0) > 0 ? [] : [invalidValue(`${path}.qps`, qps ?? 0, 'must be positive')]),
     ...(type === 'Server' || (cacheSize ?? 0) >= 0

@@ -6,7 +6,7 @@ import type { RequestInfo } from '../request/request-info.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { Width } from './queue-set.ts';
 
-/** Bytes of one list that count as one seat, and at most: the rest is streamed. */
+/** Bytes of a list per seat, and the most bytes that count: the rest is streamed. */
 const bytesPerSeat = 100_000;
 const mostBytes = 1_000_000;
 const mostListSeats = 100;

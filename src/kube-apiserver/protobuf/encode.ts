@@ -138,7 +138,7 @@ function writeTime(w: Writer, text: string, nanoseconds: number): void {
 
 let lastText = '';
 let lastSeconds = 0;
-/** One object has the same time several times. */
+/** An object often has one time in several fields. */
 function secondsOf(text: string): number {
   if (text === lastText) return lastSeconds;
   lastText = text;

@@ -25,7 +25,7 @@ export interface Peer {
 }
 
 export interface Heartbeat {
-  /** -Infinity: it has said that it ends. */
+  /** -Infinity: the node has announced its end. */
   readonly atMs: number;
   /** Networks of its interfaces. */
   readonly networks: readonly string[];

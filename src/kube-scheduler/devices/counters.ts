@@ -15,7 +15,7 @@ function* countersOf({ consumesCounters = [] }: Device): Generator<readonly [key
       yield [`${counterSet} ${name}`, parseQuantity(String(value)).nanos];
 }
 
-/** The rest of each counter beside the devices that claims hold already. */
+/** The amount of each counter that remains besides the devices that claims hold. */
 export class AvailableCounters {
   readonly #allocated: AllocatedDevices;
   readonly #pools = new Map<string, Counters>();

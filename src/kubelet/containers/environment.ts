@@ -11,7 +11,7 @@ export interface EnvironmentSources {
   readonly podIPs: readonly string[];
   readonly hostIPs: readonly string[];
   readonly nodeName: string;
-  /** Of the pod where it has limits, else allocatable of the node: the value of a limit that is not set. */
+  /** The value of a limit that is not set: the pod's limit, else the node's allocatable amount. */
   readonly allocatable: {
     readonly cpuMillis: number;
     readonly memoryBytes: number;

@@ -185,8 +185,8 @@ export function withDriver(
       throw new Error(
         `detected topology value collision: driver reported "${key}":"${value}" but existing label is "${key}":"${current[key]}"`,
       );
-  const isKnown = ids[driver] === nodeId && Object.keys(topology).every((key) => current[key] !== undefined);
-  if (isKnown) return undefined;
+  const isCurrent = ids[driver] === nodeId && Object.keys(topology).every((key) => current[key] !== undefined);
+  if (isCurrent) return undefined;
   return { labels: topology, annotations: { [nodeIdAnnotation]: sorted({ ...ids, [driver]: nodeId }) } };
 }
 

@@ -13,21 +13,21 @@ const uidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type SweepTools = Pick<KubeletTools, 'config' | 'clock' | 'logger' | 'cgroups' | 'csi'>;
 
-/** Runs until `signal` aborts. `isKnown`: the pod is in the API, or one of its containers runs. */
+/** Runs until `signal` aborts. `isInUse`: the pod is in the API, or one of its containers runs. */
 export async function sweepFiles(
   tools: SweepTools,
-  isKnown: (uid: string) => boolean,
+  isInUse: (uid: string) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await removeOrphanedFiles(tools, isKnown);
+    await removeOrphanedFiles(tools, isInUse);
     await tools.clock.sleep(sweepPeriodMs, signal).catch(() => {});
   }
 }
 
 export async function removeOrphanedFiles(
   { config, logger, cgroups, csi }: Pick<SweepTools, 'config' | 'logger' | 'cgroups' | 'csi'>,
-  isKnown: (uid: string) => boolean,
+  isInUse: (uid: string) => boolean,
 ): Promise<void> {
   const remove = async (target: string, work: Promise<void>) =>
     work.catch((error) =>
@@ -37,7 +37,7 @@ export async function removeOrphanedFiles(
   const found = await Promise.all([disk, memory].map((directory) => namesIn(path.dirname(directory))));
   for (const uid of new Set(found.flat())) {
     const directories = podDirectories(config.rootDirectory, uid);
-    if (!uidPattern.test(uid) || isKnown(uid)) continue;
+    if (!uidPattern.test(uid) || isInUse(uid)) continue;
     cgroups?.remove(uid);
     const takeDown = async () => {
       await csi?.tearDown(uid, { once: true });
@@ -48,6 +48,6 @@ export async function removeOrphanedFiles(
   for (const name of await namesIn(config.podLogsDirectory)) {
     const uid = must(name.split('_').at(-1), 'uid');
     const directory = path.join(config.podLogsDirectory, name);
-    if (uidPattern.test(uid) && !isKnown(uid)) await remove(directory, removeTree(directory));
+    if (uidPattern.test(uid) && !isInUse(uid)) await remove(directory, removeTree(directory));
   }
 }

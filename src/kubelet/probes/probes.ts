@@ -148,7 +148,7 @@ export class ProbeManager implements ProbeResults {
     return !container.startupProbe || this.startup(id) === true;
   }
 
-  /** Ready: started, and no readiness probe or it succeeds. */
+  /** Ready: started, and without a readiness probe, or with one that succeeds. */
   isReady(id: string, container: Container): boolean {
     if (!this.isStarted(id, container)) return false;
     return !container.readinessProbe || this.#containers.get(id)?.results.get('readiness') === true;

@@ -25,7 +25,7 @@ export class NodePods {
   }
 
   /** Both sources were read: a pod that is in neither is none of this node. */
-  get areKnown(): boolean {
+  get areRead(): boolean {
     return this.#areManifestsRead && this.#informer?.hasSynced === true;
   }
 
@@ -59,7 +59,7 @@ export class NodePods {
       if (pod && isMirror(pod)) mirrors.follow(next, old);
       else workers.follow(tools, next, old);
     });
-    if (this.areKnown) workers.stopOrphans(tools);
+    if (this.areRead) workers.stopOrphans(tools);
     mirrors.start();
   }
 

@@ -65,7 +65,7 @@ export const persistentVolumeClaim: KindBehaviour<PersistentVolumeClaim> = {
 
 const betaClass = 'volume.beta.kubernetes.io/storage-class';
 
-const isKnown = (group: string | undefined, kind: string) =>
+const isSupported = (group: string | undefined, kind: string) =>
   ((group ?? '') === '' && kind === 'PersistentVolumeClaim') ||
   (group === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot');
 
@@ -76,7 +76,7 @@ function copySource(spec: Spec, old?: Spec): void {
   if (spec.dataSourceRef?.namespace && !old?.dataSourceRef) delete spec.dataSourceRef;
   const { dataSource, dataSourceRef } = spec;
   // The old field supports claims and snapshots only; other sources are dropped there.
-  if (!isInUse && !dataSourceRef && dataSource && !isKnown(dataSource.apiGroup, dataSource.kind))
+  if (!isInUse && !dataSourceRef && dataSource && !isSupported(dataSource.apiGroup, dataSource.kind))
     delete spec.dataSource;
   if (spec.dataSource && !dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
   else if (!spec.dataSource && dataSourceRef && !dataSourceRef.namespace) {

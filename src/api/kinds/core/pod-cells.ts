@@ -61,7 +61,7 @@ function summary(pod: Pod): Summary {
 
 const latest = (a: string | undefined, b: string | undefined) => (!a || (b && b > a) ? b : a);
 
-/** True while an init container is still in the way. */
+/** True while an init container has not completed. */
 function readInits(pod: Pod, sidecars: ReadonlySet<string>, result: Summary): boolean {
   const statuses = pod.status?.initContainerStatuses ?? [];
   let sidecarRestarts = 0;

@@ -163,8 +163,11 @@ function validateConversion(conversion: Spec['conversion'], old?: CustomResource
   if (!clientConfig) errors.push(required(at, 'required when strategy is set to Webhook'));
   else errors.push(...validateWebhookClient(clientConfig, at), ...validateBundle(clientConfig.caBundle, at, old));
   const before = old?.spec.conversion?.webhook?.conversionReviewVersions ?? [];
-  const mustKnow = !before.length || before.some(isKnown);
-  return [...errors, ...validateReviewVersions(conversionReviewVersions, `${path}.conversionReviewVersions`, mustKnow)];
+  const mustRecognize = !before.length || before.some(isRecognized);
+  return [
+    ...errors,
+    ...validateReviewVersions(conversionReviewVersions, `${path}.conversionReviewVersions`, mustRecognize),
+  ];
 }
 
 function validateStrategy(strategy: string | undefined, path: string): FieldError[] {
@@ -182,9 +185,9 @@ function validateBundle(bundle: string | undefined, path: string, old?: CustomRe
   return fault ? [invalidValue(`${path}.caBundle`, bundle, `unable to load root certificates: ${fault}`)] : [];
 }
 
-const isKnown = (version: string): boolean => version === 'v1' || version === 'v1beta1';
+const isRecognized = (version: string): boolean => version === 'v1' || version === 'v1beta1';
 
-function validateReviewVersions(versions: readonly string[], path: string, mustKnow: boolean): FieldError[] {
+function validateReviewVersions(versions: readonly string[], path: string, mustRecognize: boolean): FieldError[] {
   if (!versions.length) return [required(path)];
   const errors: FieldError[] = [];
   const seen = new Set<string>();
@@ -193,7 +196,7 @@ function validateReviewVersions(versions: readonly string[], path: string, mustK
     for (const why of faults) errors.push(invalidValue(`${path}[${index}]`, version, why));
     seen.add(version);
   }
-  if (mustKnow && !versions.some(isKnown))
+  if (mustRecognize && !versions.some(isRecognized))
     errors.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
   return errors;
 }

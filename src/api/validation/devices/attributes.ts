@@ -93,11 +93,11 @@ function validateChoices(standard: string, most: string, choices: readonly strin
     compareQuantities(choice, most) > 0
       ? [invalidValue(at, choice, `option is larger than capacity value: ${most}`)]
       : [];
-  const isKnown = choices.some((choice) => compareQuantities(choice, standard) === 0);
+  const isChoice = choices.some((choice) => compareQuantities(choice, standard) === 0);
   return [
     ...unsorted,
     ...setOf(mostChoices, option, (choice: string) => String(wholeValue(choice)))(choices, path),
-    ...(isKnown ? [] : [invalidValue(path, standard, 'default value is not valid according to the requestPolicy')]),
+    ...(isChoice ? [] : [invalidValue(path, standard, 'default value is not valid according to the requestPolicy')]),
   ];
 }
 

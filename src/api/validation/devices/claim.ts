@@ -67,8 +67,8 @@ export const requestReference =
     );
     if (segments.length > 2) return [unknown];
     const alternatives = names.get(segments[0]);
-    const isKnown = alternatives && (segments.length === 1 || alternatives.has(segments[1]));
-    return [...segments.flatMap((segment) => label(segment, path)), ...(isKnown ? [] : [unknown])];
+    const exists = alternatives && (segments.length === 1 || alternatives.has(segments[1]));
+    return [...segments.flatMap((segment) => label(segment, path)), ...(exists ? [] : [unknown])];
   };
 
 const allocation: Rule = (mode: string | undefined, path, { count = 0 }: { count?: number }) => {

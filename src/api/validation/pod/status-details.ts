@@ -53,9 +53,9 @@ function validateDevices(
       const at = `${path}[${index}].allocatedResourcesStatus[${i}]`;
       const container = containers.find((candidate) => candidate.name === owner);
       const isClaim = name.startsWith('claim:');
-      const isKnown = !container || (isClaim ? claimsOf(container) : requestsOf(container)).includes(name);
+      const isRequested = !container || (isClaim ? claimsOf(container) : requestsOf(container)).includes(name);
       return [
-        ...(isKnown
+        ...(isRequested
           ? []
           : [
               invalidValue(

@@ -35,7 +35,7 @@ interface ExecParts {
 /** In containerd's words. */
 const execFailed = 'failed to exec in container: failed to start exec: OCI runtime exec failed';
 
-/** More output than this of one execSync is cut off: probes and hooks quote 10 KB. */
+/** Output of one execSync above this size is cut off: probes and hooks quote 10 KB. */
 const mostOutput = 64 * 2 ** 10;
 
 export function startExec(

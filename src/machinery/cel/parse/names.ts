@@ -21,7 +21,7 @@ const unescaped = new TextCache(plainForm, limits);
 
 /** Undefined for a name that no expression can write. */
 export const escapeName = (name: string): string | undefined => escaped.get(name);
-/** Undefined when no name is written so. */
+/** Undefined if the text is no escaped name. */
 export const unescapeName = (name: string): string | undefined => (name.includes('__') ? unescaped.get(name) : name);
 
 function escapedForm(name: string): string | undefined {
