@@ -18,6 +18,7 @@ export { findOciRuntime } from './native/oci/oci-runtime.ts';
 export { packetFilter } from './network/packet-filter.ts';
 export { PodRoutes, type RemoteNode, removePodRoutes } from './network/pod-routes.ts';
 export { closeInherited } from './processes/inherited.ts';
+export { silentPath } from './processes/silent-mounts.ts';
 export { RuntimeError } from './runtime-error.ts';
 export {
   createSimulatedRuntime,

@@ -119,5 +119,5 @@ export async function sameMounts(directory: string): Promise<string[]> {
 export async function unmountBelow(directory: string): Promise<void> {
   const mounts = await mountsBelow(directory);
   for (let i = 0; i < mounts.length; i += pathsOfCommand)
-    await run('umount', ['-n', '-l', ...mounts.slice(i, i + pathsOfCommand)]);
+    await run('umount', ['-n', '-c', '-l', ...mounts.slice(i, i + pathsOfCommand)]);
 }

@@ -1,6 +1,7 @@
 // The volumes of one pod, with the API's objects in them.
 
 import { isApiError, type Pod, reachesVolume } from '../../api/api.ts';
+import { silentPath } from '../../container-runtime/container-runtime.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { csiVolumesOf } from '../csi/csi-volume.ts';
 import { AttachLimitError } from '../csi/csi-volumes.ts';
@@ -63,6 +64,8 @@ async function setUpAll(
   const rest = machine.files.setUpVolumes({ ...pod, spec: { ...pod.spec, volumes } }, sources, claimed);
   rest.catch((error) => failed.abort(error));
   const brought = await csi.setUp(driven, AbortSignal.any([signal, failed.signal]));
+  const silent = await silentPath([...brought.values()].map((volume) => volume.path));
+  if (silent !== undefined) throw new Error(`MountVolume.SetUp failed : the file system of ${silent} does not answer`);
   return new Map([...(await rest), ...brought]);
 }
 

@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { PersistentVolume, Pod, Volume } from '../../api/api.ts';
+import { silentPath } from '../../container-runtime/container-runtime.ts';
 import { onNode } from '../plugins/kubelet-directory.ts';
 import type { BoundVolume } from './claims.ts';
 import { emptyDir, hostPath } from './directories.ts';
@@ -48,14 +49,21 @@ export async function setUpVolumes(
 ): Promise<ReadonlyMap<string, MountedVolume>> {
   const volumes = new Map<string, MountedVolume>();
   const countFile = fileCounter();
-  for (const given of pod.spec.volumes ?? []) {
+  const found = (pod.spec.volumes ?? []).map((given) => {
     const bound = claimed.get(given.name);
     const volume = bound ? inline(bound.volume, given.name) : onThisNode(given, directories);
     const plugin = pluginFor(volume);
-    const directory = directoryOf(directories, plugin, volume.name);
+    return { given, bound, volume, plugin, directory: directoryOf(directories, plugin, volume.name) };
+  });
+  // A server may stop to answer at any time, and calls of this process would wait for it.
+  const silent = await silentPath(found.flatMap(({ volume, directory }) => pathsOf(volume, directory)));
+  for (const { given, bound, volume, plugin, directory } of found) {
     const readOnly = bound?.readOnly ?? false;
     const isBlock = bound?.volume.spec?.volumeMode === 'Block';
     try {
+      const own = pathsOf(volume, directory);
+      if (silent !== undefined && own.includes(silent))
+        throw new VolumeError(`the file system of ${silent} does not answer`);
       const at = await plugin.setUp(volume, {
         ...{ ...context, pod, volumeName: volume.name, countFile },
         ...{ podDirectory: directories.disk, directory },
@@ -73,6 +81,10 @@ export async function setUpVolumes(
   }
   return volumes;
 }
+
+/** The paths that setting up the volume reads. */
+const pathsOf = ({ hostPath: node, local: disk }: VolumeSource, directory: string): readonly string[] =>
+  [directory, node?.path, disk?.path].filter((each) => each !== undefined);
 
 /** One Secret may be named by thousands of files, which are in memory that no limit of the pod covers. */
 const mostBytes = 64 << 20;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ImageRecord } from '../../images/image-store.ts';
 import type { ContainerConfig, SandboxConfig } from '../../interface.ts';
 import { bootId } from '../../processes/process.ts';
+import { silentPath } from '../../processes/silent-mounts.ts';
 import { RuntimeError } from '../../runtime-error.ts';
 import { hostDevices, readDevice } from '../oci/host-devices.ts';
 import { accountsOf } from '../oci/image-files.ts';
@@ -51,7 +52,7 @@ export async function createBundle(
   { state, images, runtime, node, cdiDirectories }: BundleParts,
 ): Promise<void> {
   const { id, sandboxId, config, cgroup } = record;
-  mustExist(config);
+  await mustExist(config);
   const tree = images.rootfs(image);
   const namespaces = state.sandbox(sandboxId);
   const seccompText = seccompFile(config);
@@ -72,7 +73,12 @@ export async function createBundle(
 }
 
 /** In containerd's words. */
-function mustExist({ mounts }: ContainerConfig): void {
+async function mustExist({ mounts }: ContainerConfig): Promise<void> {
+  const silent = await silentPath(mounts.map(({ hostPath }) => hostPath));
+  if (silent !== undefined) {
+    const why = `failed to stat ${JSON.stringify(silent)}: its file system does not answer`;
+    throw new RuntimeError('create', `failed to generate container spec: ${why}`);
+  }
   const missing = mounts.find(({ hostPath }) => !fs.existsSync(hostPath));
   if (!missing) return;
   const why = `failed to stat "${missing.hostPath}": no such file or directory`;
