@@ -154,6 +154,33 @@ describe('files', () => {
   });
 });
 
+/** Names that come behind a dot, in a destructured object, or as a string. */
+function memberUses(text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*/g, '');
+  const destructured = [...code.matchAll(/\{([^{}]*)\}\s*[=:)}]/g)].flatMap(
+    ([, names]) => names.match(/[A-Za-z_]\w*/g) ?? [],
+  );
+  return [...code.matchAll(/\.\s*([A-Za-z_]\w*)|'(\w+)'/g)]
+    .map(([, member, text]) => member ?? text)
+    .concat(destructured);
+}
+
+/** The methods of classes and interfaces that stand at the left margin. */
+function methodsOf(text: string): string[] {
+  const bodies = text.matchAll(/^(?:export )?(?:abstract )?(?:class|interface) \w+[^\n]*\{\n([\s\S]*?)^\}/gm);
+  const method = /^ {2}(?:(?:static|async|get|set|override|readonly) |\*)*([A-Za-z]\w*)\??(?:<[^>\n]*>)?\(/gm;
+  return [...bodies].flatMap(([, body]) => [...body.matchAll(method)].map(([, name]) => name));
+}
+
+test('classes and interfaces have no method that nothing calls', () => {
+  const uses = new Set([...files, ...outsideFiles].flatMap((file) => memberUses(read(file))).concat('constructor'));
+  const dead = files
+    .filter((file) => !isTest(file))
+    .flatMap((file) => methodsOf(read(file)).map((name) => ({ file, name })))
+    .filter(({ name }) => !uses.has(name));
+  expect(dead.map(({ file, name }) => `${file}: remove ${name}`)).toEqual([]);
+});
+
 /** Users import from it. */
 const publicDoor = 'testing/testing.ts';
 const exported = /^export (?:declare )?(?:async )?(?:abstract )?(?:const|let|function\*?|class|interface|type) (\w+)/gm;

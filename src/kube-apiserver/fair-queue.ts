@@ -31,10 +31,6 @@ export class FairQueue<Sender> {
   readonly #bySender = new Map<Sender, Fifo>();
   length = 0;
 
-  waiting(sender: Sender): number {
-    return this.#bySender.get(sender)?.length ?? 0;
-  }
-
   push(sender: Sender, turn: () => void): void {
     let own = this.#bySender.get(sender);
     if (!own) this.#bySender.set(sender, (own = new Fifo()));

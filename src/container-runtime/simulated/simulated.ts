@@ -32,8 +32,6 @@ import { answered, greeting, lasting } from './streams.ts';
 export type { SimulatedBehaviour } from './behaviour.ts';
 
 export interface SimulatedRuntime extends ContainerRuntime {
-  /** Ends a running container as if by itself. */
-  exitContainer(id: string, exitCode: number, reason?: string): void;
   /** The machine fails: no container runs any more, no sandbox is ready. */
   crash(): void;
 }
@@ -324,10 +322,6 @@ class Simulated implements SimulatedRuntime {
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
     return this.#hub.events(signal);
-  }
-
-  exitContainer(id: string, exitCode: number, reason?: string): void {
-    this.#end(this.#running(id), exitCode, reason);
   }
 
   crash(): void {

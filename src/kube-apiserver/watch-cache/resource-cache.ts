@@ -42,8 +42,6 @@ interface CacheWatcher {
   /** A reader in this process, which holds the objects while they are current. */
   readonly keepsObjects?: boolean;
   event(event: CacheEvent): void;
-  /** The cache has all changes up to `revision`. */
-  progress?(revision: number): void;
   /** The end of the stream; the client must list again. */
   end?(): void;
 }
@@ -195,10 +193,6 @@ export class ResourceCache {
     let count = 0;
     for (const set of this.#watchers.values()) count += set.size;
     return count;
-  }
-
-  progress(revision: number): void {
-    for (const set of this.#watchers.values()) for (const watcher of set) watcher.progress?.(revision);
   }
 
   /** Ends all watches: changes in between are unknown. */

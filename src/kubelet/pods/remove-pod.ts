@@ -1,6 +1,6 @@
 // Removes a deleted pod from the API and from the node.
 
-import { isNotFound, type Pod } from '../../api/api.ts';
+import { isConflict, isNotFound, type Pod } from '../../api/api.ts';
 import { isStatic } from '../static-pods/pod-source.ts';
 import type { KubeletTools } from '../tools.ts';
 
@@ -26,7 +26,7 @@ export async function deletePod(pod: Pod, tools: KubeletTools): Promise<void> {
   try {
     await tools.client.delete('pods', { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {
-    if (!isNotFound(error) && !/precondition/i.test((error as Error).message)) throw error;
+    if (!isNotFound(error) && !isConflict(error)) throw error; // a conflict: another pod has the name now
   }
 }
 

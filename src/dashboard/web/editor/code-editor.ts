@@ -29,7 +29,6 @@ import { type KindSchema, schemaOfText } from './schemas.ts';
 
 export interface CodeEditor {
   text(): string;
-  setText(text: string): void;
   focus(): void;
   destroy(): void;
 }
@@ -96,7 +95,6 @@ export function createEditor({ parent, text, label, hint, onChange, onSave }: Ed
   });
   return {
     text: () => view.state.doc.toString(),
-    setText: (next) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }),
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   };
