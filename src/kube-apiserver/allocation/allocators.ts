@@ -38,5 +38,5 @@ export interface Allocators {
   allocate(request: AllocationRequest): Promise<Allocation>;
   usage(): readonly RangeUsage[];
   /** Writes that go together with the removal of an object. */
-  removal(object: ApiObject): readonly ObjectWrite[];
+  removal(object: ApiObject): Promise<readonly ObjectWrite[]>;
 }

@@ -17,6 +17,8 @@ interface PortRequest {
   readonly next: Service;
   readonly live: Service | undefined;
   readonly dryRun: boolean;
+  /** Another server's record of ports. */
+  readonly elsewhere?: { has(port: number): boolean } | undefined;
   /** Gets functions that release the booked ports. */
   readonly undo: (() => void)[];
 }
@@ -27,6 +29,7 @@ type Measure = <T>(isChosen: boolean, attempt: () => T) => T;
 const taken = 'provided port is already allocated';
 
 const isExposed = ({ spec }: Service): boolean => spec?.type === 'NodePort' || spec?.type === 'LoadBalancer';
+export const mayHavePorts = (service: Service): boolean => isExposed(service) || portsOf(service).length > 0;
 /** Otherwise it has the ports that it names. */
 const drawsPorts = ({ spec }: Service): boolean =>
   spec?.type === 'NodePort' || spec?.allocateLoadBalancerNodePorts !== false;
@@ -94,7 +97,8 @@ export class NodePorts {
     }
   }
 
-  #drawMissing({ next, live, undo }: PortRequest): void {
+  #drawMissing(request: PortRequest): void {
+    const { next, live } = request;
     const ports = portList(next);
     const shared = new Map<number, number>();
     const share = ({ port, nodePort }: ServicePort) => {
@@ -103,7 +107,7 @@ export class NodePorts {
     for (const port of ports) share(port);
     for (const port of ports) {
       if (port.nodePort) continue;
-      port.nodePort = shared.get(port.port) ?? this.#draw(undo, 'a nodePort');
+      port.nodePort = shared.get(port.port) ?? this.#draw(request, 'a nodePort');
       share(port);
     }
   }
@@ -111,7 +115,7 @@ export class NodePorts {
   #giveHealthPort(request: PortRequest, held: ReadonlySet<number>): void {
     const spec = specOf(request.next);
     const { healthCheckNodePort: asked } = spec;
-    if (!asked) spec.healthCheckNodePort = this.#draw(request.undo, 'a HealthCheck NodePort 0');
+    if (!asked) spec.healthCheckNodePort = this.#draw(request, 'a HealthCheck NodePort 0');
     else if (!held.has(asked)) {
       const why = this.#book(request, asked);
       if (why) throw healthPortTaken(asked, why);
@@ -124,7 +128,7 @@ export class NodePorts {
   }
 
   /** Why the port cannot be had; undefined: it is booked. */
-  #book({ dryRun, undo }: PortRequest, port: number): string | undefined {
+  #book({ dryRun, undo, elsewhere }: PortRequest, port: number): string | undefined {
     // As in Kubernetes, a dry run does not check the range.
     if (dryRun && !this.#includes(port)) return undefined;
     const index = port - this.#range.from;
@@ -132,7 +136,7 @@ export class NodePorts {
     this.#measure(true, () => {
       if (!this.#includes(port))
         why = `provided port is not in the valid range. The range of valid ports is ${this.#range.from}-${this.#range.to}`;
-      else if (this.#pool.has(index)) why = taken;
+      else if (this.#pool.has(index) || elsewhere?.has(port)) why = taken;
       return why ? undefined : index;
     });
     if (why) return why;
@@ -141,11 +145,15 @@ export class NodePorts {
     return undefined;
   }
 
-  #draw(undo: (() => void)[], port: string): number {
-    const index = this.#measure(false, () => this.#pool.draw());
-    if (index === undefined) throw internalError(`failed to allocate ${port}: range is full`);
-    undo.push(() => this.#pool.cancel(index));
-    return this.#range.from + Number(index);
+  #draw({ undo, elsewhere }: PortRequest, port: string): number {
+    for (;;) {
+      const index = this.#measure(false, () => this.#pool.draw());
+      if (index === undefined) throw internalError(`failed to allocate ${port}: range is full`);
+      // A port that is another server's stays booked until the end of this write, so that it is not drawn again.
+      undo.push(() => this.#pool.cancel(index));
+      const number = this.#range.from + Number(index);
+      if (!elsewhere?.has(number)) return number;
+    }
   }
 
   #includes(port: number): boolean {

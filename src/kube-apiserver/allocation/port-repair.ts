@@ -3,8 +3,10 @@
 
 import type { KubeObject, Service } from '../../api/api.ts';
 import { type ComponentContext, type EventReporter, keyOf } from '../../client/client.ts';
+import { must } from '../../machinery/must.ts';
 import type { Store } from '../../store/store.ts';
 import { allocationMetrics } from '../metrics/allocation-metrics.ts';
+import { type KubernetesPorts, readStoredPorts } from './kubernetes-ports.ts';
 import { type RecordedPort, recordedPorts, recordOf } from './port-holders.ts';
 
 /** A port without a service is dropped when it is seen for this time: before, its service may be about to be written. */
@@ -22,6 +24,9 @@ export class PortRepair {
   readonly #options: Options;
   /** Ports without a service: the revision of the entry, and how often it was seen. */
   #leaks: ReadonlyMap<number, { readonly revision: number; readonly sightings: number }> = new Map();
+
+  /** Ports of Kubernetes' record without a service, and how often they were seen. */
+  #foreignLeaks: ReadonlyMap<number, number> = new Map();
 
   constructor(options: Options) {
     this.#options = options;
@@ -41,7 +46,9 @@ export class PortRepair {
   }
 
   async #repair(): Promise<void> {
-    const { client, store } = this.#options;
+    const { client, store, nodePortRange } = this.#options;
+    // Before the services: a record that changes meanwhile is left for the next time.
+    const foreign = await readStoredPorts(store, nodePortRange);
     const { items } = await client.list('services');
     const recorded = await recordedPorts(store);
     const services = new Map((items as readonly Owner[]).map((service) => [keyOf(service), service]));
@@ -56,6 +63,7 @@ export class PortRepair {
         }
       }
     await this.#dropLeaks([...recorded].filter(([port]) => !used.has(port)));
+    if (foreign) await this.#repairForeign(foreign, used);
   }
 
   async #keep(service: Owner, port: number, entry: RecordedPort | undefined, services: ReadonlyMap<string, Owner>) {
@@ -88,6 +96,19 @@ export class PortRepair {
     const { metrics, reporter } = this.#options;
     allocationMetrics(metrics).portRepair.errors.add(1, { type: fault });
     reporter.report(service, { type: 'Warning', reason, action: 'PortAllocation', note });
+  }
+
+  /** Kubernetes' API servers repair their record too; it is also right when none of them runs any more. */
+  async #repairForeign(record: KubernetesPorts, used: ReadonlySet<number>): Promise<void> {
+    const before = this.#foreignLeaks;
+    const leaks = record.ports().filter((port) => !used.has(port));
+    this.#foreignLeaks = new Map(leaks.map((port) => [port, (before.get(port) ?? 0) + 1]));
+    const dropped = leaks.filter((port) => must(this.#foreignLeaks.get(port), 'sightings') >= sightingsUntilDrop);
+    const write = record.changed(
+      [...used].filter((port) => this.#inRange(port)),
+      dropped,
+    );
+    if (write) await this.#options.store.commit([write]);
   }
 
   async #dropLeaks(entries: readonly (readonly [port: number, entry: RecordedPort])[]): Promise<void> {

@@ -8,6 +8,7 @@ import { seededRandom } from '../../machinery/random.ts';
 import { VirtualClock } from '../../machinery/time/clock.ts';
 import { createMemoryStore, type Store, valueOfText } from '../../store/store.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { readStoredPorts } from './kubernetes-ports.ts';
 import { type Repairs, startRepairs } from './repairs.ts';
 
 const services = '/api/v1/namespaces/default/services';
@@ -328,9 +329,24 @@ describe('node ports', () => {
     await clock.settle();
     expect(isReady).toBe(false);
     expect(metrics.text()).toContain('apiserver_nodeport_repair_reconcile_errors_total 1');
+    await clock.advance(5_000);
+    expect(isReady).toBe(false);
     store.range = range;
-    await clock.advance(3 * minute);
+    await clock.advance(5_000);
     expect(isReady).toBe(true);
+  });
+
+  test('the record of other API servers is repaired too: missing ports at once, leaks at the third look', async () => {
+    const range = { from: 30_000, to: 32_767 };
+    await nodePort('web', 30_001);
+    const record = { kind: 'RangeAllocation', apiVersion: 'v1', range: '30000-32767', data: 'EA==' };
+    await store.commit([{ key: '/registry/ranges/servicenodeports', value: valueOfText(JSON.stringify(record)) }]);
+    const ports = async () => (await readStoredPorts(store, range))?.ports();
+    expect(await ports()).toEqual([30_004]);
+    await start();
+    expect(await ports()).toEqual([30_001, 30_004]);
+    await clock.advance(6 * minute);
+    expect(await ports()).toEqual([30_001]);
   });
 });
 

@@ -14,7 +14,8 @@ import type { ObjectWrite } from '../watch-cache/watch-cache.ts';
 import { AddressRanges } from './address-ranges.ts';
 import type { Allocation, AllocationRequest, Allocators, RangeUsage } from './allocators.ts';
 import { addressKey, addressObject, removalOf } from './ip-address.ts';
-import { NodePorts, portsOf, portTaken, refuseRepeatedPorts } from './node-ports.ts';
+import { type KubernetesPorts, RecordTurns, readKubernetesPorts } from './kubernetes-ports.ts';
+import { mayHavePorts, NodePorts, portsOf, portTaken, refuseRepeatedPorts } from './node-ports.ts';
 import { PortHolders } from './port-holders.ts';
 import { completeFamilies, type Family, familyName } from './service-families.ts';
 
@@ -46,10 +47,12 @@ export class ServiceAllocator implements Allocators {
   readonly #services: Following;
   #cache: ResourceCache | undefined;
   readonly #holders: PortHolders;
+  readonly #turns: RecordTurns;
 
   constructor(options: ServiceAllocatorOptions) {
     this.#options = options;
     this.#holders = new PortHolders(options.read);
+    this.#turns = new RecordTurns(options.clock);
     const cidrs = parseCidrs(options.serviceCidr);
     if (!cidrs?.length) throw new Error(`the service range ${options.serviceCidr} is no CIDR`);
     this.#addresses = new Map(cidrs.map((cidr) => [familyName(cidr.family), new AddressRanges(cidr, options)]));
@@ -97,11 +100,17 @@ export class ServiceAllocator implements Allocators {
       const previous = live as Service | undefined;
       const before = structuredClone(specOf(service));
       const writes = [...this.#giveAddresses(service, previous, undo, dryRun)];
-      this.#ports.give({ next: service, live: previous, dryRun, undo });
+      let elsewhere = await this.#elsewhere(service, previous);
+      if (elsewhere && !dryRun) {
+        undo.push(await this.#turns.take());
+        elsewhere = await this.#elsewhere(service, previous);
+      }
+      this.#ports.give({ next: service, live: previous, dryRun, undo, elsewhere });
       const ports = { before: previous ? portsOf(previous) : [], after: portsOf(service) };
       const added = ports.after.filter((port) => !ports.before.includes(port));
       writes.push(...added.map((port) => this.#holders.taking(port, service.metadata)));
-      for (const port of ports.before) if (!ports.after.includes(port)) writes.push(this.#holders.releasing(port));
+      const gone = ports.before.filter((port) => !ports.after.includes(port));
+      writes.push(...gone.map((port) => this.#holders.releasing(port)), ...recordWrites(elsewhere, added, gone));
       const retract = async () => {
         release();
         service.spec = before;
@@ -115,12 +124,19 @@ export class ServiceAllocator implements Allocators {
     }
   }
 
-  removal(object: ApiObject): readonly ObjectWrite[] {
+  async removal(object: ApiObject): Promise<readonly ObjectWrite[]> {
     const service = object as Service;
     return [
+      ...recordWrites(await this.#elsewhere(service), [], portsOf(service)),
       ...this.#addressesOf(service).map(removalOf),
       ...portsOf(service).map((port) => this.#holders.releasing(port)),
     ];
+  }
+
+  /** The record of other servers, which is read only for services that have or get node ports. */
+  async #elsewhere(...services: readonly (Service | undefined)[]): Promise<KubernetesPorts | undefined> {
+    if (!services.some((service) => service && mayHavePorts(service))) return undefined;
+    return readKubernetesPorts(this.#options.read, this.#options.nodePortRange);
   }
 
   #addressesOf(service: Service): readonly string[] {
@@ -212,6 +228,11 @@ export class ServiceAllocator implements Allocators {
       if (kind === 'address') addressDuration.observe((clock.monotonic() - startMs) / 1_000, { cidr });
     }
   }
+}
+
+function recordWrites(record: KubernetesPorts | undefined, taken: readonly number[], released: readonly number[]) {
+  const write = record?.changed(taken, released);
+  return write ? [{ key: write.key, serialized: { value: write.value, cut: 0 }, expected: write.expected ?? 0 }] : [];
 }
 
 const taken = 'provided IP is already allocated';

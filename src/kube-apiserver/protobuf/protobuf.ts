@@ -83,6 +83,15 @@ export function encodeWatchEvent(type: string, schema: Schema, object: Typed): B
   return writer.take();
 }
 
+/** An envelope around the fields of a type that has no schema here. */
+export function writeRawEnvelope(type: Typed, raw: Buffer): Buffer {
+  writer.raw(trailer);
+  writer.bytes(raw);
+  writer.varint(rawTag);
+  writeType(type);
+  return writer.take();
+}
+
 function writeEnvelope(schema: Schema, object: Typed): void {
   writer.raw(trailer);
   const start = writer.size;

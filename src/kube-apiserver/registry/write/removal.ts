@@ -24,7 +24,7 @@ export async function removeNow(place: Place, item: Item, last: ApiObject): Prom
   const shown = kind.toStorage ? kind.toStorage(last) : withVersion(last);
   const result = await server.cache.commit([
     { key, object: shown, expected: item.revision },
-    ...(kind.allocates ? server.allocators.removal(last) : []),
+    ...(kind.allocates ? await server.allocators.removal(last) : []),
   ]);
   if (!result.ok) return undefined;
   await kind.prepareConversion?.([shown], kind.version);
