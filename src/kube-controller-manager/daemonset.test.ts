@@ -131,6 +131,28 @@ test.each([
   expect(event?.message).toBe(`Found ${text} default/${before} on node a, ${outcome}`);
 });
 
+test('failed pods of a node are deleted ever later', async () => {
+  await node('a');
+  await daemon();
+  const deletions: number[] = [];
+  let [name] = await cluster.names('pods');
+  let failedMs = clock.now();
+  await cluster.endPods('Failed');
+  while (deletions.length < 5) {
+    await clock.advance(100);
+    const pods = (await client.list('pods')).items;
+    for (const { metadata } of pods)
+      if (metadata.deletionTimestamp) await client.delete('pods', at(metadata.name), { gracePeriodSeconds: 0 });
+    const fresh = pods.find(({ metadata }) => metadata.name !== name && !metadata.deletionTimestamp);
+    if (!fresh) continue;
+    deletions.push(Math.round((clock.now() - failedMs) / 1000));
+    name = fresh.metadata.name;
+    failedMs = clock.now();
+    await cluster.endPods('Failed');
+  }
+  expect(deletions).toEqual([0, 1, 2, 4, 8]);
+});
+
 describe('a node', () => {
   const taint = (key: string, effect: Taint['effect']) => ({ taints: [{ key, effect }] });
   const podsOn = async (podSpec: object) => {

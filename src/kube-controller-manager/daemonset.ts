@@ -16,6 +16,7 @@ import {
 import { type Controller, keyOf, own, ownedBy, slowStart, type Tools } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { must } from '../machinery/must.ts';
+import { type Delay, type DelayLimits, nextDelay, remainingMs } from '../machinery/time/backoff.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';
 import { toleratedSeconds } from './nodes/taints.ts';
 import { claim, orphanIndex, orphansOf } from './shared/claim.ts';
@@ -29,7 +30,8 @@ const everySet = function* (_: unknown, { lister }: Tools) {
   for (const set of lister('daemonsets').list()) yield keyOf(set);
 };
 
-export const daemonset: Controller = {
+/** A new controller for each start: it has the back-off of failed pods. */
+export const daemonset = (delays: Delays = new Map()): Controller => ({
   name: 'daemonset',
   component: 'daemonset-controller',
   watches: [
@@ -42,21 +44,39 @@ export const daemonset: Controller = {
   indexes: [orphanIndex('pods'), orphanIndex('controllerrevisions')],
   async reconcile(key, tools) {
     const set = tools.lister('daemonsets').get(key);
+    dropOld(delays, tools.clock.now());
     if (!set || set.metadata.deletionTimestamp) return;
     const history = await syncHistory(set, 'daemonsets', tools);
     const pods = await claim<Pod>(set, 'daemonsets', 'pods', tools);
-    const failure = await manage(set, pods, hashOf(history.update), tools);
+    const { failure, waitMs } = await manage(set, pods, hashOf(history.update), delays, tools);
     await updateStatus(set, pods, history, tools);
     const inUse = new Set(pods.map((pod) => pod.metadata.labels?.[revisionHashLabel]));
     await trimHistory(history, set.spec.revisionHistoryLimit, (revision) => inUse.has(hashOf(revision)), tools);
     if (failure && !isNamespaceTerminating(failure)) throw failure;
-    if (
-      set.spec.minReadySeconds &&
-      pods.some((pod) => isPodReady(pod) && !isPodAvailable(pod, set.spec.minReadySeconds ?? 0, tools.clock.now()))
-    )
-      return { after: set.spec.minReadySeconds * 1000 };
+    const minReadySeconds = set.spec.minReadySeconds ?? 0;
+    const isPending = (pod: Pod) => isPodReady(pod) && !isPodAvailable(pod, minReadySeconds, tools.clock.now());
+    const readyMs = minReadySeconds > 0 && pods.some(isPending) ? minReadySeconds * 1000 : Number.POSITIVE_INFINITY;
+    const after = Math.min(readyMs, waitMs);
+    if (Number.isFinite(after)) return { after };
   },
-};
+});
+
+/** By set, generation and node. */
+type Delays = Map<string, Delay>;
+const failedPodDelays: DelayLimits = { firstMs: 1_000, longestMs: 15 * 60_000 };
+
+function dropOld(delays: Delays, nowMs: number): void {
+  for (const [key, { sinceMs }] of delays) if (nowMs - sinceMs > 2 * failedPodDelays.longestMs) delays.delete(key);
+}
+
+/** Milliseconds until a failed pod may be deleted; 0 begins a longer delay. The kubelet may refuse each new pod at once. */
+function failureDelayMs(delays: Delays, set: DaemonSet, node: string, nowMs: number): number {
+  const key = `${set.metadata.uid}/${set.status?.observedGeneration ?? 0}/${node}`;
+  const delay = delays.get(key);
+  const leftMs = remainingMs(delay, delay?.sinceMs ?? nowMs, nowMs, failedPodDelays);
+  if (leftMs === 0) delays.set(key, nextDelay(delay, nowMs, failedPodDelays));
+  return leftMs;
+}
 
 function concernsPlacement(next: Node, old: Node): boolean {
   return (
@@ -117,11 +137,19 @@ function byNode(pods: readonly Pod[]): Map<string, Pod[]> {
   return groups;
 }
 
-async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools: Tools): Promise<unknown> {
+async function manage(
+  set: DaemonSet,
+  pods: readonly Pod[],
+  hash: string,
+  delays: Delays,
+  tools: Tools,
+): Promise<{ readonly failure?: unknown; readonly waitMs: number }> {
   const { lister, events, clock } = tools;
   const groups = byNode(pods);
   const missing: string[] = [];
   const doomed = new Set<Pod>();
+  const delayed = new Set<Pod>();
+  let waitMs = Number.POSITIVE_INFINITY;
   for (const node of lister('nodes').list()) {
     const here = groups.get(node.metadata.name) ?? [];
     groups.delete(node.metadata.name);
@@ -134,13 +162,19 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
       if (pod.metadata.deletionTimestamp) return true;
       if (pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded') return true;
       const failed = pod.status.phase === 'Failed';
+      const leftMs = failed ? failureDelayMs(delays, set, node.metadata.name, clock.now()) : 0;
+      if (leftMs > 0) {
+        waitMs = Math.min(waitMs, leftMs);
+        delayed.add(pod);
+        return true;
+      }
       const text = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${keyOf(pod)} on node ${node.metadata.name}, will try to ${failed ? 'kill' : 'delete'} it`;
       events.event(set, failed ? 'Warning' : 'Normal', failed ? 'FailedDaemonPod' : 'SucceededDaemonPod', text);
       doomed.add(pod);
       return true;
     });
     if (shouldRun && live.length === 0) missing.push(node.metadata.name);
-    const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.has(pod));
+    const active = live.filter((pod) => !pod.metadata.deletionTimestamp && !doomed.has(pod) && !delayed.has(pod));
     if (active.length > 1) for (const pod of surplusOf(set, active, hash, clock.now())) doomed.add(pod);
   }
   // Pods of deleted nodes: the pod garbage collector would delete them later.
@@ -150,7 +184,7 @@ async function manage(set: DaemonSet, pods: readonly Pod[], hash: string, tools:
   const { error } = await slowStart(Math.min(missing.length + rolled.surge.length, burstPods), (i) =>
     createOn(set, [...missing, ...rolled.surge][i], hash, tools),
   );
-  return error ?? (await deletePods(set, [...doomed, ...rolled.remove], tools));
+  return { failure: error ?? (await deletePods(set, [...doomed, ...rolled.remove], tools)), waitMs };
 }
 
 /** Two on one node: during a surge, the old pod stays until the new one is available. */

@@ -104,7 +104,7 @@ const controllers = (
   ['deployment-controller', deployment],
   ['replicaset-controller', replicaset],
   ['replication-controller', replicationcontroller],
-  ['daemon-set-controller', daemonset],
+  ['daemon-set-controller', daemonset()],
   ['statefulset-controller', statefulset],
   ['job-controller', job],
   ['job-controller', jobOrphans],

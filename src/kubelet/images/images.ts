@@ -4,9 +4,9 @@
 import type { Container, Pod, Secret } from '../../api/api.ts';
 import { type ContainerRuntime, normalizeReference } from '../../container-runtime/container-runtime.ts';
 import { must } from '../../machinery/must.ts';
+import { type Delay, nextDelay, remainingMs } from '../../machinery/time/backoff.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { isTurnOver, ownTurn } from '../../machinery/time/turn.ts';
-import { type Delay, nextDelay, remainingMs } from '../pods/backoff.ts';
 import { unlessAborted } from '../pods/unless-aborted.ts';
 import type { CredentialProviders } from './credential-providers.ts';
 import { type Credentials, type Entries, entriesFor, entriesOf, lookUp } from './keyring.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
-import { goDuration, nextDelay, remainingMs } from './backoff.ts';
+import { nextDelay, remainingMs } from '../../machinery/time/backoff.ts';
+import { formatDuration } from '../../machinery/time/duration.ts';
 import { crashLoop, nextRun, restartDelays } from './restarts.ts';
 
 const run = (attempt: number, state: ContainerStatus['state']) =>
@@ -74,5 +75,5 @@ describe('delays', () => {
     [10_000, '10s'],
     [80_000, '1m20s'],
     [300_000, '5m0s'],
-  ])('%i ms is %s', (ms, text) => expect(goDuration(ms)).toBe(text));
+  ])('%i ms is %s', (ms, text) => expect(formatDuration(ms)).toBe(text));
 });

@@ -3,8 +3,9 @@
 import type { Pod } from '../../api/api.ts';
 import type { ContainerStatus } from '../../container-runtime/container-runtime.ts';
 import { allNamed, named } from '../../machinery/collections/by-name.ts';
+import type { Delay, DelayLimits } from '../../machinery/time/backoff.ts';
+import { formatDuration } from '../../machinery/time/duration.ts';
 import type { ContainerWait } from '../status/status-inputs.ts';
-import { type Delay, type DelayLimits, goDuration } from './backoff.ts';
 import type { RuntimePod } from './pod-actions.ts';
 
 export const restartDelays: DelayLimits = { firstMs: 10_000, longestMs: 300_000 };
@@ -35,7 +36,7 @@ export function crashLoop(
   { delayMs }: Delay,
 ): { readonly wait: ContainerWait; readonly message: string } {
   const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
-  const message = `back-off ${goDuration(delayMs)} restarting failed container=${name} pod=${where}`;
+  const message = `back-off ${formatDuration(delayMs)} restarting failed container=${name} pod=${where}`;
   return {
     wait: { reason: 'CrashLoopBackOff', message },
     message: `Back-off restarting failed container ${name} in pod ${where}`,

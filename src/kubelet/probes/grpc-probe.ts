@@ -1,7 +1,7 @@
 // A gRPC probe: the health checking protocol, https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 
 import type { Clock } from '../../machinery/time/clock.ts';
-import { goDuration } from '../pods/backoff.ts';
+import { formatDuration } from '../../machinery/time/duration.ts';
 
 interface Outcome {
   readonly success: boolean;
@@ -27,7 +27,7 @@ export async function grpcProbe(
     'grpc.initial_reconnect_backoff_ms': 100,
   });
   const deadline = clock.now() + timeoutMs;
-  const within = goDuration(timeoutMs);
+  const within = formatDuration(timeoutMs);
   try {
     const unreachable = await new Promise((resolve) => client.waitForReady(deadline, resolve));
     if (unreachable)

@@ -4,10 +4,10 @@
 
 import type { Container, Pod } from '../../../api/api.ts';
 import type { ContainerStatus } from '../../../container-runtime/container-runtime.ts';
+import type { Delay } from '../../../machinery/time/backoff.ts';
 import type { EvictionManner } from '../../eviction/local-storage.ts';
 import type { ResizeActions } from '../../resources/pod-resize.ts';
 import type { ContainerWait, Phase, PodFailure } from '../../status/status-inputs.ts';
-import type { Delay } from '../backoff.ts';
 import type { KillContainer, ProbeResults, RuntimePod } from '../pod-actions.ts';
 import type { Refusal } from '../refusal.ts';
 

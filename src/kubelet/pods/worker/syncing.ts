@@ -2,9 +2,9 @@
 // decides, and ends with a report.
 
 import type { Container } from '../../../api/api.ts';
+import { nextDelay, remainingMs } from '../../../machinery/time/backoff.ts';
 import { syncFrequencyMs } from '../../config.ts';
 import { hashOf } from '../../containers/hash.ts';
-import { nextDelay, remainingMs } from '../backoff.ts';
 import { graceOf, killGrace } from '../grace.ts';
 import { deadlineLeftMs, isNothing, newest, type PodActions, podActions } from '../pod-actions.ts';
 import { crashLoop, nextRun, restartDelays } from '../restarts.ts';

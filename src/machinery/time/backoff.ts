@@ -1,4 +1,4 @@
-// Exponential back-off by key, as the kubelet uses it for restarts and image pulls.
+// Exponential back-off by key, as Kubernetes' flowcontrol.Backoff: restarts of containers, image pulls, daemon pods.
 
 /** The delay of one key. */
 export interface Delay {
@@ -28,11 +28,4 @@ export function remainingMs(
 export function nextDelay(delay: Delay | undefined, nowMs: number, { firstMs, longestMs }: DelayLimits): Delay {
   const isFresh = !delay || nowMs - delay.sinceMs > 2 * longestMs;
   return { delayMs: isFresh ? firstMs : Math.min(delay.delayMs * 2, longestMs), sinceMs: nowMs };
-}
-
-/** As Go prints a duration of whole seconds: 10s, 1m20s, 5m0s. */
-export function goDuration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const minutes = Math.floor(seconds / 60);
-  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
 }
