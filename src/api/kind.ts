@@ -125,6 +125,8 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   allowUnconditionalUpdate?: boolean;
   /** True while something beside metadata.finalizers holds a deleted object, such as a namespace's content. */
   isHeld?(object: T): boolean;
+  /** The begin of a deletion neither counts as a generation nor adds finalizers of the garbage collector. */
+  isDeletedPlainly?: boolean;
   /** A change that is written before a deletion begins. `now` is in milliseconds. */
   announceDeletion?(live: T, now: number): Change<T> | undefined;
   /** Sets the fields of a started deletion. */

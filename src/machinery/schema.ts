@@ -26,6 +26,8 @@ export interface Schema {
   readonly mapType?: 'atomic' | 'granular';
   readonly patchStrategy?: string;
   readonly patchMergeKey?: string;
+  /** Groups of fields of which one is set, as published. */
+  readonly unions?: readonly object[];
   /**
    * Encoding of an empty field, as Go's encoder does for the published types. `always`: its zero value (null for a list
    * or map); `nonzero`: omitted if zero or empty; `set`: omitted only if null (a pointer with omitempty); `nullable`:

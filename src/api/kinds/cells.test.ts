@@ -38,6 +38,11 @@ describe('targets of an autoscaler', () => {
   });
 });
 
+test('addresses of an ingress are sorted, each once', () => {
+  const ingress = [{ hostname: 'h.test' }, { ip: '10.0.0.1' }, {}, { hostname: 'h.test', ip: '' }];
+  expect(cell('Ingress', 'Address', { status: { loadBalancer: { ingress } } })).toBe('10.0.0.1,h.test');
+});
+
 test.each([
   ['Running', undefined],
   ['Succeeded', ['Completed', 'True', 'Succeeded', 'The pod has completed successfully.']],

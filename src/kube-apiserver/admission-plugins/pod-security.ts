@@ -121,7 +121,7 @@ async function validateNamespace(
   const old = attributes.oldObject as Namespace | undefined;
   const { policy, faults } = policyOf(next, defaults);
   const before = old && policyOf(old, defaults);
-  if (faults.length && (!before || joined(faults) !== joined(before.faults))) throw badLabels(next, joined(faults));
+  if (faults.length && (!before || joined(faults) !== joined(before.faults))) throw badLabels(next, faults);
   const isExempt = exemptions.namespaces.includes(attributes.namespace);
   if (!before) return isExempt ? warnOfExemption(attributes, next, policy, defaults) : undefined;
   const { enforce } = policy;
@@ -157,11 +157,14 @@ function exemption(
   return spec?.runtimeClassName && runtimeClasses.includes(spec.runtimeClassName) ? 'runtimeClass' : undefined;
 }
 
-const badLabels = ({ metadata: { name } }: Namespace, why: string) =>
-  failure(422, 'Invalid', `namespaces ${JSON.stringify(name)} is forbidden: ${why}`, {
+const badLabels = ({ metadata: { name } }: Namespace, faults: readonly string[]) =>
+  failure(422, 'Invalid', `Namespace ${JSON.stringify(name)} is invalid: ${joined(faults)}`, {
     name,
-    kind: 'namespaces',
-    causes: [{ message: why }],
+    kind: 'Namespace',
+    causes: faults.map((fault) => {
+      const end = fault.indexOf(': ');
+      return { reason: 'FieldValueInvalid', message: fault.slice(end + 2), field: fault.slice(0, end) };
+    }),
   });
 
 /** Maximum pods of a namespace to check when its level rises, to bound the request's time. */

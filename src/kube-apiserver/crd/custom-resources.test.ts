@@ -123,6 +123,13 @@ describe('a custom resource', () => {
     expect((await server.call('GET', '/apis/test.example/v1/gadgets')).code).toBe(404);
   });
 
+  test('has a definition whose deletion is no generation, and adds no finalizer of the garbage collector', async () => {
+    await server.call('POST', definitions, definition('Cog', 'cogs'));
+    const { body } = await server.call('DELETE', `${definitions}/cogs.test.example?propagationPolicy=Orphan`);
+    expect(body.metadata.generation).toBe(1);
+    expect(body.metadata.finalizers).not.toContain('orphan');
+  });
+
   test('is deleted with its definition, which waits for it', async () => {
     await server.call('PATCH', `${widgets}/w`, { metadata: { finalizers: ['test.example/hold'] } }, merge);
     const { body } = await server.call('DELETE', `${definitions}/widgets.test.example`);

@@ -20,7 +20,8 @@ export function pathItem(
   shared: SharedParameters,
 ): object {
   const write = (parameter: Parameter) => parameterOf(parameter, version, docs, shared);
-  const lists = operations.map((operation) => operation.parameters.map(write));
+  const byName = (a: Parameter, b: Parameter) => (a.name < b.name ? -1 : 1);
+  const lists = operations.map((operation) => [...operation.parameters].sort(byName).map(write));
   const texts = lists.map((list) => new Set(list.map((one) => JSON.stringify(one))));
   const isCommon = (text: string) => texts.every((set) => set.has(text));
   const common = lists[0]?.filter((one) => isCommon(JSON.stringify(one))) ?? [];

@@ -1,4 +1,4 @@
-// OpenAPI schemas of the built-in types; version 2 has no defaults and no enums.
+// OpenAPI schemas of the built-in types; version 2 has no defaults.
 // https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
 
 import type { Schema } from '../../api/api.ts';
@@ -32,6 +32,8 @@ function part(schema: Schema, version: OpenApiVersion, used: Set<string>, text?:
     ...(description && { description }),
     ...(schema.default !== undefined && version === 3 && { default: schema.default }),
     ...patchExtensions(schema),
+    // A field can have its atomic type in parts.
+    ...(schema.mapType === 'granular' && { 'x-kubernetes-map-type': schema.mapType }),
   };
   const target = reference(schema.name, version);
   if (version === 2) return { ...own, ...target };
@@ -60,7 +62,7 @@ function whole(
     ...(schema.type && { type: schema.type }),
     ...format,
     ...(version === 3 && schema.default !== undefined && { default: schema.default }),
-    ...(version === 3 && schema.enum && { enum: schema.enum }),
+    ...(schema.enum && { enum: schema.enum }),
     ...(schema.required?.length && { required: schema.required }),
     ...(properties && {
       properties: Object.fromEntries(
@@ -74,6 +76,7 @@ function whole(
     }),
     ...patchExtensions(schema),
     ...(schema.mapType && { 'x-kubernetes-map-type': schema.mapType }),
+    ...(schema.unions && { 'x-kubernetes-unions': schema.unions }),
   };
 }
 

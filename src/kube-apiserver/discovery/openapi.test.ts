@@ -100,6 +100,21 @@ describe('documents', () => {
     expect(described).toEqual([]);
   });
 
+  test('both versions have enums, unions and the parameters of a list in order', async () => {
+    const profile = 'io.k8s.api.core.v1.SeccompProfile';
+    const documents = [await json('/openapi/v2'), await json('/openapi/v3/api/v1')];
+    for (const { definitions, components } of documents) {
+      const schema = (definitions ?? components.schemas)[profile];
+      expect(schema.properties.type.enum).toEqual(['Localhost', 'RuntimeDefault', 'Unconfined']);
+      expect(schema['x-kubernetes-unions']).toHaveLength(1);
+      const { claimRef } = (definitions ?? components.schemas)['io.k8s.api.core.v1.PersistentVolumeSpec'].properties;
+      expect(claimRef['x-kubernetes-map-type']).toBe('granular');
+    }
+    const names = documents[1].paths['/api/v1/pods'].parameters.map(({ name }: any) => name);
+    expect(names).toContain('shardSelector');
+    expect(names).toEqual([...names].sort());
+  });
+
   test('version 2 shows custom resources without unsupported keywords', async () => {
     const { definitions: all } = await json('/openapi/v2');
     const { properties } = all['test.o.v1.Gear'];

@@ -22,6 +22,7 @@ const list: Types = {
   resourceVersion: 'string',
   resourceVersionMatch: 'string',
   sendInitialEvents: 'boolean',
+  shardSelector: 'string',
   timeoutSeconds: 'integer',
   watch: 'boolean',
 };

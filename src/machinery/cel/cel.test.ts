@@ -163,6 +163,7 @@ describe('is refused', () => {
     ],
     ['self.i && true', "1:5: expected type 'bool' but found 'int'"],
     ["[1, 'a'].size() == 2", "1:5: expected type 'int' but found 'string'"],
+    ['[1].existsOne(x, true)', "1:14: undeclared reference to 'existsOne' (in container '')"],
     ['foo(self.s)', "1:4: undeclared reference to 'foo' (in container '')"],
     ["duration('1x') == self.wait", '1:10: invalid duration argument'],
     ["timestamp('nope') == self.when", '1:11: invalid timestamp argument'],

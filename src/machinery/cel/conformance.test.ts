@@ -181,7 +181,11 @@ const otherSettings = /unsupported syntax|\.\?|recursion (limit|depth)|recovery|
 
 describe('syntax errors are those of cel-go', () => {
   const cases = [...casesOf(parsing)].flatMap(({ original, error }) =>
-    error && !otherSettings.test(error) && !/undeclared|no matching|undefined field/.test(error)
+    error &&
+    !otherSettings.test(error) &&
+    !/undeclared|no matching|undefined field/.test(error) &&
+    // Kubernetes has this macro with two variables alone.
+    !/existsOne\([^,]*,[^,]*\)/.test(original.expr)
       ? [{ expression: original.expr as string, error }]
       : [],
   );

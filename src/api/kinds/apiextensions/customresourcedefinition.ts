@@ -19,8 +19,11 @@ export const customResourceDefinition: KindBehaviour<CustomResourceDefinition> =
   strategy: {
     allowUnconditionalUpdate: false,
     plainFinalizers: true,
+    isDeletedPlainly: true,
     setDefaults(crd) {
       const { spec } = crd;
+      const stored = (spec?.versions ?? []).find(({ storage }) => storage)?.name;
+      if (crd.status && !crd.status.storedVersions?.length && stored) crd.status.storedVersions = [stored];
       if (!spec?.names) return;
       spec.scope ??= '';
       // Names that are not given follow from the kind.

@@ -70,6 +70,9 @@ export const daemonSet: KindBehaviour<DaemonSet> = {
     warnings: (s, old) => templateWarnings(s, old, s.spec?.template),
     subresources: {
       status: {
+        // A part of the spec, kept as an annotation.
+        prepareForUpdate: (next, old) =>
+          setTemplateGeneration(next, Number(old.metadata.annotations?.[templateGeneration] ?? 0)),
         validateUpdate: ({ status }, old) => [
           ...statusCounters(status, 'status'),
           ...validateCollisions(status, old.status),

@@ -16,6 +16,7 @@ import { validateEphemeralUpdate } from '../../validation/pod/subresources.ts';
 import { validatePodUpdate } from '../../validation/pod/update.ts';
 import { podWarnings } from '../../validation/pod/warnings.ts';
 import { keepMetadata } from '../keep-metadata.ts';
+import { appArmorWarnings, copyAppArmor } from './app-armor.ts';
 import { podCells } from './pod-cells.ts';
 
 const streams = { stdin: 'flag', stdout: 'flag', stderr: 'flag', tty: 'flag', container: 'text' } as const;
@@ -74,10 +75,12 @@ export const pod: KindBehaviour<Pod> = {
       defaultPodSpec(p.spec);
       defaultHostPorts(p.spec);
       defaultPodResources(p);
+      if (p.status) levelAddresses(p.status);
     },
     prepareForCreate(p, { now }) {
       dropDisabledFields(p.spec);
       levelGracePeriod(p);
+      copyAppArmor(p);
       p.status = { phase: 'Pending', qosClass: qosClass(specOf(p)) };
       if (isSchedulingGated(p))
         p.status.conditions = [
@@ -101,7 +104,8 @@ export const pod: KindBehaviour<Pod> = {
     validate: validateNewPod,
     metadataOnUpdate: ['change', 'whole'],
     validateUpdate: validatePodUpdate,
-    warnings: (p, old) => (old ? [] : [...nameWarnings(p.metadata.name), ...podWarnings(p.spec, p.metadata)]),
+    warnings: (p, old) =>
+      old ? [] : [...appArmorWarnings(p), ...nameWarnings(p.metadata.name), ...podWarnings(p.spec, p.metadata)],
     subresources: {
       status: {
         resetFields: [
@@ -116,7 +120,10 @@ export const pod: KindBehaviour<Pod> = {
         prepareForUpdate(next, old) {
           // Only the system sets a pod's owners and deletion.
           next.metadata.ownerReferences = old.metadata.ownerReferences;
-          if (next.status) tidyStatus(next.status, old.status ?? {});
+          if (!next.status) return;
+          tidyStatus(next.status, old.status ?? {});
+          if (!old.status?.nodeAllocatableResourceClaimStatuses?.length)
+            delete next.status.nodeAllocatableResourceClaimStatuses;
         },
       },
       ephemeralcontainers: {
@@ -165,7 +172,13 @@ const nameWarnings = (name: string): string[] => {
 
 type Status = NonNullable<Pod['status']>;
 
-/** Fields that a client leaves out keep their values; of two forms of the address, the single one counts. */
+/** Of two forms of the address, the single one counts. */
+function levelAddresses(status: Status): void {
+  if (status.podIP && status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
+  if (status.podIPs?.length) status.podIP = status.podIPs[0].ip;
+}
+
+/** Fields that a client leaves out keep their values. */
 function tidyStatus(status: Status, old: Status): void {
   status.qosClass ||= old.qosClass;
   status.observedGeneration ||= old.observedGeneration;
@@ -176,8 +189,6 @@ function tidyStatus(status: Status, old: Status): void {
     const before = generations.get(condition.type)?.shift();
     if (!condition.observedGeneration && before) condition.observedGeneration = before;
   }
-  if (status.podIP && status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
-  if (status.podIPs?.length) status.podIP = status.podIPs[0].ip;
 }
 
 /** Merges matchLabelKeys into the selectors, with this pod's values. */

@@ -28,7 +28,10 @@ export const ingress: KindBehaviour<Ingress> = {
       const more = (i.spec?.rules?.length ?? 0) - shownHosts;
       return `${hosts.join(',') || '*'}${more > 0 ? ` + ${more} more...` : ''}`;
     },
-    Address: (i) => (i.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname).join(','),
+    Address: (i) => {
+      const addresses = (i.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip || hostname || []);
+      return [...new Set(addresses)].sort().join(',');
+    },
     Ports: (i) => (i.spec?.tls?.length ? '80, 443' : '80'),
   },
   strategy: {

@@ -1,6 +1,7 @@
 // Defaults of a schema must be values of that schema, without unknown fields.
 
 import { fieldsIn } from '../../../machinery/parsed.ts';
+import type { Schema } from '../../../machinery/schema.ts';
 import { applyDefaults } from '../../custom/defaults.ts';
 import { validateEmbedded, validateResource } from '../../custom/embedded.ts';
 import { pruneCustom, pruneValue } from '../../custom/prune.ts';
@@ -69,11 +70,29 @@ function validateDefault(
     return [invalidValue(path, value, error.message)];
   }
   const wrongParts = around ? [] : validateEmbedded(schema, value, path);
-  errors.push(...(wrongParts.length ? wrongParts : validateValue(schema, value, path)));
+  errors.push(...(wrongParts.length ? wrongParts : validateValue(withoutImpliedTypes(schema), value, path)));
   if (errors.length) return errors;
   const whole = structuredClone(value);
   applyDefaults(schema, whole);
   return validateRules(schema, whole, undefined, path);
+}
+
+/** Kubernetes checks the default of an int-or-string against the given constraints alone. */
+function withoutImpliedTypes(schema: Schema): Schema {
+  const { intOrString, properties, items, additionalProperties, ...rest } = schema;
+  return {
+    ...rest,
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, property]) => [name, withoutImpliedTypes(property)]),
+      ),
+    }),
+    ...(items && { items: withoutImpliedTypes(items) }),
+    ...(additionalProperties !== undefined && {
+      additionalProperties:
+        typeof additionalProperties === 'object' ? withoutImpliedTypes(additionalProperties) : additionalProperties,
+    }),
+  };
 }
 
 function metadataFault(object: unknown): string | undefined {

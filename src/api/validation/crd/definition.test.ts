@@ -144,6 +144,7 @@ describe('structural schemas', () => {
 
 describe('defaults', () => {
   test.each([
+    ['an int-or-string of another type', { 'x-kubernetes-int-or-string': true, default: true }, []],
     [
       'one that breaks its pattern',
       { type: 'string', pattern: '^b', default: 'a' },

@@ -42,6 +42,14 @@ export function validateClaimStatus(next: ResourceClaim, old: ResourceClaim): Fi
   ];
 }
 
+/** An identity in messages. */
+const shownId = ({ driver = '', pool = '', device = '', shareID = '' }: AllocatedDeviceStatus) => ({
+  Driver: driver,
+  Pool: pool,
+  Device: device,
+  ShareID: shareID,
+});
+
 const deviceId = ({ driver = '', pool = '', device = '', shareID }: AllocatedDeviceStatus): string =>
   [driver, pool, device, ...(shareID === undefined ? [] : [shareID])].join('/');
 
@@ -120,7 +128,7 @@ const deviceStatus =
     ...struct({ driver: driverName, pool: poolName, device: label, shareID: set(uid) })(device, path),
     ...(allocated.has(deviceId(device))
       ? []
-      : [invalidValue(path, deviceId(device), 'must be an allocated device in the claim')]),
+      : [invalidValue(path, shownId(device), 'must be an allocated device in the claim')]),
     ...(device.conditions && device.conditions.length > mostConditions
       ? [tooMany(`${path}.conditions`, device.conditions.length, mostConditions)]
       : []),

@@ -190,15 +190,16 @@ function begin(target: Place, next: ApiObject, { gracePeriodSeconds: asked }: De
 const boundedSeconds = (seconds: number): number => Math.min(Number(seconds), 250_000_000_000);
 
 /** A deletion changes the desired state, so it counts as a generation. */
-function mark({ server }: Place, next: ApiObject, seconds: number): void {
+function mark({ server, kind }: Place, next: ApiObject, seconds: number): void {
   next.metadata.deletionTimestamp = timestamp(server.clock.now() + boundedSeconds(seconds) * 1_000);
   next.metadata.deletionGracePeriodSeconds = seconds;
-  if (next.metadata.generation) next.metadata.generation++;
+  if (next.metadata.generation && !kind.strategy.isDeletedPlainly) next.metadata.generation++;
 }
 
 /** The finalizers after the propagation policy: adds or removes those of the garbage collector. */
 function finalizersFor({ kind }: Place, live: ApiObject, options: DeleteOptions): string[] {
   const now = live.metadata.finalizers ?? [];
+  if (kind.strategy.isDeletedPlainly && !live.metadata.deletionTimestamp) return [...now];
   const { orphanDependents, propagationPolicy: policy } = options;
   const has = (finalizer: string) => now.includes(finalizer);
   let orphan: boolean;

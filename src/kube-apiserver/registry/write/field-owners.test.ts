@@ -134,6 +134,14 @@ describe('a subresource that does not write metadata', () => {
 });
 
 describe('an update of the status', () => {
+  test("keeps the generation of a daemon set's template", async () => {
+    const path = namespaced('apps', 'daemonsets');
+    const body = { metadata: { name: 'kept' }, spec: { selector: { matchLabels: { a: 'b' } }, template } };
+    await server.call('POST', path, body);
+    const changed = await server.call('PUT', `${path}/kept/status`, body);
+    expect(changed.body.metadata.annotations).toEqual({ 'deprecated.daemonset.template.generation': '1' });
+  });
+
   test('without a phase has the default phase', async () => {
     const path = '/api/v1/persistentvolumes';
     const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/a' } };

@@ -216,7 +216,6 @@ const macros: Readonly<Record<string, Expander>> = {
   '.all/2': quantifier('all', 1),
   '.exists/2': quantifier('exists', 1),
   '.exists_one/2': quantifier('one', 1),
-  '.existsOne/2': quantifier('one', 1),
   '.map/2': mapList(1),
   '.map/3': mapList(1),
   '.filter/2': filterList,
