@@ -3,7 +3,7 @@
 // is sent.
 
 import { ownTurn } from '../../machinery/time/turn.ts';
-import { encodeFields, encodeListHead, protobufSchema } from '../protobuf/protobuf.ts';
+import { encodeFields, encodeListHead, protobufSchema, trailer } from '../protobuf/protobuf.ts';
 import type { ListReply } from '../request/reply.ts';
 import type { LazyList } from './text-body.ts';
 
@@ -73,8 +73,9 @@ export class ProtobufList {
     const pieces = async function* () {
       yield head;
       yield* items;
+      yield trailer;
     };
-    return { length: head.length + total, pieces: pieces(), release };
+    return { length: head.length + total + trailer.length, pieces: pieces(), release };
   }
 
   async *#pieces(): AsyncGenerator<Buffer> {

@@ -126,6 +126,32 @@ test.each([
 ])('%s of %s has a schema', (kind, apiVersion) => {
   expect(protobufSchema({ kind, apiVersion })?.properties).toBeDefined();
 });
+describe('metadata alone', () => {
+  const metadata = { name: 'a', namespace: 'default', uid: 'u', labels: { app: 'web' }, resourceVersion: '7' };
+  const meta = root.lookupType('k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+  const partial = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
+
+  test('of an object is field 1', () => {
+    const schema = protobufSchema(partial);
+    const bytes = encodeFields(schema as Schema, { ...partial, metadata });
+    const reader = protobuf.Reader.create(bytes);
+    expect(reader.uint32() >>> 3).toBe(1);
+    expect(meta.toObject(meta.decode(reader.bytes()))).toEqual(metadata);
+    expect(reader.pos).toBe(reader.len);
+    expect(decodeFields(schema as Schema, bytes)).toEqual({ metadata });
+  });
+
+  test('of a list has the items in field 2', () => {
+    const type = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' };
+    const schema = protobufSchema(type) as Schema;
+    const list = {
+      metadata: { resourceVersion: '9' },
+      items: [{ metadata }, { metadata: { ...metadata, name: 'b' } }],
+    };
+    expect(decodeFields(schema, encodeFields(schema, { ...type, ...list }))).toEqual(list);
+  });
+});
+
 test('a custom resource has none', () => {
   expect(protobufSchema({ kind: 'CronTab', apiVersion: 'stable.example.com/v1' })).toBeUndefined();
 });

@@ -56,7 +56,7 @@ export function encodeFields(schema: Schema, object: object, field?: number): Bu
   return writer.take();
 }
 
-/** The bytes before the items of a list, whose fields take `itemsSize` bytes. */
+/** The bytes before the items of a list, whose fields take `itemsSize` bytes; `trailer` comes after them. */
 export function encodeListHead(schema: Schema, list: Typed & { metadata: object }, itemsSize: number): Buffer {
   encoderOf(schema)(writer, list);
   writer.varint(writer.size + itemsSize);
@@ -113,7 +113,7 @@ function writeType({ apiVersion = '', kind = '' }: Typed): void {
 }
 
 /** contentEncoding and contentType, both empty, as Kubernetes writes them. */
-const trailer = Buffer.from([26, 0, 34, 0]);
+export const trailer = Buffer.from([26, 0, 34, 0]);
 
 function delimit(tag: number): void {
   writer.varint(writer.size);
