@@ -19,6 +19,7 @@ import { VolumeError } from '../volumes/volume.ts';
 import { AccessError, KubeletAccess } from './access.ts';
 import { configz } from './configz.ts';
 import { kubeletHealth } from './health.ts';
+import { urlOf } from './request-url.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
 import { refuse } from './streaming/upgrade.ts';
@@ -95,7 +96,8 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'https://kubelet');
+  const url = urlOf(request);
+  if (!url) throw new HttpError(400, '400 Bad Request');
   const [, verb, ...rest] = url.pathname.split('/');
   await access.check(request, verb);
   if (verb === hostPathVolumesPath && request.method === 'DELETE') return deleteVolume(tools, rest.join('/'), response);
@@ -268,7 +270,9 @@ async function upgrade(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const { pathname, searchParams: params } = new URL(request.url ?? '/', 'https://kubelet');
+  const url = urlOf(request);
+  if (!url) throw new HttpError(400, '400 Bad Request');
+  const { pathname, searchParams: params } = url;
   const [, verb, ...rest] = pathname.split('/');
   await access.check(request, verb);
   if (verb === 'portForward') {

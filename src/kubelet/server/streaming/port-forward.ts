@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { urlOf } from '../request-url.ts';
 import { portChannelProtocols, portsOf, servePortChannels } from './port-channels.ts';
 import { SpdySession, type SpdyStream } from './spdy.ts';
 import {
@@ -72,7 +73,7 @@ async function serveChannels(
 ): Promise<void> {
   let ports: number[];
   try {
-    ports = portsOf(new URL(request.url ?? '/', 'http://kubelet').searchParams);
+    ports = portsOf(urlOf(request)?.searchParams ?? new URLSearchParams());
   } catch (error) {
     return refuse(socket, 400, (error as Error).message);
   }
