@@ -2,27 +2,31 @@
 // works without nftables, and from the machine itself, where rules alone would need route_localnet. Rules take the
 // connections of others before they reach the relay (host-port-rules.ts).
 
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server } from 'node:net';
-import type { Clock, Timer } from '../../machinery/time/clock.ts';
+import { must } from '../../machinery/must.ts';
+import { Shares } from '../../machinery/shares.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { SandboxConfig } from '../interface.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import type { HostPortForward } from './host-port-rules.ts';
+import { UdpRelays } from './udp-relay.ts';
 
 type Mapping = NonNullable<SandboxConfig['portMappings']>[number];
 
-/** Timeout of idle UDP clients; conntrack's value for streams is 120 s. */
-const udpIdleMs = 120_000;
+/** Connections of all ports, and those of one client's address among them: each has two descriptors of this process. */
+const mostConnections = 4_096;
+const mostOfOne = 1_024;
 
 export class HostPorts {
-  readonly #clock: Clock;
+  readonly #udp: UdpRelays;
+  readonly #connections = new Shares(mostConnections, mostOfOne);
   readonly #relays = new Map<string, (() => void)[]>();
   readonly #forwards = new Map<string, readonly HostPortForward[]>();
   readonly #setRules: (forwards: readonly HostPortForward[]) => Promise<void>;
 
   /** `setRules` replaces the rules of the packet filter, where there is one. */
   constructor(clock: Clock, setRules: (forwards: readonly HostPortForward[]) => Promise<void>) {
-    this.#clock = clock;
+    this.#udp = new UdpRelays(clock);
     this.#setRules = setRules;
   }
 
@@ -74,15 +78,23 @@ export class HostPorts {
     if (protocol === 'SCTP') throw new Error('SCTP is not supported by the native runtime');
     // An address of the machine leads to the pod's address of the same family, if it has one.
     const target = podIps.find((ip) => hostIP !== '' && isIPv6(ip) === isIPv6(hostIP)) ?? podIps[0];
-    if (protocol === 'TCP') return [() => relayTcp(mapping, target)];
+    if (protocol === 'TCP') return [() => relayTcp(mapping, target, this.#connections)];
     const all = hostIP === '' && podIps.some((ip) => isIPv6(ip)) ? ['0.0.0.0', '::'] : [hostIP];
-    return all.map((host) => () => relayUdp({ ...mapping, hostIP: host }, target, this.#clock));
+    const pod = { port: mapping.containerPort, address: target };
+    return all.map((host) => () => this.#udp.open(must(mapping.hostPort, 'hostPort'), host, pod));
   }
 }
 
-function relayTcp({ hostPort, containerPort, hostIP }: Mapping, podIp: string): Promise<() => void> {
+function relayTcp(
+  { hostPort, containerPort, hostIP }: Mapping,
+  podIp: string,
+  connections: Shares,
+): Promise<() => void> {
   const open = new Set<{ destroy(): void }>();
   const server: Server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    const address = client.remoteAddress ?? '';
+    if (!connections.take(address)) return void client.destroy();
+    client.once('close', () => connections.release(address));
     const pod = connect({ host: podIp, port: containerPort, allowHalfOpen: true });
     for (const [socket, other] of [
       [client, pod],
@@ -100,47 +112,12 @@ function relayTcp({ hostPort, containerPort, hostIP }: Mapping, podIp: string): 
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: hostIP || undefined, port: hostPort }, () =>
+    server.listen({ host: hostIP || undefined, port: hostPort }, () => {
+      server.on('error', () => {}); // a later error concerns one connection
       resolve(() => {
         server.close();
         for (const socket of open) socket.destroy();
-      }),
-    );
-  });
-}
-
-function relayUdp({ hostPort, containerPort, hostIP }: Mapping, podIp: string, clock: Clock): Promise<() => void> {
-  const server = createSocket(isIPv6(hostIP ?? '') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
-  const clients = new Map<string, { socket: UdpSocket; timer: Timer }>();
-  const forget = (key: string) => {
-    clients.get(key)?.socket.close();
-    clients.delete(key);
-  };
-  const watch = (key: string) => clock.after(udpIdleMs, () => forget(key), { background: true });
-  server.on('message', (data, { address, port }) => {
-    const key = `${address} ${port}`;
-    let client = clients.get(key);
-    if (!client) {
-      const socket = createSocket(isIPv6(podIp) ? 'udp6' : 'udp4');
-      socket.on('message', (answer) => server.send(answer, port, address));
-      socket.on('error', () => forget(key));
-      client = { socket, timer: watch(key) };
-      clients.set(key, client);
-    }
-    client.timer.cancel();
-    client.timer = watch(key);
-    client.socket.send(data, containerPort, podIp);
-  });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.bind({ port: hostPort, address: hostIP || undefined }, () =>
-      resolve(() => {
-        server.close();
-        for (const [key, { timer }] of clients) {
-          timer.cancel();
-          forget(key);
-        }
-      }),
-    );
+      });
+    });
   });
 }
