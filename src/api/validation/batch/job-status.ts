@@ -127,7 +127,7 @@ function validateFinished(next: Job, old: Job): FieldError[] {
 function validateReady({ status }: Job, old: Job): FieldError[] {
   const { ready, active = 0 } = status ?? {};
   const changed = ready !== old.status?.ready || active !== (old.status?.active ?? 0);
-  return changed && (ready ?? 0) > active
+  return changed && ready !== undefined && ready > active
     ? [invalidValue('status.ready', ready, 'cannot set more ready pods than active')]
     : [];
 }

@@ -35,6 +35,15 @@ describe('conditions and addresses', () => {
     ],
     ['status.podIPs', [{ ip: '10.0.0.1' }, { ip: '::1' }], []],
     [
+      'status.podIPs',
+      [{ ip: '10.0.0.1' }, { ip: 'x' }],
+      [
+        `status.podIPs[1]: Invalid value: "x": ${ip}`,
+        'status.podIPs: Internal error: failed to check for dual stack with error:invalid IP[1]: x',
+        'status.podIPs: Invalid value: [{"IP":"10.0.0.1"},{"IP":"x"}]: may specify no more than one IP for each IP family',
+      ],
+    ],
+    [
       'status.hostIPs',
       [{ ip: '10.0.0.1' }],
       ['status.hostIPs[0].ip: Invalid value: "10.0.0.1": must be equal to `hostIP`'],

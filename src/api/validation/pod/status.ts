@@ -151,8 +151,13 @@ function validateIps(ips: Ips = [], before: Ips, type: 'PodIP' | 'HostIP'): Fiel
   const path = `status.${type === 'PodIP' ? 'podIPs' : 'hostIPs'}`;
   const previous = new Set((before ?? []).map(({ ip = '' }) => ip));
   const errors = ips.flatMap(({ ip = '' }, index) => legacyIp(`${path}[${index}]`, ip, previous));
-  const families = new Set(ips.map(({ ip = '' }) => parseIp(ip)?.family));
-  if (ips.length > 2 || (ips.length === 2 && families.size < 2))
+  const parsed = ips.map(({ ip = '' }) => parseIp(ip)?.family);
+  const wrong = parsed.indexOf(undefined);
+  if (ips.length > 1 && wrong >= 0) {
+    const why = `Internal error: failed to check for dual stack with error:invalid IP[${wrong}]: ${ips[wrong].ip ?? ''}`;
+    errors.push({ type: 'InternalError', field: path, message: why });
+  }
+  if (ips.length > 2 || (ips.length === 2 && (wrong >= 0 || new Set(parsed).size < 2)))
     errors.push(
       invalidValue(path, internal(`[]core.${type}`, ips), 'may specify no more than one IP for each IP family'),
     );
