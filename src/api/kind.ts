@@ -102,6 +102,8 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   validate?(object: T): readonly FieldError[];
   /** All faults of an update, beside those of the metadata; left out, `next` is held to the rules for new objects. */
   validateUpdate?(next: T, old: T): readonly FieldError[];
+  /** The metadata of a new object is checked only if the rest of it is valid. */
+  metadataLast?: boolean;
   /** Finalizers without a domain are valid. */
   plainFinalizers?: boolean;
   /** The checks of an update's metadata beside the generic ones. Default: its changes. */

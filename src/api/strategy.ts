@@ -34,10 +34,11 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
       own.prepareForUpdate?.(next, old, context);
       tidy(next);
     },
-    validate: (object) => [
-      ...validateObjectMeta(object.metadata, rule, own.plainFinalizers),
-      ...(own.validate?.(object) ?? []),
-    ],
+    validate(object) {
+      const errors = own.validate?.(object) ?? [];
+      if (own.metadataLast && errors.length) return errors;
+      return [...validateObjectMeta(object.metadata, rule, own.plainFinalizers), ...errors];
+    },
     validateUpdate: (next, old) => [
       ...metadataUpdate(own, next, old),
       ...((own.validateUpdate ? own.validateUpdate(next, old) : own.validate?.(next)) ?? []),

@@ -59,6 +59,15 @@ describe('replicationcontrollers', () => {
   ])('%s = %j', (path, value, faults) => expect(find.onCreate(path, value)).toEqual(faults));
 });
 
+test('the metadata of a disruption budget is checked once the rest is valid', () => {
+  const budget = (spec: object) => faultFinder('policy/v1/poddisruptionbudgets', { metadata: { name: 'x' }, spec });
+  const labels = { k: '-x' };
+  expect(budget({ minAvailable: 1 }).onCreate('metadata.labels', labels)).toHaveLength(1);
+  expect(budget({ minAvailable: -1 }).onCreate('metadata.labels', labels)).toEqual([
+    'spec.minAvailable: Invalid value: -1: must be greater than or equal to 0',
+  ]);
+});
+
 test('a limit range without a name gets a generated one', () => {
   const find = faultFinder('v1/limitranges', { spec: { limits: [] } });
   expect(find.onCreate('metadata.name', undefined)).toEqual([]);
@@ -69,5 +78,15 @@ test.each(['v1/namespaces', 'batch/v1/jobs'])('%s without a name: only the name 
   const find = faultFinder(resource, resource.endsWith('jobs') ? { spec: { template } } : {});
   expect(find.onCreate('metadata.name', undefined)).toEqual([
     'metadata.name: Required value: name or generateName is required',
+  ]);
+});
+
+test('a stateful set with an unreadable selector: its restart policy is still checked', () => {
+  const template = { spec: { restartPolicy: 'OnFailure', containers: [{ name: 'c', image: 'i' }] } };
+  const find = faultFinder('apps/v1/statefulsets', { metadata: { name: 'x' }, spec: { template } });
+  expect(find.onCreate('spec.selector', { matchExpressions: [{ key: 'a', operator: 'x' }] })).toEqual([
+    'spec.selector.matchExpressions[0].operator: Invalid value: "x": not a valid selector operator',
+    'spec.selector: Invalid value: {"matchExpressions":[{"key":"a","operator":"x"}]}',
+    'spec.template.spec.restartPolicy: Unsupported value: "OnFailure": supported values: "Always"',
   ]);
 });

@@ -26,7 +26,10 @@ export function validateOwnTemplate(
   const isNone = !selector || (isEmpty(selector.matchLabels) && isEmpty(selector.matchExpressions));
   // An invalid selector is a separate fault; a missing one matches no pod.
   if (selector && !isSound(selector))
-    return [invalidValue(`${path.replace(/template$/, 'selector')}`, writtenForm(selector), unreadable)];
+    return [
+      invalidValue(`${path.replace(/template$/, 'selector')}`, writtenForm(selector), unreadable),
+      ...(owner === 'StatefulSet' ? validateRestart(template, path, owner) : []),
+    ];
   if ((!selector || !isNone) && !labelSelector(selector).matches(labels))
     errors.push(invalidValue(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
   return [...errors, ...validatePodTemplate(template, path), ...validateRestart(template, path, owner)];

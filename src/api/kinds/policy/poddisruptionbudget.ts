@@ -24,6 +24,7 @@ export const podDisruptionBudget: KindBehaviour<PodDisruptionBudget> = {
     // Kubernetes has no more rules for its metadata.
     nameRule: nameRule(pathSegmentFaults),
     plainFinalizers: true,
+    metadataLast: true,
     metadataOnUpdate: [],
     validate: (b) => validate(b.spec ?? {}),
     subresources: { status: { validateUpdate: (next) => status(next.status, 'status') } },
