@@ -181,6 +181,32 @@ test('classes and interfaces have no method that nothing calls', () => {
   expect(dead.map(({ file, name }) => `${file}: remove ${name}`)).toEqual([]);
 });
 
+/** Code that api/ has as a function, and the file with the function. The pages of the console do not import api/. */
+const vocabulary: readonly [pattern: RegExp, name: string, home: string][] = [
+  [
+    /\bstatus\??\.conditions\??\.find\(\((?:\w+|\{ type \})\) => (?:\w+\.)?type === '\w+'\)/,
+    'conditionOf',
+    'api/objects/conditions.ts',
+  ],
+  [
+    /phase === '(Succeeded|Failed)' \|\| .*phase === '(?!\1)(?:Succeeded|Failed)'/,
+    'isPodTerminal',
+    'api/objects/pod.ts',
+  ],
+  [/ownerReferences\??\.find\(\(.*controller\)/, 'controllerOf', 'api/objects/owners.ts'],
+];
+
+test('code that api/ has as a function is not written again', () => {
+  const wrong = files
+    .filter((file) => !isTest(file) && roomOf(file) !== 'dashboard')
+    .flatMap((file) =>
+      vocabulary
+        .filter(([pattern, , home]) => file !== home && pattern.test(read(file)))
+        .map(([, name]) => `${file}: call ${name}()`),
+    );
+  expect(wrong).toEqual([]);
+});
+
 /** Users import from it. */
 const publicDoor = 'testing/testing.ts';
 const exported = /^export (?:declare )?(?:async )?(?:abstract )?(?:const|let|function\*?|class|interface|type) (\w+)/gm;

@@ -30,6 +30,7 @@ export { isKubeletLabel } from './objects/kubelet-labels.ts';
 export * from './objects/load-balancers.ts';
 export * from './objects/node.ts';
 export { matchesNode, matchesNodeSelector, matchesTerm } from './objects/node-selector.ts';
+export { controllerOf } from './objects/owners.ts';
 export * from './objects/pod.ts';
 export * from './objects/pod-references.ts';
 export { podTemplateOf } from './objects/pod-template.ts';

@@ -8,7 +8,6 @@ export { callRemote, type RemoteCall, type RemoteServer } from './connection/rem
 export {
   type Controller,
   type ControllerContext,
-  controllerOf,
   controllerReference,
   own,
   ownedBy,

@@ -1,7 +1,6 @@
 // The interface of a controller, and the loop that runs all controllers.
 
-import type { KubeObject, OwnerReference } from '../api/api.ts';
-import { isConflict, resources } from '../api/api.ts';
+import { controllerOf, isConflict, type KubeObject, type OwnerReference, resources } from '../api/api.ts';
 import { pause } from '../machinery/time/turn.ts';
 import { type ComponentContext, errorText } from './component.ts';
 import { createEventRecorder, type EventRecorder } from './events/events.ts';
@@ -87,10 +86,6 @@ export const own = (resource: ResourceName, matters?: Watch['matters']): Watch =
   keys: (object) => [keyOf(object)],
   ...(matters && { matters }),
 });
-
-/** The owner reference of the object's controller. */
-export const controllerOf = (object: KubeObject): OwnerReference | undefined =>
-  object.metadata.ownerReferences?.find((owner) => owner.controller);
 
 /** Watches objects that an object of `kind` controls, and yields the key of that owner. */
 export const ownedBy = (resource: ResourceName, kind: string): Watch => ({

@@ -3,6 +3,7 @@
 
 import {
   conditionOf,
+  controllerOf,
   isPodActive,
   isPodReady,
   type KubeObject,
@@ -11,7 +12,7 @@ import {
   transitionTime,
   withCondition,
 } from '../api/api.ts';
-import { type Controller, controllerOf, keyOf, own, type Tools, timestamp } from '../client/client.ts';
+import { type Controller, keyOf, own, type Tools, timestamp } from '../client/client.ts';
 import { deepEqual } from '../machinery/collections/equal.ts';
 import { parseExact } from '../machinery/text/exact-json.ts';
 import { resolveIntOrPercent } from './deployment/scale.ts';

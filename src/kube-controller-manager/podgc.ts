@@ -2,7 +2,7 @@
 // before they were scheduled, and those on out-of-service nodes.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
 
-import { isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
+import { isConditionTrue, isNotFound, isPodTerminal, type Node, type Pod } from '../api/api.ts';
 import { type Controller, keyOf, type Tools, timestamp } from '../client/client.ts';
 
 const everyMs = 20_000;
@@ -44,8 +44,7 @@ async function collectTerminated(pods: readonly Pod[], tools: Tools): Promise<vo
 
 async function collectOutOfService(pods: readonly Pod[], tools: Tools): Promise<void> {
   const isOut = (node: Node | undefined) =>
-    node?.spec.taints?.some((taint) => taint.key === outOfServiceTaint) &&
-    node.status.conditions?.find((condition) => condition.type === 'Ready')?.status !== 'True';
+    node?.spec.taints?.some((taint) => taint.key === outOfServiceTaint) && !isConditionTrue(node, 'Ready');
   for (const pod of pods)
     if (pod.metadata.deletionTimestamp && pod.spec.nodeName && isOut(tools.lister('nodes').get(pod.spec.nodeName)))
       await remove(pod, tools);

@@ -3,6 +3,7 @@
 
 import {
   conditionOf,
+  controllerOf,
   isPodActive,
   isPodReady,
   isPodTerminating,
@@ -72,7 +73,7 @@ async function scale(
 function chooseDoomed(set: ReplicaSet, active: readonly Pod[], count: number, { lister, clock }: Tools): Pod[] {
   if (count >= active.length) return [...active];
   const crowd = new Map<string, number>();
-  const deployment = set.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+  const deployment = controllerOf(set)?.uid;
   const siblings = deployment ? lister('replicasets').ownedBy({ metadata: { uid: deployment } }) : [set];
   for (const sibling of siblings)
     for (const { spec } of lister('pods').ownedBy(sibling).filter(isPodActive))

@@ -1,6 +1,14 @@
 // The scheduler's record of a pod: its requests are computed once.
 
-import { type ClaimOfPod, claimsOfPod, type HostPort, hostPortsOf, type Pod, podRequests } from '../api/api.ts';
+import {
+  type ClaimOfPod,
+  claimsOfPod,
+  controllerOf,
+  type HostPort,
+  hostPortsOf,
+  type Pod,
+  podRequests,
+} from '../api/api.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import { heldSpec } from './held-resources.ts';
 
@@ -90,8 +98,7 @@ export function affinityRules({ pod: { spec } }: PodInfo): number {
 }
 
 /** The uid of the pod's controller, undefined without one. */
-export const controllerUid = (pod: Pod): string | undefined =>
-  pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+export const controllerUid = (pod: Pod): string | undefined => controllerOf(pod)?.uid;
 
 /** Whether one of the resources is requested less than before. */
 export const requestsLess = (after: Requests, before: Requests): boolean =>

@@ -1,9 +1,7 @@
-import type { Pod } from '../api/api.ts';
+import { isPodTerminal, type Pod } from '../api/api.ts';
 
 /** The address of an ended pod may belong to another one. */
-const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
-
-export const isOnPodNetwork = (pod: Pod): boolean => !pod.spec.hostNetwork && !hasEnded(pod);
+export const isOnPodNetwork = (pod: Pod): boolean => !pod.spec.hostNetwork && !isPodTerminal(pod);
 
 export function addressesOf({ status }: Pod): readonly string[] {
   if (status?.podIPs?.length) return status.podIPs.map(({ ip }) => ip);

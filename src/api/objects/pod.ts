@@ -7,7 +7,9 @@ import { conditionOf, isConditionTrue } from './conditions.ts';
 export const isPodReady = (pod: Pod): boolean => isConditionTrue(pod, 'Ready');
 
 /** All its containers have ended and none will start again. */
-export const isPodTerminal = (pod: Pod): boolean => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+export const isTerminalPhase = (phase: string | undefined): boolean => phase === 'Failed' || phase === 'Succeeded';
+
+export const isPodTerminal = (pod: Pod): boolean => isTerminalPhase(pod.status?.phase);
 
 /** Neither finished nor being deleted. */
 export const isPodActive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;

@@ -12,6 +12,7 @@ import type {
   Service,
 } from '../generated/types.ts';
 import type { ApiObject, Kind, KubeObject } from '../kind.ts';
+import { conditionOf } from './conditions.ts';
 import { isPodTerminal, podResources, qosClass, type ResourceList } from './pod.ts';
 import type { QuotaRules, Scope, Usage } from './quota-rules.ts';
 
@@ -29,7 +30,7 @@ function amountsOf({ spec, status }: Pod, which: 'requests' | 'limits'): Resourc
   const statuses = new Map<string, ContainerStatus>(
     [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].map((one) => [one.name, one]),
   );
-  const pending = status?.conditions?.find(({ type }) => type === 'PodResizePending');
+  const pending = conditionOf({ status }, 'PodResizePending');
   const isInfeasible = pending?.reason === 'Infeasible';
   const counted = (container: Container): Container => {
     const actual = statuses.get(container.name);

@@ -13,6 +13,7 @@ import type {
   StorageClass,
 } from '../generated/types.ts';
 import { matchesNodeSelector } from './node-selector.ts';
+import { controllerOf } from './owners.ts';
 
 export const volumeAnnotations = {
   /** Of claims: the claim was bound once. */
@@ -87,7 +88,7 @@ export const claimKeysOfPod = (pod: Pod): string[] =>
 
 /** The claim of an ephemeral volume must be made for its pod; the message when it is not. */
 export function foreignClaim(pod: Pod, { metadata }: PersistentVolumeClaim): string | undefined {
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const owner = controllerOf({ metadata });
   if (owner?.uid === pod.metadata.uid) return undefined;
   const { namespace } = pod.metadata;
   return `PVC ${namespace}/${metadata.name} was not created for pod ${namespace}/${pod.metadata.name} (pod is not owner)`;

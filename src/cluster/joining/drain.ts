@@ -1,8 +1,16 @@
 // Takes the pods off a node, with the rules of "kubectl drain": budgets are respected, DaemonSets' pods stay.
 // https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/
 
-import { ignoreNotFound, isApiError, isConditionTrue, isNotFound, type Pod } from '../../api/api.ts';
-import { type Client, controllerOf } from '../../client/client.ts';
+import {
+  controllerOf,
+  ignoreNotFound,
+  isApiError,
+  isConditionTrue,
+  isNotFound,
+  isPodTerminal,
+  type Pod,
+} from '../../api/api.ts';
+import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../machinery/time/clock.ts';
 import { JoinError } from './join-error.ts';
 
@@ -23,7 +31,6 @@ const pollMs = 500;
 const mirror = 'kubernetes.io/config.mirror';
 
 const nameOf = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`;
-const isDone = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 const isManaged = (pod: Pod) => controllerOf(pod) !== undefined;
 const hasLocalData = ({ spec }: Pod) => spec.volumes?.some(({ emptyDir }) => emptyDir) ?? false;
 
@@ -33,15 +40,15 @@ export async function drainNode(client: Client, node: string, options: DrainOpti
   const { items } = await client.list('pods', { fieldSelector: `spec.nodeName=${node}` });
   const pods = items.filter((pod) => {
     const isDaemon = controllerOf(pod)?.kind === 'DaemonSet';
-    return pod.metadata.annotations?.[mirror] === undefined && (!isDaemon || isDone(pod));
+    return pod.metadata.annotations?.[mirror] === undefined && (!isDaemon || isPodTerminal(pod));
   });
   refuse(
-    pods.filter((pod) => !isManaged(pod) && !isDone(pod) && !options.force),
+    pods.filter((pod) => !isManaged(pod) && !isPodTerminal(pod) && !options.force),
     'nothing creates again',
     '--force',
   );
   refuse(
-    pods.filter((pod) => hasLocalData(pod) && !isDone(pod) && !options.deleteEmptyDirData),
+    pods.filter((pod) => hasLocalData(pod) && !isPodTerminal(pod) && !options.deleteEmptyDirData),
     'have emptyDir volumes, which are lost with them',
     '--delete-emptydir-data',
   );

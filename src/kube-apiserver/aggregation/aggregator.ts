@@ -162,7 +162,7 @@ export class Aggregator implements Aggregation {
 function aggregatedApi({ metadata, spec, status }: Stored): AggregatedApi | undefined {
   if (!spec?.service) return undefined;
   const { group = '', version = '', service, caBundle, insecureSkipTLSVerify } = spec;
-  const available = status?.conditions?.find(({ type }) => type === 'Available');
+  const available = conditionOf({ status }, 'Available');
   return {
     name: metadata.name ?? '',
     group,

@@ -1,8 +1,8 @@
 // Rolls a Deployment's pods from one template to the next by scaling one ReplicaSet a template.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
 
-import { isPodTerminal, type Pod, type ReplicaSet } from '../../api/api.ts';
-import { type Controller, controllerOf, own, ownedBy } from '../../client/client.ts';
+import { controllerOf, isPodTerminal, type Pod, type ReplicaSet } from '../../api/api.ts';
+import { type Controller, own, ownedBy } from '../../client/client.ts';
 import { claim, orphanIndex, orphansOf } from '../shared/claim.ts';
 import { desiredAnnotation } from './annotations.ts';
 import { cleanUpOldSets, setNewRevision } from './revisions.ts';

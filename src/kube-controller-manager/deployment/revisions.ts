@@ -2,12 +2,13 @@
 
 import {
   conditionOf,
+  controllerOf,
   type Deployment,
   isAlreadyExists,
   isNamespaceTerminating,
   type ReplicaSet,
 } from '../../api/api.ts';
-import { controllerOf, controllerReference } from '../../client/client.ts';
+import { controllerReference } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { podTemplateHash } from '../shared/hash.ts';
 import { desiredAnnotation, historyAnnotation, maxAnnotation, revisionAnnotation } from './annotations.ts';

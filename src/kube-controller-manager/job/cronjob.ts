@@ -3,21 +3,14 @@
 
 import {
   type CronJob,
+  controllerOf,
   ignoreNotFound,
   isAlreadyExists,
   isNamespaceTerminating,
   type Job,
   type ObjectReference,
 } from '../../api/api.ts';
-import {
-  type Controller,
-  controllerOf,
-  controllerReference,
-  own,
-  ownedBy,
-  type Tools,
-  timestamp,
-} from '../../client/client.ts';
+import { type Controller, controllerReference, own, ownedBy, type Tools, timestamp } from '../../client/client.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
 import { parseSchedule, type Schedule } from '../../machinery/time/cron-schedule.ts';
 import { isTimeZone } from '../../machinery/time/time-zone.ts';

@@ -3,6 +3,7 @@
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 import {
+  conditionOf,
   ignoreNotFound,
   isNamespaceTerminating,
   isPodReady,
@@ -95,7 +96,7 @@ function startOf({ job, nowMs }: View): JobStatus {
 /** The time of activeDeadlineSeconds stops while a Job is suspended. */
 function suspension(status: JobStatus, { job, nowMs }: View, { events }: Tools): JobStatus {
   const suspended = job.spec.suspend ?? false;
-  const previous = status.conditions?.find(({ type }) => type === 'Suspended');
+  const previous = conditionOf({ status }, 'Suspended');
   if ((previous?.status === 'True') === suspended) return status;
   const [reason, message] = suspended ? ['JobSuspended', 'Job suspended'] : ['JobResumed', 'Job resumed'];
   events.event(job, 'Normal', suspended ? 'Suspended' : 'Resumed', message);

@@ -1,8 +1,8 @@
 // Removes the Job finalizer from pods whose Job is gone or finished, or that were released.
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
 
-import { ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
-import { type Controller, controllerOf, keyOf, type Tools } from '../../client/client.ts';
+import { controllerOf, ignoreNotFound, type Job, type Pod } from '../../api/api.ts';
+import { type Controller, keyOf, type Tools } from '../../client/client.ts';
 import { selectorOf } from '../shared/claim.ts';
 import { releasePods } from './job.ts';
 import { isManagedElsewhere, isOver, isTracked } from './view.ts';

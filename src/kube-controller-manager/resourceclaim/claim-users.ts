@@ -3,13 +3,14 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import {
+  controllerOf,
   ignoreNotFound,
   type Pod,
   type ResourceV1ResourceClaim as ResourceClaim,
   type ResourceClaimConsumerReference,
   resourceClaimsOf,
 } from '../../api/api.ts';
-import { type Controller, controllerOf, own, type Tools, type Watch } from '../../client/client.ts';
+import { type Controller, own, type Tools, type Watch } from '../../client/client.ts';
 import { isPodDone } from './pod-done.ts';
 
 const finalizer = 'resource.kubernetes.io/delete-protection';

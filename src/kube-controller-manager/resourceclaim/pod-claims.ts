@@ -3,13 +3,14 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
 
 import {
+  controllerOf,
   type Pod,
   type PodResourceClaim,
   type ResourceV1ResourceClaim as ResourceClaim,
   type ResourceClaimTemplate,
   resourceClaimsOf,
 } from '../../api/api.ts';
-import { type Controller, controllerOf, keyOf, type Tools, type Watch } from '../../client/client.ts';
+import { type Controller, keyOf, type Tools, type Watch } from '../../client/client.ts';
 import { isPodDone } from './pod-done.ts';
 
 const byClaim = 'by resource claim';

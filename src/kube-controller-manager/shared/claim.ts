@@ -2,16 +2,9 @@
 // match.
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#how-a-replicaset-works
 
-import { isApiError, isNotFound, type KubeObject } from '../../api/api.ts';
+import { controllerOf, isApiError, isNotFound, type KubeObject } from '../../api/api.ts';
 import type { ResourceName } from '../../client/client.ts';
-import {
-  type Controller,
-  controllerOf,
-  controllerReference,
-  keyOf,
-  type Tools,
-  type Watch,
-} from '../../client/client.ts';
+import { type Controller, controllerReference, keyOf, type Tools, type Watch } from '../../client/client.ts';
 import {
   type LabelSelector,
   type LabelSelectorSpec,

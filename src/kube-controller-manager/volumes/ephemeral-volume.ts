@@ -1,15 +1,8 @@
 // Creates the claims of pods' generic ephemeral volumes. The pod owns them: the garbage collector deletes them with it.
 // https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
 
-import type { PersistentVolumeClaim, Pod, Volume } from '../../api/api.ts';
-import {
-  type Controller,
-  controllerOf,
-  controllerReference,
-  keyOf,
-  type Tools,
-  type Watch,
-} from '../../client/client.ts';
+import { controllerOf, type PersistentVolumeClaim, type Pod, type Volume } from '../../api/api.ts';
+import { type Controller, controllerReference, keyOf, type Tools, type Watch } from '../../client/client.ts';
 import { must } from '../../machinery/must.ts';
 
 const podsOfClaim = 'ephemeral claim';

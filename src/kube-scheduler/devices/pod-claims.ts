@@ -1,6 +1,6 @@
 // The claims of a pod, or the reason why it must wait for them.
 
-import type { Pod } from '../../api/api.ts';
+import { controllerOf, type Pod } from '../../api/api.ts';
 import type { ResourceClaim } from './claim-types.ts';
 import type { Devices } from './devices.ts';
 
@@ -32,8 +32,7 @@ export function podClaims(pod: Pod, devices: Devices): PodClaims {
   return { claims };
 }
 
-const isOwner = ({ metadata }: Pod, claim: ResourceClaim): boolean =>
-  claim.metadata.ownerReferences?.find(({ controller }) => controller)?.uid === metadata.uid;
+const isOwner = ({ metadata }: Pod, claim: ResourceClaim): boolean => controllerOf(claim)?.uid === metadata.uid;
 
 export const isReservedFor = ({ metadata }: Pod, { status }: ResourceClaim): boolean =>
   status?.reservedFor?.some(({ uid }) => uid === metadata.uid) ?? false;

@@ -1,6 +1,6 @@
 // Topology spread constraints of a pod, or the defaults for a pod without any.
 
-import { type Node, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
+import { controllerOf, type Node, type Pod, type TopologySpreadConstraint, tolerates } from '../../api/api.ts';
 import { labelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { Snapshot } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
@@ -81,14 +81,13 @@ const spreadKinds = new Set(['ReplicationController', 'ReplicaSet', 'StatefulSet
 
 /** Pods of one controller have the same labels: they are counted when they are placed, not for each new pod. */
 function byOwner({ metadata }: Pod, snapshot: Snapshot): Counting | undefined {
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const owner = controllerOf({ metadata });
   if (!owner || !spreadKinds.has(owner.kind)) return undefined;
   const siblings = snapshot.siblings(owner.uid);
   return {
     countsItself: true,
     isUnused: siblings.size === 0,
-    matches: (other) =>
-      other.metadata.ownerReferences?.some(({ uid, controller }) => controller && uid === owner.uid) ?? false,
+    matches: (other) => controllerOf(other)?.uid === owner.uid,
     podsOn: ({ name }) => siblings.get(name) ?? 0,
     *occupied(current) {
       for (const name of siblings.keys()) {

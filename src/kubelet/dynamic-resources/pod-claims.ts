@@ -1,6 +1,12 @@
 // The claims that a pod names, and those of its containers. Pure.
 
-import { type Container, isExtendedResource, type Pod, type ResourceV1ResourceClaim } from '../../api/api.ts';
+import {
+  type Container,
+  controllerOf,
+  isExtendedResource,
+  type Pod,
+  type ResourceV1ResourceClaim,
+} from '../../api/api.ts';
 
 interface PodClaim {
   /** The entry of the pod's spec; undefined for the claim of its extended resources. */
@@ -36,7 +42,7 @@ export function podClaims({ metadata, spec, status }: Pod): readonly PodClaim[] 
 export function checkClaim(pod: Pod, claim: ResourceV1ResourceClaim, { isGenerated }: PodClaim): void {
   const { namespace, name, uid } = pod.metadata;
   const { metadata, status } = claim;
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const owner = controllerOf(claim);
   if (isGenerated && owner?.uid !== uid)
     throw new Error(
       `ResourceClaim ${namespace}/${metadata.name} was not created for Pod ${namespace}/${name} (Pod is not owner)`,

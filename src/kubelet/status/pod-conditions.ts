@@ -84,7 +84,7 @@ function uninitialized(pod: Pod, { initStatuses, statuses }: ConditionInputs): W
 
 function closedGates({ spec, status }: Pod): Why | undefined {
   const messages = (spec.readinessGates ?? []).flatMap(({ conditionType }) => {
-    const found = status?.conditions?.find((c) => c.type === conditionType);
+    const found = conditionOf({ status }, conditionType);
     if (!found) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
     return found.status === 'True'
       ? []

@@ -8,6 +8,7 @@ import type { FieldError } from '../../errors.ts';
 import { invalidValue, invalidValues, required } from '../../fields.ts';
 import type { APIService } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { conditionOf } from '../../objects/conditions.ts';
 import { nameRule } from '../../validation/metadata.ts';
 import { each, oneOfThese, struct } from '../../validation/rules.ts';
 import { keepMetadata } from '../keep-metadata.ts';
@@ -17,7 +18,7 @@ export const apiService: KindBehaviour<APIService> = {
   cells: {
     Service: (s) => (s.spec?.service ? `${s.spec.service.namespace}/${s.spec.service.name}` : 'Local'),
     Available: (s) => {
-      const available = s.status?.conditions?.find(({ type }) => type === 'Available');
+      const available = conditionOf(s, 'Available');
       if (!available) return 'Unknown';
       return available.status === 'True' ? 'True' : `${available.status} (${available.reason})`;
     },

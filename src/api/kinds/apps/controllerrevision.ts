@@ -2,13 +2,14 @@ import type { FieldError } from '../../errors.ts';
 import { nonNegative, required, unchanged } from '../../fields.ts';
 import type { ControllerRevision } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { controllerOf } from '../../objects/owners.ts';
 import { none } from '../cells.ts';
 
 export const controllerRevision: KindBehaviour<ControllerRevision> = {
   emptyFields: 'validated',
   cells: {
     Controller: (r) => {
-      const owner = r.metadata.ownerReferences?.find(({ controller }) => controller);
+      const owner = controllerOf(r);
       if (!owner) return none;
       const group = owner.apiVersion.includes('/') ? `.${owner.apiVersion.split('/')[0]}` : '';
       return `${owner.kind.toLowerCase()}${group}/${owner.name}`;

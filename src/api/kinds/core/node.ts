@@ -5,6 +5,7 @@ import { duplicate, forbiddenField, invalidValue, invalidValues, notSupported, r
 import type { Node } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { conditionOf } from '../../objects/conditions.ts';
 import { cidrWarnings, legacyCidr } from '../../validation/network.ts';
 import { validateAmount } from '../../validation/resource-names.ts';
 import { none } from '../cells.ts';
@@ -16,7 +17,7 @@ export const node: KindBehaviour<Node> = {
   storagePrefix: 'minions', // its name of old
   cells: {
     Status: (n) => {
-      const ready = n.status?.conditions?.find(({ type }) => type === 'Ready');
+      const ready = conditionOf(n, 'Ready');
       const status = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
       return n.spec?.unschedulable ? `${status},SchedulingDisabled` : status;
     },

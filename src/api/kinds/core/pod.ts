@@ -3,7 +3,7 @@ import { defaultPodResources } from '../../defaults/pod-resources.ts';
 import { defaultHostPorts, defaultPodSpec } from '../../defaults/pod-spec.ts';
 import type { LabelSelector, Pod } from '../../generated/types.ts';
 import type { KindBehaviour } from '../../kind.ts';
-import { isSchedulingGated, qosClass } from '../../objects/pod.ts';
+import { isPodTerminal, isSchedulingGated, qosClass } from '../../objects/pod.ts';
 import { podQuota } from '../../objects/resource-usage.ts';
 import { specOf } from '../../spec-of.ts';
 import { formatTime } from '../../time.ts';
@@ -148,7 +148,7 @@ export const pod: KindBehaviour<Pod> = {
     },
     gracePeriodSeconds(p, requested) {
       // A pod that never ran, or has ended, needs no grace period.
-      if (!p.spec?.nodeName || p.status?.phase === 'Failed' || p.status?.phase === 'Succeeded') return 0;
+      if (!p.spec?.nodeName || isPodTerminal(p)) return 0;
       const seconds = requested ?? p.spec.terminationGracePeriodSeconds ?? 30;
       return seconds < 0 ? 1 : seconds;
     },

@@ -12,6 +12,7 @@ import type {
 } from '../../generated/types.ts';
 import { internal } from '../../internal.ts';
 import type { KindBehaviour } from '../../kind.ts';
+import { conditionOf } from '../../objects/conditions.ts';
 import { flowConditions } from '../../validation/flow-status.ts';
 import { each, need, needed, type Rule, struct, text } from '../../validation/rules.ts';
 import { none } from '../cells.ts';
@@ -23,7 +24,7 @@ export const flowSchema: KindBehaviour<FlowSchema> = {
     PriorityLevel: (s) => s.spec?.priorityLevelConfiguration?.name ?? none,
     MatchingPrecedence: (s) => s.spec?.matchingPrecedence ?? 0,
     DistinguisherMethod: (s) => s.spec?.distinguisherMethod?.type ?? none,
-    MissingPL: (s) => s.status?.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?',
+    MissingPL: (s) => conditionOf(s, 'Dangling')?.status ?? '?',
   },
   strategy: {
     setDefaults(s) {

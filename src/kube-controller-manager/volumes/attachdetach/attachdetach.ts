@@ -7,6 +7,7 @@ import {
   attaches,
   claimKeysOfPod,
   claimRefKey,
+  conditionOf,
   controllerAttachesAnnotation,
   csiAttachmentText,
   csiVolumeName,
@@ -98,7 +99,7 @@ const watches: readonly Watch[] = [
 const factsOf = ({ metadata, spec, status }: Node) => ({
   isManaged: metadata.annotations?.[controllerAttachesAnnotation] !== undefined,
   taints: spec?.taints?.map(({ key }) => key),
-  ready: status?.conditions?.find(({ type }) => type === 'Ready')?.status,
+  ready: conditionOf({ status }, 'Ready')?.status,
   ...{ inUse: status?.volumesInUse, attached: status?.volumesAttached },
 });
 

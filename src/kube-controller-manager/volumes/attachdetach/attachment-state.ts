@@ -3,6 +3,7 @@
 
 import {
   allowsMultiAttach,
+  isPodTerminal,
   type Node,
   type PersistentVolume,
   type Pod,
@@ -108,8 +109,8 @@ export function multiAttachMessage(specName: string, pod: Pod, others: readonly 
 }
 
 /** Its containers have ended, and so has its use of volumes. */
-export function usesVolumes({ metadata, spec, status }: Pod): boolean {
-  if (!spec.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed') return false;
-  if (!metadata.deletionTimestamp) return true;
-  return (status?.containerStatuses ?? []).some(({ state }) => !state?.terminated && !state?.waiting);
+export function usesVolumes(pod: Pod): boolean {
+  if (!pod.spec.nodeName || isPodTerminal(pod)) return false;
+  if (!pod.metadata.deletionTimestamp) return true;
+  return (pod.status?.containerStatuses ?? []).some(({ state }) => !state?.terminated && !state?.waiting);
 }

@@ -2,7 +2,7 @@
 // Everything here is data: pod-runner.ts owns the runtime, the timers and the API.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
-import type { Container, Pod } from '../../../api/api.ts';
+import { type Container, isTerminalPhase, type Pod } from '../../../api/api.ts';
 import type { ContainerStatus } from '../../../container-runtime/container-runtime.ts';
 import type { Delay } from '../../../machinery/time/backoff.ts';
 import type { EvictionManner } from '../../eviction/local-storage.ts';
@@ -240,9 +240,7 @@ export const newWorker = (pod: Pod): Waiting => ({
 
 /** The pod is to run, and nothing has ended it. */
 export const isActive = (worker: PodWorker): boolean =>
-  worker.state === 'syncing' || (worker.state === 'waiting' && !isTerminal(worker.pod.status?.phase));
-
-export const isTerminal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
+  worker.state === 'syncing' || (worker.state === 'waiting' && !isTerminalPhase(worker.pod.status?.phase));
 
 export const failureOf = (worker: PodWorker): PodFailure | undefined =>
   worker.state === 'ended' || worker.state === 'terminating' ? worker.failure : undefined;

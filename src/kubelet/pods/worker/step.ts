@@ -4,13 +4,13 @@
 //      |                     |                                      |
 //      +--refused--> ended   +-------------- deleted ---------------+--> terminating --> terminated
 
-import type { Pod } from '../../../api/api.ts';
+import { isTerminalPhase, type Pod } from '../../../api/api.ts';
 import type { EvictionManner } from '../../eviction/local-storage.ts';
 import { nodeAffinity } from '../admission.ts';
 import { manyContainers } from '../pod-cache.ts';
 import { end, reject, stepEnded } from './ended.ts';
 import type { Interrupted, Step, Syncing, Task, TaskEvent, Waiting } from './pod-worker.ts';
-import { isActive, isTerminal, type Now, type Observation, type PodEvent, type PodWorker } from './pod-worker.ts';
+import { isActive, type Now, type Observation, type PodEvent, type PodWorker } from './pod-worker.ts';
 import { looked, measureStart, stepSyncing, timerDuringStart } from './syncing.ts';
 import { begin, stepTerminating, terminate } from './terminating.ts';
 import { doing, type LiveWorker, look, rest, retryMs, unchanged } from './transitions.ts';
@@ -98,7 +98,7 @@ function stepWaiting(worker: Waiting, event: TaskEvent, now: Now): Step {
 
 /** A pod that runs was admitted before, by this kubelet or by the one before. */
 function decide(worker: Waiting, seen: Observation, now: Now): Step {
-  if (isTerminal(worker.pod.status?.phase)) return end(worker, undefined);
+  if (isTerminalPhase(worker.pod.status?.phase)) return end(worker, undefined);
   const isRunning = seen.runtime.sandboxes.length > 0;
   const firstSeenMs = isRunning ? undefined : (worker.firstSeenMs ?? now.monotonicMs);
   const { refusal } = seen;

@@ -1,7 +1,7 @@
 // Pods that are to run: one sync after the other. Each begins with a look, plans the actions that pod-actions.ts
 // decides, and ends with a report.
 
-import type { Container } from '../../../api/api.ts';
+import { type Container, isTerminalPhase } from '../../../api/api.ts';
 import { nextDelay, remainingMs } from '../../../machinery/time/backoff.ts';
 import { syncFrequencyMs } from '../../config.ts';
 import { hashOf } from '../../containers/hash.ts';
@@ -9,8 +9,7 @@ import { graceOf, killGrace } from '../grace.ts';
 import { deadlineLeftMs, isNothing, newest, type PodActions, podActions } from '../pod-actions.ts';
 import { crashLoop, nextRun, restartDelays } from '../restarts.ts';
 import { end, reject } from './ended.ts';
-import type { Syncing, Task, TaskEvent } from './pod-worker.ts';
-import { type Effect, isTerminal, type Now, type Observation, type Plan, type Step } from './pod-worker.ts';
+import type { Effect, Now, Observation, Plan, Step, Syncing, Task, TaskEvent } from './pod-worker.ts';
 import { doing, rest, retryMs, unchanged } from './transitions.ts';
 
 /** A start that takes longer is reported before it is complete. */
@@ -142,7 +141,7 @@ function afterStart(
 
 function reported(worker: Syncing, { afterMs }: Plan, phase: string, now: Now): Step {
   const { worker: measured, effects } = measureStart({ ...worker, plan: undefined }, phase, now);
-  if (isTerminal(phase)) return end(measured, undefined, effects);
+  if (isTerminalPhase(phase)) return end(measured, undefined, effects);
   const leftMs = Math.max(1, deadlineLeftMs(worker.pod, now.epochMs));
   return rest(measured, Math.min(afterMs, leftMs), effects);
 }
