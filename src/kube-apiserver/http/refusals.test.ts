@@ -154,6 +154,14 @@ describe('a patch', () => {
   test.each([
     ['json', 'null', '', 200, undefined],
     ['strategic-merge', 'null', '', 200, undefined],
+    ['strategic-merge', '{"apiVersion":"v9","kind":"Other"}', '', 200, undefined],
+    [
+      'strategic-merge',
+      '{"kind":[]}',
+      '',
+      422,
+      ' "" is invalid: patch: Invalid value: "map[kind:[]]": unrecognized type: string',
+    ],
     ['merge', 'null', '', 400, 'Invalid JSON Patch'],
     ['strategic-merge', '[]', '', 400, 'json: cannot unmarshal array into Go value of type map[string]interface {}'],
     [

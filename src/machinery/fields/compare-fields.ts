@@ -24,11 +24,19 @@ export interface Comparison {
 
 const nothing: Comparison = { added: emptySet, modified: emptySet, removed: emptySet };
 
-/** Containers that are added or removed are listed beside their content. */
-export function compareFields(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
+/**
+ * Containers that are added or removed are listed beside their content. `isExact`: empty lists and maps count, also those
+ * that are not written.
+ */
+export function compareFields(
+  before: unknown,
+  after: unknown,
+  schema: Schema | undefined,
+  isExact = false,
+): Comparison {
   if (before === after) return nothing;
-  const inner = compareChildren(before, after, schema);
-  if (inner === 'leaf') return compareLeaf(before, after, schema);
+  const inner = compareChildren(before, after, schema, isExact);
+  if (inner === 'leaf') return compareLeaf(before, after, schema, isExact);
   if (isNil(before)) return { ...inner, added: { ...inner.added, member: true } };
   if (isNil(after)) return { ...inner, removed: { ...inner.removed, member: true } };
   return inner;
@@ -36,20 +44,27 @@ export function compareFields(before: unknown, after: unknown, schema: Schema | 
 
 const isNil = (value: unknown) => value === undefined;
 
-function compareLeaf(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
+function compareLeaf(before: unknown, after: unknown, schema: Schema | undefined, isExact: boolean): Comparison {
   if (isNil(before)) return { ...nothing, added: onlyThis };
   if (isNil(after)) return { ...nothing, removed: onlyThis };
-  return sameWritten(before, after, schema) ? nothing : { ...nothing, modified: onlyThis };
+  const isSame = isExact ? deepEqual(before, after) : sameWritten(before, after, schema);
+  return isSame ? nothing : { ...nothing, modified: onlyThis };
 }
 
-function compareChildren(before: unknown, after: unknown, schema: Schema | undefined): Comparison | 'leaf' {
+function compareChildren(
+  before: unknown,
+  after: unknown,
+  schema: Schema | undefined,
+  isExact: boolean,
+): Comparison | 'leaf' {
   const shape = shapeOf(before) ?? shapeOf(after);
   const other = shapeOf(after) ?? shape;
   // Null on one side takes the other's shape; two different shapes are one changed value.
   if (shape === 'scalar' || other === 'scalar' || shape !== other) return 'leaf';
   if (sizeOf(before) === 0 && sizeOf(after) === 0) return 'leaf';
-  if (shape === 'list') return isAssociative(schema) ? compareLists(listIn(before), listIn(after), schema) : 'leaf';
-  return isAtomicMap(schema) ? 'leaf' : compareMaps(fieldsIn(before), fieldsIn(after), schema);
+  if (shape === 'list')
+    return isAssociative(schema) ? compareLists(listIn(before), listIn(after), schema, isExact) : 'leaf';
+  return isAtomicMap(schema) ? 'leaf' : compareMaps(fieldsIn(before), fieldsIn(after), schema, isExact);
 }
 
 function shapeOf(value: unknown): 'list' | 'map' | 'scalar' | undefined {
@@ -60,18 +75,24 @@ function shapeOf(value: unknown): 'list' | 'map' | 'scalar' | undefined {
 
 const sizeOf = (value: unknown) => (value ? (Array.isArray(value) ? value.length : Object.keys(value).length) : 0);
 
-function compareMaps(before: Readonly<Fields>, after: Readonly<Fields>, schema: Schema | undefined): Comparison {
+function compareMaps(
+  before: Readonly<Fields>,
+  after: Readonly<Fields>,
+  schema: Schema | undefined,
+  isExact: boolean,
+): Comparison {
   const collected = new Collector();
+  const given = isExact ? (value: unknown) => value : present;
   for (const name of Object.keys(before)) {
     const key = `f:${name}`;
     const below = childSchema(schema, key);
-    collected.add(key, compareFields(present(before[name], below), present(after[name], below), below));
+    collected.add(key, compareFields(given(before[name], below), given(after[name], below), below, isExact));
   }
   for (const name of Object.keys(after)) {
     if (Object.hasOwn(before, name)) continue;
     const key = `f:${name}`;
     const below = childSchema(schema, key);
-    collected.add(key, compareFields(undefined, present(after[name], below), below));
+    collected.add(key, compareFields(undefined, given(after[name], below), below, isExact));
   }
   return collected.done();
 }
@@ -99,12 +120,18 @@ export function present(value: unknown, schema: Schema | undefined): unknown {
   return undefined;
 }
 
-function compareLists(before: readonly unknown[], after: readonly unknown[], schema: Schema): Comparison {
+function compareLists(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  schema: Schema,
+  isExact: boolean,
+): Comparison {
   const old = new Map(before.map((item) => [listElementKey(item, schema), item]));
   const now = new Map(after.map((item) => [listElementKey(item, schema), item]));
   const collected = new Collector();
-  for (const [key, item] of old) collected.add(key, compareFields(item, now.get(key), schema.items));
-  for (const [key, item] of now) if (!old.has(key)) collected.add(key, compareFields(undefined, item, schema.items));
+  for (const [key, item] of old) collected.add(key, compareFields(item, now.get(key), schema.items, isExact));
+  for (const [key, item] of now)
+    if (!old.has(key)) collected.add(key, compareFields(undefined, item, schema.items, isExact));
   return collected.done();
 }
 

@@ -85,6 +85,28 @@ describe('server-side apply', () => {
     expect(live.data).toEqual({ a: '1', b: '1' });
   });
 
+  test('a container whose last field is removed stays, and so do its owners', () => {
+    const made = object({ data: { a: '1' } });
+    const managedFields = updateManagedFields({ ...base, live: undefined, next: made, manager: 'creator' });
+    const live = { ...made, metadata: { ...made.metadata, managedFields } };
+    const taken = apply(live, 'one', { data: { a: '2' } }, true);
+    const left = apply(taken, 'one', {});
+    expect(left.data).toEqual({});
+    expect(owners(left)).toEqual({ creator: { 'f:data': {} } });
+  });
+
+  test('null keeps a map whose keys have owners, and clears an atomic one', () => {
+    const live = apply(undefined, 'one', { data: { a: '1' }, spec: { selector: { a: '1' } } });
+    const next = apply(live, 'two', { data: null, spec: { selector: null } }, true);
+    expect(next).toMatchObject({ data: { a: '1' }, spec: { selector: null } });
+  });
+
+  test('an empty list takes the place of an atomic one', () => {
+    const selector = { a: '1' };
+    const live = apply(undefined, 'one', { spec: { selector } });
+    expect(() => apply(live, 'two', { spec: { selector: {} } })).toThrow('conflict with "one": .spec.selector');
+  });
+
   test('a key field that is left out counts with its default', () => {
     const live = apply(undefined, 'one', { spec: { ports: [{ port: 53 }, { port: 53, protocol: 'UDP' }] } });
     expect(owners(live).one['f:spec']['f:ports']).toEqual({

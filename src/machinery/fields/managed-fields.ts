@@ -103,7 +103,7 @@ export function* updatingManagedFields(
     return yield* ofCreator(write);
   const before = write.live === undefined ? zeroValue(write.schema) : tracked(write.live);
   yield;
-  const change = changeOf(before, tracked(write.next), write);
+  const change = changeOf(before, tracked(write.next), write, false);
   yield;
   disown(owners, change, undefined);
   yield;
@@ -118,8 +118,8 @@ export function* updatingManagedFields(
 }
 
 /** The change without the fields that the endpoint does not write: it neither adds nor removes owners of them. */
-function changeOf(before: Fields, after: Fields, write: Write): Comparison {
-  const { added, modified, removed } = compareFields(before, after, write.schema);
+function changeOf(before: Fields, after: Fields, write: Write, isExact: boolean): Comparison {
+  const { added, modified, removed } = compareFields(before, after, write.schema, isExact);
   return { added: written(added, write), modified: written(modified, write), removed: written(removed, write) };
 }
 
@@ -186,7 +186,7 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   yield;
   const pruned = yield* prune(merged, last, owners, schema);
   yield;
-  const change = changeOf(liveFields, pruned, write);
+  const change = changeOf(liveFields, pruned, write, true);
   yield;
   const allowed = write.manager === kubectl ? fieldsLastApplied(live, write.apiVersion, schema) : emptySet;
   const conflicts = write.force ? [] : conflictsOf(owners, mine, change, allowed);

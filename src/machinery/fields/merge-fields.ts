@@ -18,6 +18,8 @@ export function mergeFields(live: unknown, applied: unknown, schema: Schema | un
     if (!isAssociative(schema)) return applied;
     return mergeLists(Array.isArray(live) ? live : [], applied, schema, path);
   }
+  // Null clears a value that has one owner, and leaves one whose parts have owners.
+  if (applied === null && hasParts(live, schema)) return live;
   if (!isFields(applied)) return applied;
   const under = isFields(live) ? live : {};
   if (isAtomicMap(schema)) {
@@ -25,6 +27,11 @@ export function mergeFields(live: unknown, applied: unknown, schema: Schema | un
     return applied;
   }
   return mergeMaps(under, applied, schema, path);
+}
+
+function hasParts(value: unknown, schema: Schema | undefined): boolean {
+  if (Array.isArray(value)) return value.length > 0 && isAssociative(schema);
+  return isFields(value) && Object.keys(value).length > 0 && !isAtomicMap(schema);
 }
 
 function mergeMaps(live: Fields, applied: Fields, schema: Schema | undefined, path: string): Fields {
@@ -108,27 +115,23 @@ function mergeLists(live: unknown[], applied: unknown[], schema: Schema, path: s
   return out;
 }
 
-/** `value` without the fields of `set`; a container that becomes empty is removed too (undefined). */
+/** `value` without the fields of `set`; a container that becomes empty stays. */
 export function removeFields(value: unknown, set: FieldSet, schema: Schema | undefined): unknown {
   if (isEmptySet(set) || value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) {
     if (!isAssociative(schema)) return value;
-    const items = value.flatMap((item) => {
+    return value.flatMap((item) => {
       const child = set.children.get(listElementKey(item, schema));
       if (!child) return [item];
       return child.member ? [] : [removeFields(item, child, schema.items)];
     });
-    return items.length > 0 ? items : undefined;
   }
   if (isAtomicMap(schema)) return value;
   const out: Fields = {};
   for (const [name, inner] of Object.entries(value)) {
     const child = set.children.get(`f:${name}`);
     if (!child) setOwn(out, name, inner);
-    else if (!child.member) {
-      const rest = removeFields(inner, child, childSchema(schema, `f:${name}`));
-      if (rest !== undefined) setOwn(out, name, rest);
-    }
+    else if (!child.member) setOwn(out, name, removeFields(inner, child, childSchema(schema, `f:${name}`)));
   }
-  return Object.keys(out).length > 0 ? out : undefined;
+  return out;
 }

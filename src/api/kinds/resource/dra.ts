@@ -25,6 +25,7 @@ import { isExtendedResource } from '../../validation/resource-names.ts';
 import { keepMetadata } from '../keep-metadata.ts';
 
 export const deviceClass: KindBehaviour<DeviceClass> = {
+  answersDeleted: true,
   hasGeneration: true,
   strategy: {
     nameRule: declaredNames,
@@ -59,6 +60,7 @@ function defaultClaim(spec: ResourceClaimSpec | undefined): void {
 const claimSpec = ({ spec }: ResourceV1ResourceClaim) => internal('resource.ResourceClaimSpec', spec);
 
 export const resourceClaim: KindBehaviour<ResourceV1ResourceClaim> = {
+  answersDeleted: true,
   emptyFields: 'validated',
   cells: {
     State: (c) => {
@@ -105,6 +107,7 @@ function templateSpec({ spec }: ResourceClaimTemplate): unknown {
 }
 
 export const resourceClaimTemplate: KindBehaviour<ResourceClaimTemplate> = {
+  answersDeleted: true,
   emptyFields: 'validated',
   strategy: {
     setDefaults: (t) => defaultClaim(t.spec?.spec),
@@ -123,6 +126,7 @@ const validateTemplate = ({ spec }: ResourceClaimTemplate): FieldError[] => [
 ];
 
 export const resourceSlice: KindBehaviour<ResourceSlice> = {
+  answersDeleted: true,
   watchedBy: 'spec.nodeName',
   literalFields: ['spec.nodeName'],
   hasGeneration: true,

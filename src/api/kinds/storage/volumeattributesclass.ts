@@ -7,6 +7,7 @@ import { struct } from '../../validation/rules.ts';
 const rules = struct({ driverName: provisioner, parameters: someParameters });
 
 export const volumeAttributesClass: KindBehaviour<VolumeAttributesClass> = {
+  answersDeleted: true,
   cells: { DriverName: (c) => c.driverName },
   strategy: {
     metadataOnUpdate: ['change', 'whole'],

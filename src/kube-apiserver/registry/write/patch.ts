@@ -1,15 +1,16 @@
 // Patches in JSON, as a merge and as a strategic merge; apply.ts has the fourth form. https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 
-import { ApiError, type ApiObject, type Kind, unsupportedMediaType } from '../../../api/api.ts';
+import { ApiError, type ApiObject, badRequest, type Kind, unsupportedMediaType } from '../../../api/api.ts';
 import { must } from '../../../machinery/must.ts';
 import { breathe, inSteps, isLarge } from '../../heavy.ts';
 import type { Reply } from '../../request/reply.ts';
 import { failure, unsupportedPatch } from '../../status.ts';
 import { patchElsewhere } from '../../threads/large-objects.ts';
-import { decodeValue } from '../codec.ts';
+import { apiVersionOf, decodeValue } from '../codec.ts';
 import type { Operation, Target } from '../operation.ts';
 import { checkNamespace, matchName } from '../target.ts';
 import type { WriteContent } from './create.ts';
+import { patchedText } from './patched-text.ts';
 import { checkPatch, type Patched, type PatchForm, patching, readPatch } from './patching.ts';
 import { replaceObject, replyOf } from './update.ts';
 import type { WriteOptions } from './write-options.ts';
@@ -70,9 +71,9 @@ export async function patchOf({ work }: Operation, { type, body, options }: Patc
       read ??= readPatch(text, type);
       checkPatch(type, read.value, options.fieldValidation);
     }
-    return text !== undefined && (!read || isLarge(work))
-      ? patchElsewhere(kind, type, text, live)
-      : inSteps(work, patching(type, must(read, 'a short patch'), live, kind.schema));
+    if (text !== undefined && (!read || isLarge(work))) return patchElsewhere(kind, type, text, live);
+    const short = must(read, 'a short patch');
+    return { ...(await inSteps(work, patching(type, short, live, kind.schema))), patch: { type, value: short.value } };
   };
 }
 
@@ -81,15 +82,17 @@ export function decodePatched(
   target: Target,
   options: WriteOptions,
   document: Partial<ApiObject>,
-  { shown, faults }: Partial<Patched> = {},
+  patched: Partial<Patched> = {},
 ): ApiObject {
+  const { shown, faults } = patched;
   let object: ApiObject;
   try {
-    object = decodeValue(target, target.kind, document, options, faults);
+    const typed = shown === undefined ? document : withTypeOf(target, document);
+    object = decodeValue(target, target.kind, typed, options, faults);
     // An empty list clears the owners; an absent one does not.
     if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {
-    if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target, shown);
+    if (error instanceof ApiError && error.code === 400) throw patchInvalid(document, error, target, patched);
     throw error;
   }
   matchName(target, object);
@@ -97,12 +100,30 @@ export function decodePatched(
   return object;
 }
 
-function patchInvalid(document: object, error: ApiError, { kind }: Target, shown?: string): ApiError {
-  const prefix = new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `);
-  const reason = (error.status.message ?? '').replace(prefix, '');
+/** A strategic merge patch does not change the type of its object: names in it do not matter. */
+function withTypeOf({ kind }: Target, document: Partial<ApiObject>): Partial<ApiObject> {
+  for (const field of ['apiVersion', 'kind'] as const)
+    if (document[field] !== undefined && document[field] !== null && typeof document[field] !== 'string')
+      throw badRequest('unrecognized type: string');
+  return { ...document, apiVersion: apiVersionOf(kind), kind: kind.kind };
+}
+
+function patchInvalid(
+  document: object,
+  error: ApiError,
+  { kind }: Target,
+  { shown, patch }: Partial<Patched>,
+): ApiError {
+  const prefixes = [
+    new RegExp(`^\\S+ in version "[^"]*" cannot be handled as an? ${kind.kind}: `),
+    new RegExp(`^the object provided is unrecognized \\(must be of type ${kind.kind}\\): (.*) \\(.*\\)$`, 's'),
+  ];
+  const reason = prefixes.reduce(
+    (text, prefix) => text.replace(prefix, (_, rest) => (typeof rest === 'string' ? rest : '')),
+    error.status.message ?? '',
+  );
   const why = shown ? unstructuredWords(reason) : reason;
-  const sorted = Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const message = `Invalid value: ${JSON.stringify(shown ?? JSON.stringify(sorted))}: ${why}`;
+  const message = `Invalid value: ${JSON.stringify(shown ?? patchedText(document, patch))}: ${why}`;
   return failure(422, 'Invalid', ` "" is invalid: patch: ${message}`, {
     causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
   });
@@ -118,5 +139,6 @@ function unstructuredWords(reason: string): string {
   if (to.startsWith('map[')) return `cannot restore map from ${kind}`;
   if (to.startsWith('[]')) return `cannot restore slice from ${kind}`;
   if (to.includes('.')) return `cannot restore struct from: ${kind}`;
-  return from === 'number' && to !== 'bool' ? `cannot convert ${kind} to ${to}` : `unrecognized type: ${to}`;
+  const isConverted = from === 'number' && to !== 'bool' && !(kind === 'float64' && to === 'string');
+  return isConverted ? `cannot convert ${kind} to ${to}` : `unrecognized type: ${to}`;
 }

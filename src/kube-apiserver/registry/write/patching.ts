@@ -32,6 +32,8 @@ export interface Patched {
   readonly document: Fields;
   /** The patch in errors; undefined: errors show the patched document. */
   readonly shown?: string;
+  /** The patch itself, if it is short. */
+  readonly patch?: { readonly type: PatchForm; readonly value: unknown };
   readonly faults: readonly string[];
 }
 

@@ -114,7 +114,7 @@ function checkPreconditions({ target, options }: Request, next: ApiObject, live:
   if (uid && uid !== live.metadata.uid && !isPatched)
     throw uidPrecondition(target, options, uid, live.metadata.uid ?? '');
   if (!resourceVersion || resourceVersion === '0') {
-    if (kind.strategy.allowUnconditionalUpdate === false && !isPatched && !unconditional) throw versionRequired(target);
+    if (kind.strategy.allowUnconditionalUpdate === false && !unconditional) throw versionRequired(target);
     return;
   }
   if (!/^\d+$/.test(resourceVersion))
