@@ -102,6 +102,18 @@ describe('a review', () => {
       undefined,
       'may not specified at the same time as requirements',
     ],
+    [
+      'a requirement without its values',
+      pods({ fieldSelector: { requirements: [{ key: '', operator: 'In' }] } }),
+      undefined,
+      "[spec.resourceAttributes.fieldSelector.requirements[0].key: Required value: must be specified, spec.resourceAttributes.fieldSelector.requirements[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn']",
+    ],
+    [
+      'a requirement with values that it cannot have',
+      pods({ labelSelector: { requirements: [{ key: 'a', operator: 'Exists', values: ['b'] }] } }),
+      undefined,
+      "spec.resourceAttributes.labelSelector.requirements[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+    ],
     ['a name', pods(), { name: 'x' }, 'metadata: Invalid value: {"name":"x"}: must be empty'],
     [
       'several faults',
@@ -124,7 +136,7 @@ describe('a review', () => {
     );
     const path = await review({ nonResourceAttributes: { path: '/', verb: 'get' } }, undefined, local);
     expect(path.body.message).toContain(
-      'spec.nonResourceAttributes: Invalid value: {"path":"/","verb":"get"}: disallowed on this kind of request',
+      'spec.nonResourceAttributes: Invalid value: {"Path":"/","Verb":"get"}: disallowed on this kind of request',
     );
   });
 });

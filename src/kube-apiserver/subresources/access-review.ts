@@ -2,6 +2,7 @@
 
 import type {
   FieldSelectorAttributes,
+  NonResourceAttributes,
   ObjectMeta,
   ResourceAttributes,
   SubjectAccessReview,
@@ -9,12 +10,13 @@ import type {
 } from '../../api/api.ts';
 import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
 import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
+import { labelValueFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
 import type { Attributes } from '../access/authorization.ts';
 import type { UserInfo } from '../request/user.ts';
 import { failure } from '../status.ts';
 
 interface Fault {
-  readonly reason: 'FieldValueInvalid' | 'FieldValueRequired';
+  readonly reason: 'FieldValueInvalid' | 'FieldValueRequired' | 'FieldValueForbidden';
   readonly field: string;
   readonly message: string;
 }
@@ -53,10 +55,17 @@ function attributeFaults({
   const one = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
   if (resource && path)
     return [
-      invalidValue('spec.nonResourceAttributes', '""', 'cannot be specified in combination with resourceAttributes'),
+      invalidValue(
+        'spec.nonResourceAttributes',
+        shownPath(path),
+        'cannot be specified in combination with resourceAttributes',
+      ),
     ];
   return resource || path ? [] : [invalidValue('spec.resourceAttributes', 'null', one)];
 }
+
+/** As Kubernetes' internal type. */
+const shownPath = ({ path = '', verb = '' }: NonResourceAttributes) => JSON.stringify({ Path: path, Verb: verb });
 
 function selectorFaults(resource: ResourceAttributes | undefined): Fault[] {
   return (['fieldSelector', 'labelSelector'] as const).flatMap((name): Fault[] => {
@@ -64,18 +73,51 @@ function selectorFaults(resource: ResourceAttributes | undefined): Fault[] {
     const path = `spec.resourceAttributes.${name}`;
     if (!selector) return [];
     const { rawSelector, requirements } = selector;
-    if (rawSelector && requirements?.length)
-      return [
-        invalidValue(
-          `${path}.rawSelector`,
-          JSON.stringify(rawSelector),
-          'may not specified at the same time as requirements',
-        ),
-      ];
-    if (rawSelector || requirements?.length) return [];
-    const why = `when ${path} is specified, requirements or rawSelector is required`;
-    return [{ reason: 'FieldValueRequired', field: `${path}.requirements`, message: `Required value: ${why}` }];
+    const why = 'may not specified at the same time as requirements';
+    const faults =
+      rawSelector && requirements?.length
+        ? [invalidValue(`${path}.rawSelector`, JSON.stringify(rawSelector), why)]
+        : [];
+    if (!rawSelector && !requirements?.length)
+      faults.push(
+        required(`${path}.requirements`, `when ${path} is specified, requirements or rawSelector is required`),
+      );
+    const check = name === 'fieldSelector' ? fieldFaults : labelFaults;
+    return [...faults, ...(requirements ?? []).flatMap((one, index) => check(one, `${path}.requirements[${index}]`))];
   });
+}
+
+const required = (field: string, why: string): Fault => ({
+  reason: 'FieldValueRequired',
+  field,
+  message: `Required value: ${why}`,
+});
+
+type Requirement = Partial<NonNullable<FieldSelectorAttributes['requirements']>[number]>;
+
+const fieldFaults = (requirement: Requirement, path: string): Fault[] => [
+  ...(requirement.key ? [] : [required(`${path}.key`, 'must be specified')]),
+  ...valueFaults(requirement, path),
+];
+
+const labelFaults = (requirement: Requirement, path: string): Fault[] => [
+  ...valueFaults(requirement, path),
+  ...qualifiedNameFaults(requirement.key ?? '').map((why) =>
+    invalidValue(`${path}.key`, JSON.stringify(requirement.key ?? ''), why),
+  ),
+  ...(requirement.values ?? []).flatMap((value, index) =>
+    labelValueFaults(value).map((why) => invalidValue(`${path}.values[${index}]`, JSON.stringify(value), why)),
+  ),
+];
+
+/** Operators that the server does not have are left to newer clients. */
+function valueFaults({ operator, values = [] }: Requirement, path: string): Fault[] {
+  const field = `${path}.values`;
+  if (operator === 'In' || operator === 'NotIn')
+    return values.length ? [] : [required(field, "must be specified when `operator` is 'In' or 'NotIn'")];
+  if ((operator !== 'Exists' && operator !== 'DoesNotExist') || !values.length) return [];
+  const message = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+  return [{ reason: 'FieldValueForbidden', field, message }];
 }
 
 function metadataFaults(metadata: Partial<ObjectMeta> | undefined, namespace: string | undefined): Fault[] {
@@ -100,7 +142,7 @@ function localFaults(
       ),
     );
   if (path)
-    faults.push(invalidValue('spec.nonResourceAttributes', JSON.stringify(path), 'disallowed on this kind of request'));
+    faults.push(invalidValue('spec.nonResourceAttributes', shownPath(path), 'disallowed on this kind of request'));
   return faults;
 }
 

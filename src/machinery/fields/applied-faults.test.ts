@@ -20,12 +20,16 @@ const schema: Schema = {
       listMapKeys: ['port'],
       items: { type: 'object', properties: { port: { type: 'integer' }, name: text } },
     },
-    free: { type: 'object', preserveUnknownFields: true, properties: { text } },
+    free: {
+      type: 'object',
+      preserveUnknownFields: true,
+      properties: { text, inner: { type: 'object', properties: { text } } },
+    },
   },
 };
 
 test.each<[object, string[]]>([
-  [{ text: null, labels: null, free: { other: 1, text: 'a' }, amount: 1, time: 5 }, []],
+  [{ text: null, labels: null, free: { other: 1, text: 'a', inner: { other: 1 } }, amount: 1, time: 5 }, []],
   [{ text: 3 }, ['.text: expected string, got &value.valueUnstructured{Value:3}']],
   [
     { text: [{ a: null, b: 'c' }] },

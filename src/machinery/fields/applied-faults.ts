@@ -2,19 +2,30 @@
 
 import { type Fields, isFields } from '../parsed.ts';
 import { elementText, listElementKey } from '../patches/list-map.ts';
+import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
 import { goFormat, goSyntax, goTypeName } from '../text/go-format.ts';
 import { childSchema, isAssociative } from './field-set.ts';
 
-/** Faults of all fields, such as `.spec.replicas: expected numeric (int or float), got string`. */
-export function appliedFaults(value: unknown, schema: Schema | undefined, path = ''): string[] {
+/** Throws PatchError('schema') with all faults. */
+export function checkApplied(value: unknown, schema: Schema | undefined): void {
+  const faults = appliedFaults(value, schema);
+  if (faults.length)
+    throw new PatchError('schema', faults.length > 1 ? `errors:\n  ${faults.join('\n  ')}` : faults[0]);
+}
+
+/**
+ * Faults of all fields, such as `.spec.replicas: expected numeric (int or float), got string`. `isOpen`: a parent keeps
+ * unknown fields, which then holds for its content too.
+ */
+export function appliedFaults(value: unknown, schema: Schema | undefined, path = '', isOpen = false): string[] {
   if (value === null || value === undefined || !schema) return [];
   if (schema.intOrString || !schema.type) return schema.intOrString ? scalarFaults(value, 'any scalar', path) : [];
   switch (schema.type) {
     case 'array':
-      return Array.isArray(value) ? listFaults(value, schema, path) : [wrong(path, 'list', printed(value))];
+      return Array.isArray(value) ? listFaults(value, schema, path, isOpen) : [wrong(path, 'list', printed(value))];
     case 'object':
-      return isFields(value) ? mapFaults(value, schema, path) : [wrong(path, 'map', printed(value))];
+      return isFields(value) ? mapFaults(value, schema, path, isOpen) : [wrong(path, 'map', printed(value))];
     case 'string':
       if (schema.format && schema.format !== 'byte') return scalarFaults(value, 'any scalar', path);
       return typeof value === 'string'
@@ -35,22 +46,20 @@ const printed = (value: unknown) => `&{${goFormat(value)}}`;
 const scalarFaults = (value: unknown, wanted: string, path: string): string[] =>
   typeof value === 'object' ? [wrong(path, wanted, printed(value))] : [];
 
-function mapFaults(value: Fields, schema: Schema, path: string): string[] {
+function mapFaults(value: Fields, schema: Schema, path: string, isInOpen: boolean): string[] {
+  const isOpen = isInOpen || schema.preserveUnknownFields === true;
   const isClosed =
-    schema.properties !== undefined &&
-    !schema.additionalProperties &&
-    !schema.preserveUnknownFields &&
-    !schema.embeddedResource;
+    schema.properties !== undefined && !schema.additionalProperties && !isOpen && !schema.embeddedResource;
   return Object.entries(value).flatMap(([name, inner]) => {
     const below = childSchema(schema, `f:${name}`);
     if (!below && isClosed) return [`${path}.${name}: field not declared in schema`];
-    return appliedFaults(inner, below, `${path}.${name}`);
+    return appliedFaults(inner, below, `${path}.${name}`, isOpen);
   });
 }
 
-function listFaults(list: readonly unknown[], schema: Schema, path: string): string[] {
+function listFaults(list: readonly unknown[], schema: Schema, path: string, isOpen: boolean): string[] {
   const hasKeys: boolean = isAssociative(schema);
-  if (!hasKeys) return list.flatMap((item, index) => appliedFaults(item, schema.items, `${path}[${index}]`));
+  if (!hasKeys) return list.flatMap((item, index) => appliedFaults(item, schema.items, `${path}[${index}]`, isOpen));
   const faults: string[] = [];
   const seen = new Set<string>();
   for (const [index, item] of list.entries()) {
@@ -61,7 +70,7 @@ function listFaults(list: readonly unknown[], schema: Schema, path: string): str
     const text = elementText(key);
     if (seen.has(key)) faults.push(`${path}: duplicate entries for key ${text}`);
     seen.add(key);
-    faults.push(...appliedFaults(item, schema.items, `${path}${text}`));
+    faults.push(...appliedFaults(item, schema.items, `${path}${text}`, isOpen));
   }
   return faults;
 }

@@ -4,10 +4,9 @@
 import { deepEqual } from '../collections/equal.ts';
 import { type Fields, fieldsIn } from '../parsed.ts';
 import { fieldsLastApplied, kubectl, refreshLastApplied } from '../patches/last-applied.ts';
-import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
 import { finish, type Steps } from '../time/steps.ts';
-import { appliedFaults } from './applied-faults.ts';
+import { checkApplied } from './applied-faults.ts';
 import { type Comparison, compareFields } from './compare-fields.ts';
 import { creatingFields } from './created-fields.ts';
 import {
@@ -173,9 +172,7 @@ export function* applyingConfiguration(write: Application): Steps<Applied> {
   if (live !== undefined && owners.length === 0) ownBeforeFirstApply(owners, write, liveFields);
 
   const config = tracked(write.applied);
-  const faults = appliedFaults({ ...config, metadata: write.applied.metadata }, schema);
-  if (faults.length)
-    throw new PatchError('schema', faults.length > 1 ? `errors:\n  ${faults.join('\n  ')}` : faults[0]);
+  checkApplied({ ...config, metadata: write.applied.metadata }, schema);
   yield;
   const merged = mergeFields(liveFields, config, schema) as Fields;
   yield;

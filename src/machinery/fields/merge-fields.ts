@@ -3,17 +3,11 @@
 import { getOwn, setOwn } from '../collections/own.ts';
 import { type Fields, isFields } from '../parsed.ts';
 import { elementText, indexList, listElementKey } from '../patches/list-map.ts';
-import { PatchError } from '../patches/patch-error.ts';
 import type { Schema } from '../schema.ts';
-import { goFormat } from '../text/go-format.ts';
 import { childSchema, type FieldSet, isAssociative, isAtomicMap, isEmptySet } from './field-set.ts';
 
-/**
- * `live` with all fields of `applied`. Throws PatchError('schema') if `applied` has a field that is not in the schema,
- * a value of another shape, or two list items with one key.
- */
+/** `live` with all fields of `applied`, which `checkApplied` accepts. */
 export function mergeFields(live: unknown, applied: unknown, schema: Schema | undefined, path = ''): unknown {
-  checkShape(applied, schema, path);
   if (Array.isArray(applied)) {
     if (!isAssociative(schema)) return applied;
     return mergeLists(Array.isArray(live) ? live : [], applied, schema, path);
@@ -22,10 +16,7 @@ export function mergeFields(live: unknown, applied: unknown, schema: Schema | un
   if (applied === null && hasParts(live, schema)) return live;
   if (!isFields(applied)) return applied;
   const under = isFields(live) ? live : {};
-  if (isAtomicMap(schema)) {
-    mergeMaps({}, applied, schema, path); // for its checks alone
-    return applied;
-  }
+  if (isAtomicMap(schema)) return applied;
   return mergeMaps(under, applied, schema, path);
 }
 
@@ -38,44 +29,9 @@ function mergeMaps(live: Fields, applied: Fields, schema: Schema | undefined, pa
   const out: Fields = { ...live };
   for (const [name, value] of Object.entries(applied)) {
     const fieldSchema = childSchema(schema, `f:${name}`);
-    if (!fieldSchema && isClosed(schema))
-      throw new PatchError('schema', `${path}.${name}: field not declared in schema`);
     setOwn(out, name, mergeFields(getOwn(live, name), value, fieldSchema, `${path}.${name}`));
   }
   return out;
-}
-
-/** Whether the schema lists all fields that there are. */
-const isClosed = (schema: Schema | undefined) =>
-  schema?.properties !== undefined &&
-  !schema.additionalProperties &&
-  !schema.preserveUnknownFields &&
-  !schema.embeddedResource;
-
-function checkShape(value: unknown, schema: Schema | undefined, path: string): void {
-  if (!schema?.type || value === null || schema.intOrString) return;
-  // Formatted on demand: an object may be large, or define toString.
-  const got = { toString: () => `got &{${goFormat(value)}}` };
-  if (schema.type === 'array' && !Array.isArray(value))
-    throw new PatchError('schema', `${path}: expected list, ${got}`);
-  if (schema.type === 'object' && (typeof value !== 'object' || Array.isArray(value)))
-    throw new PatchError('schema', `${path}: expected map, ${got}`);
-  const scalar = schema.type !== 'object' && schema.type !== 'array' ? schema.type : undefined;
-  if (scalar && (typeof value === 'object' || !isScalarOf(scalar, value)))
-    throw new PatchError('schema', `${path}: expected ${scalarName[scalar]}, ${got}`);
-}
-
-const scalarName = {
-  string: 'string',
-  boolean: 'boolean',
-  integer: 'numeric (int or float)',
-  number: 'numeric (int or float)',
-};
-
-function isScalarOf(type: 'string' | 'boolean' | 'integer' | 'number', value: unknown): boolean {
-  if (type === 'string') return typeof value === 'string' || typeof value === 'number'; // quantities may be numbers
-  if (type === 'boolean') return typeof value === 'boolean';
-  return typeof value === 'number' || typeof value === 'bigint';
 }
 
 /** The applied order wins; items only in `live` stay after the same predecessor. */

@@ -55,6 +55,10 @@ describe('mutating', () => {
       'error applying patch: failed to convert patch object to typed object: .date: field not declared in schema',
     ],
     [
+      'Object{data: {"k": 1}}',
+      'error applying patch: failed to convert patch object to typed object: .data.k: expected string, got &value.valueUnstructured{Value:1}',
+    ],
+    [
       'Object{metadata: Object.metadata{ownerReferences: [Object.metadata.ownerReferences{uid: "u"}], managedFields: []}}',
       'error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .metadata.ownerReferences[0], .metadata.managedFields',
     ],

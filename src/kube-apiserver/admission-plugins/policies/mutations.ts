@@ -3,6 +3,7 @@
 
 import { type ApiObject, internalError, type Kind, type Schema, unknownFields } from '../../../api/api.ts';
 import { CelList, CelMap, StructValue, toJson, type Value } from '../../../machinery/cel/cel.ts';
+import { checkApplied } from '../../../machinery/fields/applied-faults.ts';
 import { isAssociative } from '../../../machinery/fields/field-set.ts';
 import { mergeFields } from '../../../machinery/fields/merge-fields.ts';
 import { applyJsonPatch } from '../../../machinery/patches/json-patch.ts';
@@ -42,6 +43,7 @@ function merged(kind: Kind, object: ApiObject, made: Value): ApiObject {
   const applied = { ...(toJson(made) as object), apiVersion, kind: name };
   let result: ApiObject;
   try {
+    checkApplied(applied, kind.schema);
     result = mergeFields(object, applied, kind.schema) as ApiObject;
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
