@@ -67,7 +67,14 @@ function isAmong(list: readonly unknown[], value: unknown): boolean {
     return set.has(value);
   }
   if (list.length > fewValues) spendEffort(list.length / fewValues);
-  return list.some((item) => item !== null && sameValue(item, value));
+  return list.some((item) => item !== null && (sameValue(item, value) || isConverted(value, item)));
+}
+
+/** Kubernetes converts a value to the Go type of the listed one: 2.5 is among whole numbers as 2, 65 among texts as "A". */
+function isConverted(value: unknown, item: unknown): boolean {
+  if (typeof value !== 'number') return false;
+  if (typeof item === 'number') return Number.isInteger(item) && Math.trunc(value) === item;
+  return Number.isInteger(value) && value >= 0 && value <= 0x10_ff_ff && item === String.fromCodePoint(value);
 }
 
 const enumText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));

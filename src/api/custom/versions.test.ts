@@ -220,6 +220,9 @@ describe('values of each type and format', () => {
       ['spec.v: Invalid value: "boolean": spec.v in body must be of type integer,string: "boolean"'],
     ],
     [{ type: 'string', nullable: true, enum: ['a'] }, null, ['spec.v: Unsupported value: null: supported values: "a"']],
+    [{ type: 'number', enum: [0, 2] }, 2.5, []],
+    [{ type: 'number', enum: [2.5] }, 2, ['spec.v: Unsupported value: 2: supported values: "2.5"']],
+    [{ 'x-kubernetes-int-or-string': true, enum: ['A'] }, 65, []],
     [{ type: 'string', maxLength: 2 }, '😀😀', []],
     [
       { type: 'object', additionalProperties: { type: 'integer' } },

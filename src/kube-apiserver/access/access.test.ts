@@ -286,7 +286,7 @@ describe('service account tokens', () => {
 
   test.each<[string, object, number]>([
     ['another name', { name: 'x' }, 422],
-    ['another namespace', { namespace: 'x' }, 422],
+    ['another namespace', { namespace: 'x' }, 400],
     ['another uid', { uid: 'x' }, 409],
   ])('are not given to %s than that of the path', async (_, metadata, code) => {
     await account('path');

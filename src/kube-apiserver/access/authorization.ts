@@ -1,6 +1,6 @@
 // Authorization. Authorizers run in order; the first that allows or denies decides. No opinion at all denies.
 
-import { forbidden } from '../../api/api.ts';
+import { ApiError, forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
 import type { LabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { RequestInfo } from '../request/request-info.ts';
@@ -84,7 +84,10 @@ export class ReplaceableAuthorizers implements Authorizer {
 }
 
 /** The 403 as Kubernetes words it. */
-export function refusal(attributes: Attributes, reason: string | undefined) {
+export const refusal = (attributes: Attributes, reason: string | undefined): ApiError =>
+  new ApiError(refused(attributes, reason).status, { 'X-Content-Type-Options': 'nosniff' });
+
+function refused(attributes: Attributes, reason: string | undefined): ApiError {
   const { user, verb, path, isResource, group, resource, subresource, namespace, name } = attributes;
   const why = reason ? `: ${reason}` : '';
   if (!isResource)

@@ -192,7 +192,7 @@ test('the refusal names the user, the groups and the rules, as Kubernetes does',
     'clusterroles.rbac.authorization.k8s.io "sum" is forbidden: must have cluster-admin privileges to use the aggregationRule',
   );
   const missing = await as(eve, 'POST', 'clusterrolebindings', binding('m', 'ClusterRole', 'nothing'));
-  expect(missing.body.message).toBe('clusterroles.rbac.authorization.k8s.io "nothing" not found');
+  expect(missing.body.message).toBe('clusterrolebindings.rbac.authorization.k8s.io "nothing" not found');
 });
 
 test.each<[string, 'PUT' | 'PATCH', string, object, number]>([

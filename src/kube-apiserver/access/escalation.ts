@@ -3,10 +3,12 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
 
 import {
+  ApiError,
   type ApiObject,
   type ClusterRole,
   type ClusterRoleBinding,
   forbidden,
+  notFound,
   type PolicyRule,
   type Role,
   type RoleBinding,
@@ -71,7 +73,16 @@ async function checkBinding(
   if (!resource) throw plainError(`unsupported role reference kind: ${JSON.stringify(roleRef.kind)}`);
   const kind = { ...attributes.kind, group: roleRef.apiGroup };
   if (await mayDo({ ...attributes, kind }, 'bind', resource, roleRef.name)) return;
-  await confirm(attributes, await rulesOfRole(client, roleRef, attributes.namespace), client);
+  await confirm(attributes, await boundRules(attributes, roleRef, client), client);
+}
+
+/** Kubernetes names the binding's resource when there is no such role. */
+async function boundRules({ kind, namespace }: AdmissionAttributes, roleRef: RoleRef, client: Client) {
+  try {
+    return await rulesOfRole(client, roleRef, namespace);
+  } catch (error) {
+    throw error instanceof ApiError && error.code === 404 ? notFound(kind, roleRef.name) : error;
+  }
 }
 
 async function mayDo(

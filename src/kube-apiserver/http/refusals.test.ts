@@ -225,3 +225,11 @@ test('the data of an unreadable body is shown as text if it may be JSON', async 
   const { message } = await ask('POST', maps, { 'Content-Type': 'application/json' }, '{');
   expect(message).toMatch(/unexpected end of JSON input \(\{\)$/);
 });
+
+test('browsers do not guess the type of a refusal by an authorizer', async () => {
+  const closed = await startTestServer({ authorizers: [{ name: 'test', authorize: () => ({ decision: 'deny' }) }] });
+  const { url: at } = await closed.listen({ port: 0 });
+  const response = await fetch(`${at}${maps}`);
+  await closed.stop();
+  expect([response.status, response.headers.get('x-content-type-options')]).toEqual([403, 'nosniff']);
+});

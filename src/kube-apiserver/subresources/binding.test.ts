@@ -59,6 +59,18 @@ test.each([
   expect(seen).toEqual(['closed', 'open'].map((node) => `CREATE ${resource} default/${name} to ${node}`));
 });
 
+test('a binding in the body of its collection needs a name, and its uid is of no account', async () => {
+  await server.call('POST', `${ns}/pods`, pod('by-body'));
+  expect(await server.call('POST', `${ns}/bindings`, binding('', 'n'))).toMatchObject({
+    code: 400,
+    body: { message: 'Name parameter required.' },
+  });
+  const { target } = binding('', 'n');
+  const bind = { metadata: { name: 'by-body', uid: 'x' }, target };
+  expect((await server.call('POST', `${ns}/pods/by-body/binding`, bind)).code).toBe(409);
+  expect((await server.call('POST', `${ns}/bindings`, bind)).code).toBe(201);
+});
+
 test('a bound pod gets the zone and region of its node, and no longer has a nominated one', async () => {
   await server.call('POST', `${ns}/pods`, pod('zoned'));
   await server.call(

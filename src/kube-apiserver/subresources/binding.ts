@@ -27,9 +27,11 @@ export const binding: Subresource = {
 export const bindByBody: Review = async (operation, action) => {
   const content = created(action);
   const wanted = await decodeShape(operation, content, bindingKind);
+  const metadata = { ...wanted.metadata, uid: '' }; // dropped, as of any object that is created
+  if (!metadata.name) throw badRequest('Name parameter required.');
   const kind = operation.server.kinds.byResource('', 'v1', 'pods') as Kind;
-  const pod = await targetOf({ ...operation, kind, name: wanted.metadata?.name ?? '' });
-  return bind(pod, wanted, content.options, operation);
+  const pod = await targetOf({ ...operation, kind, name: metadata.name });
+  return bind(pod, { ...wanted, metadata }, content.options, operation);
 };
 
 /** `asked` is the original operation: admission sees its resource. */

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
 
 import {
+  badRequest,
   type Condition,
   type Eviction,
   type Kind,
@@ -15,7 +16,7 @@ import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import type { Place, Target } from '../registry/operation.ts';
 import { newestItem } from '../registry/read/get.ts';
-import { cacheOf, keyOf, matchName } from '../registry/target.ts';
+import { cacheOf, keyOf } from '../registry/target.ts';
 import { deleteObject } from '../registry/write/delete.ts';
 import { modify } from '../registry/write/modify.ts';
 import type { WriteOptions } from '../registry/write/write-options.ts';
@@ -32,7 +33,8 @@ export const eviction: Subresource = {
   async answer(target, action): Promise<Reply> {
     const { body, options } = created(action);
     const wanted: Eviction = await decodeShape(target, { body: asV1(body), options }, evictionKind);
-    if (wanted.metadata?.name) matchName(target, wanted);
+    if ((wanted.metadata?.name ?? '') !== target.name)
+      throw badRequest('name in URL does not match name in Eviction object');
     const deletion = wanted.deleteOptions ?? {};
     const dryRun = options.dryRun || !!deletion.dryRun?.length;
     const pod = served(target.kind, await newestItem(target)) as Pod;

@@ -131,6 +131,10 @@ describe('eviction', () => {
       body: { message: "Cannot evict pod as it would violate the pod's disruption budget." },
     });
     await server.call('PATCH', `${budgets}/b/status`, { status: { disruptionsAllowed: 1 } }, merge);
+    expect(await server.call('POST', `${pods}/e/eviction`, {})).toMatchObject({
+      code: 400,
+      body: { message: 'name in URL does not match name in Eviction object' },
+    });
     expect((await evict()).code).toBe(201);
     expect((await server.call('GET', `${pods}/e`)).body.metadata.deletionGracePeriodSeconds).toBe(30);
     expect((await server.call('GET', `${budgets}/b`)).body.status).toMatchObject({ disruptionsAllowed: 0 });

@@ -17,7 +17,7 @@ import { attributesOf } from '../registry/attributes.ts';
 import { decodeShape, served } from '../registry/codec.ts';
 import type { Place } from '../registry/operation.ts';
 import { newestItem } from '../registry/read/get.ts';
-import { cacheOf, keyOf } from '../registry/target.ts';
+import { cacheOf, checkNamespace, keyOf } from '../registry/target.ts';
 import { objectReply, type Reply } from '../request/reply.ts';
 import { noSuchResource } from '../status.ts';
 import { timestamp } from '../timestamp.ts';
@@ -35,6 +35,7 @@ export const token: Subresource = {
     const content = created(action);
     const wanted = (await decodeShape(target, content, requestKind)) as TokenRequest;
     wanted.metadata ??= {} as TokenRequest['metadata'];
+    checkNamespace(target.namespace, wanted);
     const attributes = asDocument(attributesOf(target, 'CREATE', wanted, undefined, content.options), requestKind);
     await admit(server.admission, attributes);
     if (!server.tokens) throw noSuchResource();
