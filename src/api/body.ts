@@ -49,6 +49,8 @@ interface Faults {
   /** Paths of duplicate fields in JSON, and the offsets of fields. */
   readonly duplicates?: readonly string[];
   readonly places?: ReadonlyMap<string, number>;
+  /** Nulls of custom resources stay where there may be none. */
+  readonly keepsNulls?: boolean;
 }
 
 const noFaults: Faults = { faults: [] };
@@ -74,12 +76,12 @@ export function decodeLater(
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */
 export function decodeValue(value: object, wanted: Wanted, given: Faults = noFaults): DecodedBody {
-  const { faults, message, duplicates, places } = given;
+  const { faults, message, duplicates, places, keepsNulls } = given;
   const { kind, version, apiVersion } = checkKind(fieldsOf(value), wanted);
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
-    const { object, unknownFields } = decode(wanted.schema, value, wanted.emptyFields !== undefined);
+    const { object, unknownFields } = decode(wanted.schema, value, wanted.emptyFields !== undefined, keepsNulls);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
     const all =
       duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];

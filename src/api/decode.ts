@@ -7,8 +7,8 @@ import { canonicalBuiltin, canonicalBuiltinChange, type Decoded, decodeBuiltin }
 import { isStoredForm } from './stored-form.ts';
 
 /** Throws DecodeError, or QuantityError for an invalid quantity. */
-export const decode = (schema: Schema, value: unknown, keepsEmpty = false): Decoded =>
-  schema.custom ? pruneCustom(schema, value as ApiObject) : decodeBuiltin(schema, value, keepsEmpty);
+export const decode = (schema: Schema, value: unknown, keepsEmpty = false, keepsNulls = false): Decoded =>
+  schema.custom ? pruneCustom(schema, value as ApiObject, false, keepsNulls) : decodeBuiltin(schema, value, keepsEmpty);
 
 /** The canonical form of an object with correct types. Unknown fields are dropped. */
 export const canonical = <T>(schema: Schema, value: T, keepsEmpty = false): T =>

@@ -17,12 +17,12 @@ interface Pruned<T> {
 
 /**
  * A copy without unknown fields, keys sorted. Metadata of a wrong type causes a DecodeError, unless `lenient`: stored
- * objects lose faulty fields instead.
+ * objects lose faulty fields instead. `keepsNulls`: forbidden nulls stay, for validation to find.
  */
-export function pruneCustom<T>(schema: Schema, value: T, lenient = false): Pruned<T> {
+export function pruneCustom<T>(schema: Schema, value: T, lenient = false, keepsNulls = false): Pruned<T> {
   if (!isFields(value)) return { object: value, unknownFields: [] };
   const metadata = new Walk(lenient);
-  const fields = new Walk(lenient);
+  const fields = new Walk(lenient, keepsNulls);
   const own = value['metadata'] === undefined ? undefined : metadata.metadata(value['metadata'], '');
   const object: T & Fields = {} as T & Fields;
   for (const key of Object.keys(value).sort()) {
@@ -47,9 +47,11 @@ class Walk {
   /** Of the metadata of resources within the resource. */
   readonly embedded: string[] = [];
   readonly #lenient: boolean;
+  readonly #keepsNulls: boolean;
 
-  constructor(lenient: boolean) {
+  constructor(lenient: boolean, keepsNulls = false) {
     this.#lenient = lenient;
+    this.#keepsNulls = keepsNulls;
   }
 
   /** Copies one field of `value`, if it may be there. */
@@ -62,7 +64,7 @@ class Walk {
       else if (this.unknown.length < mostUnknown) this.unknown.push(path);
     } else if (part === true) setOwn(out, key, this.value(undefined, value[key], path));
     // A null that may not be one counts as not given; where there is a default, that takes its place.
-    else if (value[key] !== null || part.nullable || part.default !== undefined)
+    else if (value[key] !== null || this.#keepsNulls || part.nullable || part.default !== undefined)
       setOwn(out, key, this.value(part, value[key], path));
   }
 

@@ -72,6 +72,23 @@ describe('a custom resource', () => {
     ]);
   });
 
+  test.each([
+    ['POST', 'replicas', 201, undefined],
+    ['PATCH', 'size', 201, undefined],
+    ['PATCH', 'replicas', 422, 'spec.replicas in body must be of type integer: "null"'],
+  ])('by %s with null as its %s', async (method, field, code, why) => {
+    const name = `${method.toLowerCase()}-${field}`;
+    const given = { apiVersion: 'test.example/v1', kind: 'Widget', metadata: { name }, spec: { [field]: null } };
+    const apply = { contentType: 'application/apply-patch+yaml', query: { fieldManager: 'm' } };
+    const { code: got, body } =
+      method === 'POST'
+        ? await server.call('POST', widgets, given)
+        : await server.call('PATCH', `${widgets}/${name}`, given, apply);
+    expect(got).toBe(code);
+    if (why) expect(body.message).toContain(why);
+    else expect(body.spec).toEqual({ size: 3 });
+  });
+
   test('is not stored when etcd would not take it', async () => {
     const heaped = definition('Heap', 'heaps') as any;
     heaped.spec.versions[0].schema.openAPIV3Schema['x-kubernetes-preserve-unknown-fields'] = true;

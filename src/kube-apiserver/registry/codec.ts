@@ -202,8 +202,9 @@ export function decodeValue(
   value: object,
   options: Pick<WriteOptions, 'fieldValidation'>,
   faults: readonly string[] = [],
+  keepsNulls = false,
 ): ApiObject {
-  return complete(kind, accept(operation, decodeParsed(value, kind, { faults }), options));
+  return complete(kind, accept(operation, decodeParsed(value, kind, { faults, keepsNulls }), options));
 }
 
 function complete(kind: Kind, object: ApiObject): ApiObject {

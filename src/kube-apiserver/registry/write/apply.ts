@@ -57,7 +57,7 @@ export async function applyTo(
       given.reportDuplicates();
       await breathe(work);
       if (applied.metadata.resourceVersion) object.metadata.resourceVersion = applied.metadata.resourceVersion;
-      return decodePatched(target, options, object);
+      return decodePatched(target, options, object, { keepsNulls: true });
     },
     missing: async () => {
       if (subresource) throw notFound(kind, name);
@@ -71,7 +71,7 @@ export async function applyTo(
       const object = await merged(target, { ...write, live: undefined });
       given.reportDuplicates();
       await breathe(work);
-      return createObject(target, decodePatched(target, options, object), options, true);
+      return createObject(target, decodePatched(target, options, object, { keepsNulls: true }), options, true);
     },
   });
 }

@@ -84,11 +84,11 @@ export function decodePatched(
   document: Partial<ApiObject>,
   patched: Partial<Patched> = {},
 ): ApiObject {
-  const { shown, faults } = patched;
+  const { shown, faults, keepsNulls } = patched;
   let object: ApiObject;
   try {
     const typed = shown === undefined ? document : withTypeOf(target, document);
-    object = decodeValue(target, target.kind, typed, options, faults);
+    object = decodeValue(target, target.kind, typed, options, faults, keepsNulls);
     // An empty list clears the owners; an absent one does not.
     if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {

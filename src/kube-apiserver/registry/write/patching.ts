@@ -35,6 +35,8 @@ export interface Patched {
   /** The patch itself, if it is short. */
   readonly patch?: { readonly type: PatchForm; readonly value: unknown };
   readonly faults: readonly string[];
+  /** Set for an apply: its nulls in custom resources are faults where there may be none. */
+  readonly keepsNulls?: boolean;
 }
 
 /** Throws 400 for a text that is no JSON. */
