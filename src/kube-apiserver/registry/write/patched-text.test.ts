@@ -18,3 +18,17 @@ test.each([
 ] as const)('the fields that %s took apart are sorted', (_, patch, text) =>
   expect(patchedText(document, patch as never)).toBe(text),
 );
+
+test('thousands of operations sort a document once', () => {
+  const data = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${20_000 - i}`, { z: 1, a: 2 }]));
+  const value = Array.from({ length: 20_000 }, (_, i) => ({ op: 'add', path: `/data/k${i + 1}/b`, value: 1 }));
+  let reads = 0;
+  const counted = new Proxy(data, {
+    ownKeys(target) {
+      reads++;
+      return Reflect.ownKeys(target);
+    },
+  });
+  expect(patchedText({ data: counted }, { type: 'json', value } as never)).toContain('"k1":{"a":2,"z":1}');
+  expect(reads).toBeLessThan(4);
+});
