@@ -39,6 +39,10 @@ export const futureVersion = (asked: number, current: number): ApiError => {
 export const unavailable = (message: string): ApiError =>
   new ApiError(failure(503, 'ServiceUnavailable', message, { retryAfterSeconds: 1 }).status, { 'Retry-After': '1' });
 
+/** Refusals before a request is read keep browsers from guessing their type, as Kubernetes has it. */
+export const unguessed = ({ status }: ApiError): ApiError =>
+  new ApiError(status, { 'X-Content-Type-Options': 'nosniff' });
+
 export const unsupportedPatch = (accepted: readonly string[]): ApiError =>
   failure(
     415,

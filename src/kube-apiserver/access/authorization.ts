@@ -1,11 +1,11 @@
 // Authorization. Authorizers run in order; the first that allows or denies decides. No opinion at all denies.
 
-import { ApiError, forbidden } from '../../api/api.ts';
+import { type ApiError, forbidden } from '../../api/api.ts';
 import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
 import type { LabelSelector } from '../../machinery/selectors/label-selector.ts';
 import type { RequestInfo } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
-import { failure } from '../status.ts';
+import { failure, unguessed } from '../status.ts';
 
 /** A SubjectAccessReview checks these too. */
 export interface Attributes extends RequestInfo {
@@ -85,7 +85,7 @@ export class ReplaceableAuthorizers implements Authorizer {
 
 /** The 403 as Kubernetes words it. */
 export const refusal = (attributes: Attributes, reason: string | undefined): ApiError =>
-  new ApiError(refused(attributes, reason).status, { 'X-Content-Type-Options': 'nosniff' });
+  unguessed(refused(attributes, reason));
 
 function refused(attributes: Attributes, reason: string | undefined): ApiError {
   const { user, verb, path, isResource, group, resource, subresource, namespace, name } = attributes;

@@ -5,6 +5,7 @@ import { badRequest } from '../../api/api.ts';
 import { unescaped } from '../../machinery/text/percent.ts';
 import { requestMetrics } from '../metrics/request-metrics.ts';
 import type { ApiRequest, Stage } from '../request/request.ts';
+import { unguessed } from '../status.ts';
 import { attributesOf } from './authorize.ts';
 import { impersonatedUser, type WantedUser } from './impersonation-modes.ts';
 
@@ -39,7 +40,7 @@ function wantedUser(request: ApiRequest): WantedUser | undefined {
   };
   if (wanted.name) return wanted;
   if (!wanted.uid && !wanted.groups.length && !extra) return undefined;
-  throw badRequest(`requested ${goUser(wanted, extra)} without impersonating a user name`);
+  throw unguessed(badRequest(`requested ${goUser(wanted, extra)} without impersonating a user name`));
 }
 
 /** Each header line is one value, with or without commas. */

@@ -114,7 +114,7 @@ describe('a review', () => {
       undefined,
       "spec.resourceAttributes.labelSelector.requirements[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
     ],
-    ['a name', pods(), { name: 'x' }, 'metadata: Invalid value: {"name":"x"}: must be empty'],
+    ['a name', pods(), { name: 'x' }, 'metadata: Invalid value: {"name":"x","managedFields":[{"manager":"admin",'],
     [
       'several faults',
       { user: '' },
@@ -124,6 +124,16 @@ describe('a review', () => {
   ])('of %s is refused', async (_, spec, metadata, message) => {
     const { code, body } = await review(spec, metadata);
     expect([code, body.message]).toEqual([422, expect.stringContaining(message)]);
+  });
+
+  test('is answered with its owner', async () => {
+    const { body } = await review(pods());
+    expect(body.metadata.managedFields).toMatchObject([
+      {
+        operation: 'Update',
+        fieldsV1: { 'f:spec': { 'f:resourceAttributes': { '.': {}, 'f:verb': {} }, 'f:user': {} } },
+      },
+    ]);
   });
 
   test('of a namespace concerns only that namespace', async () => {

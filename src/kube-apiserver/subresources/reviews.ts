@@ -13,6 +13,7 @@ import { decide } from '../access/authorization.ts';
 import { decodeShape } from '../registry/codec.ts';
 import type { Operation } from '../registry/operation.ts';
 import type { Action } from '../registry/registry.ts';
+import { trackFields } from '../registry/write/field-owners.ts';
 import { objectReply, type Reply } from '../request/reply.ts';
 import type { UserInfo } from '../request/user.ts';
 import { timestamp } from '../timestamp.ts';
@@ -25,6 +26,13 @@ type Reviewed = ApiObject & { readonly spec: object };
 async function decoded<T extends Reviewed>(operation: Operation, action: Action): Promise<T> {
   const object = (await decodeShape(operation, created(action))) as T;
   return { ...object, metadata: object.metadata ?? {}, spec: object.spec ?? {} };
+}
+
+/** The same with its owner, as of an object that is stored. */
+async function owned<T extends Reviewed>(operation: Operation, action: Action): Promise<T> {
+  const review = await decoded<T>(operation, action);
+  await trackFields(operation, review, undefined, created(action).options.fieldManager);
+  return review;
 }
 
 const answer = (review: object, status: object): Reply => objectReply(201, { ...review, status });
@@ -48,13 +56,13 @@ const subjectOf = ({ user = '', groups = [], uid, extra }: SubjectAccessReviewSp
 });
 
 const subjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded<SubjectAccessReview>(operation, action);
+  const review = await owned<SubjectAccessReview>(operation, action);
   checkReview(review, { subject: true });
   return answer(review, await statusOf(operation, review.spec, subjectOf(review.spec)));
 };
 
 const localSubjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded<SubjectAccessReview>(operation, action);
+  const review = await owned<SubjectAccessReview>(operation, action);
   const { spec, metadata } = review;
   const { namespace } = operation;
   if (metadata.namespace && metadata.namespace !== namespace)
@@ -65,7 +73,7 @@ const localSubjectAccessReview: Review = async (operation, action) => {
 };
 
 const selfSubjectAccessReview: Review = async (operation, action) => {
-  const review = await decoded<SubjectAccessReview>(operation, action);
+  const review = await owned<SubjectAccessReview>(operation, action);
   checkReview(review, {});
   return answer(review, await statusOf(operation, review.spec, operation.user));
 };
@@ -103,7 +111,7 @@ const selfSubjectReview: Review = async (operation, action) => {
 };
 
 const tokenReview: Review = async (operation, action) => {
-  const review = await decoded<TokenReview>(operation, action);
+  const review = await owned<TokenReview>(operation, action);
   const { token, audiences = [] } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
   // Impossible in a request: a header's token ends at white space.
