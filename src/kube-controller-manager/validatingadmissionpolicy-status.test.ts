@@ -32,5 +32,5 @@ test('status has type warnings, once per generation', async () => {
   await client.patch(policies, { name: 'p' }, { type: 'merge', body: { spec: spec('object.spec.replicas > 1') } });
   await clock.settle();
   const next = await client.get(policies, { name: 'p' });
-  expect(next.status).toEqual({ observedGeneration: 2 });
+  expect(next.status).toEqual({ observedGeneration: 2, typeChecking: {} });
 });
