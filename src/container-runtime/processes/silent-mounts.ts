@@ -39,15 +39,15 @@ async function remoteMounts(): Promise<readonly string[]> {
 const unescaped = (text: string): string =>
   text.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 
-/** Any answer is one, an error too. The process may outlive its end while the kernel waits for the server. */
+/** Any answer is one, an error too, and nothing is known where `stat` cannot be started. The process may outlive its end while the kernel waits for the server. */
 function answers(mount: string, limitMs: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const stdio = childStdio(['ignore', 'ignore', 'ignore']);
     const child = spawn('stat', ['-f', '--', mount], {
       ...{ env: hostEnvironment, stdio },
       ...{ timeout: limitMs, killSignal: 'SIGKILL' as const },
     });
-    child.on('error', reject);
+    child.on('error', () => resolve(true));
     child.on('exit', (code) => resolve(code !== null));
   });
 }

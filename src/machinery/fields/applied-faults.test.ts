@@ -66,3 +66,11 @@ test.each<[object, string[]]>([
     ],
   ],
 ])('%j', (value, faults) => expect(appliedFaults(value, schema)).toEqual(faults));
+
+test('of very many faults below a long key, the first are listed', () => {
+  const unknown = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`f${i}`, 1]));
+  const ofKeys: Schema = { type: 'object', additionalProperties: { type: 'object', properties: {} } };
+  const faults = appliedFaults({ ['k'.repeat(300_000)]: unknown }, ofKeys);
+  expect(faults).toHaveLength(3);
+  expect(faults[0]).toMatch(/^\.k+\.f0: field not declared in schema$/);
+});
