@@ -81,10 +81,14 @@ export function decodeValue(value: object, wanted: Wanted, given: Faults = noFau
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
-    const { object, unknownFields } = decode(wanted.schema, value, wanted.emptyFields !== undefined, keepsNulls);
+    const decoded = decode(wanted.schema, value, wanted.emptyFields !== undefined, keepsNulls);
+    const object = decoded.object;
+    const unknownFields = shownPaths(decoded.unknownFields);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);
     const all =
-      duplicates && places && !wanted.custom ? inTextOrder(duplicates, unknownFields, places) : [...faults, ...unknown];
+      duplicates && places && !wanted.custom
+        ? inTextOrder(shownPaths(duplicates), unknownFields, places)
+        : [...faults, ...unknown];
     const typed = (wanted.custom ? object : withType(fieldsOf(object), wanted, apiVersion)) as ApiObject;
     if (isStoredForm(object)) markStoredForm(typed, true);
     const strict = message ? [message, ...unknown] : all;
@@ -97,6 +101,15 @@ export function decodeValue(value: object, wanted: Wanted, given: Faults = noFau
     if (error instanceof DecodeError || error instanceof QuantityError) throw cannot(error.message);
     throw error;
   }
+}
+
+/** Characters of all paths in one answer: keys may be long, and each field below one has it in its path. */
+const mostPathCharacters = 1 << 18;
+
+/** The first paths, at least one. */
+function shownPaths(paths: readonly string[]): readonly string[] {
+  let left = mostPathCharacters;
+  return paths.filter((path, index) => (left -= path.length) >= 0 || index === 0);
 }
 
 /** Duplicate and unknown fields in text order; the content of unknown fields is skipped. */
@@ -195,7 +208,7 @@ function parse(text: string, encoding: Encoding, wanted: Wanted, read: ReadText)
 }
 
 export const duplicateFaults = (duplicates: readonly string[]): string[] =>
-  duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
+  shownPaths(duplicates).map((path) => `duplicate field ${JSON.stringify(path)}`);
 
 const typeMeta =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';

@@ -184,6 +184,23 @@ describe('unknown and duplicate fields', () => {
 
   test('fields that differ in case are unknown', () =>
     expect(decodeBody('{"Data":{}}', 'json', configMap).strictFaults).toEqual(['unknown field "Data"']));
+
+  test('below long keys, only the first of them', () => {
+    const key = 'k'.repeat(300_000);
+    const fields = Array.from({ length: 200 }, (_, index) => `"f${index}":1`).join();
+    const unknown = decodeBody(`{"${key}":1,${fields}}`, 'json', configMap);
+    expect(unknown.strictFaults).toEqual([`unknown field "${key}"`]);
+    const pod = wanted('', 'v1', 'Pod');
+    const limits = `{"spec":{"containers":[{"resources":{"limits":{"${key}":"1","${key}":"2","a":"1","a":"1"}}}]}}`;
+    expect(decodeBody(limits, 'json', pod).strictFaults).toEqual([
+      `duplicate field "spec.containers[0].resources.limits.${key}"`,
+    ]);
+  });
+
+  test('a key given three times is one duplicate', () =>
+    expect(decodeBody('{"data":{"a":"1","a":"2","a":"3"}}', 'json', configMap).strictFaults).toEqual([
+      'duplicate field "data.a"',
+    ]));
 });
 
 test.each([

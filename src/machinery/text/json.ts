@@ -165,6 +165,7 @@ class Scanner {
 
   #object(path: string): void {
     const seen = new Set<string>();
+    const repeated = new Set<string>();
     this.#at++;
     this.#space();
     if (this.#text[this.#at] === '}') {
@@ -176,8 +177,10 @@ class Scanner {
       if (this.#text[this.#at] !== '"') this.#fail('looking for beginning of object key string');
       const key = this.#string();
       const inner = path ? `${path}.${key}` : key;
-      if (seen.has(key)) this.#duplicate(inner);
-      else if (inner.length <= longestPath && this.places.size < mostPlaces) this.places.set(inner, this.#at);
+      if (seen.has(key)) {
+        if (!repeated.has(key)) this.#duplicate(inner);
+        repeated.add(key);
+      } else if (inner.length <= longestPath && this.places.size < mostPlaces) this.places.set(inner, this.#at);
       seen.add(key);
       this.#space();
       if (this.#text[this.#at] !== ':') this.#fail('after object key');
@@ -192,10 +195,14 @@ class Scanner {
   }
 
   #duplicate(path: string): void {
-    if (this.duplicates.length >= mostDuplicates || this.#told.has(path)) return;
-    this.#told.add(path);
+    if (this.duplicates.length >= mostDuplicates) return;
+    // Looking up a long path takes as long as copying it.
+    if (path.length <= longestPath) {
+      if (this.#told.has(path)) return;
+      this.#told.add(path);
+      this.places.set(path, this.#at);
+    }
     this.duplicates.push(path);
-    this.places.set(path, this.#at);
   }
 
   #array(path: string): void {
