@@ -1,23 +1,26 @@
 // Requirements of selectors for authorization. A selector that cannot be read has none: it gives no rights, and the
 // request is refused later.
 
-import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
-import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
+import { type FieldRequirement, fieldSelectorSteps } from '../../machinery/selectors/field-selector.ts';
+import type { LabelSelector } from '../../machinery/selectors/label-selector.ts';
+import { requirementSteps, SelectorError } from '../../machinery/selectors/label-text.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
+import { finishInPauses, type Steps } from '../../machinery/time/steps.ts';
 
-export const fieldRequirements = (text: string | null | undefined): readonly FieldRequirement[] | undefined =>
-  requirements(text, parseFieldSelector);
+type Timer = Pick<Clock, 'monotonic'>;
 
-export const labelRequirements = (text: string | null | undefined): LabelSelector['requirements'] | undefined =>
-  requirements(text, parseLabelSelector);
+export async function fieldRequirements(text: string, clock: Timer): Promise<readonly FieldRequirement[] | undefined> {
+  return (await readable(fieldSelectorSteps(text), clock))?.requirements;
+}
 
-function requirements<T>(
-  text: string | null | undefined,
-  parse: (text: string) => { readonly requirements: readonly T[] },
-): readonly T[] | undefined {
-  if (!text) return undefined;
+export const labelRequirements = (text: string, clock: Timer): Promise<LabelSelector['requirements'] | undefined> =>
+  readable(requirementSteps(text), clock);
+
+async function readable<T>(steps: Steps<T>, clock: Timer): Promise<T | undefined> {
   try {
-    return parse(text).requirements;
-  } catch {
-    return undefined;
+    return await finishInPauses(steps, clock);
+  } catch (error) {
+    if (error instanceof SelectorError) return undefined;
+    throw error;
   }
 }

@@ -19,7 +19,7 @@ export async function answerComputed(operation: Operation, action: Action, resou
 
 async function list(operation: Operation, options: ListOptions, resource: ObjectReader): Promise<Reply> {
   const { kind, namespace } = operation;
-  const selection = selectionOf(operation, options);
+  const selection = await selectionOf(operation, options);
   const items = (await resource.read(namespace, '')).map((object) => itemOf(operation, object));
   return {
     type: 'list',

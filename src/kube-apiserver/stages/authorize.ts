@@ -12,7 +12,7 @@ import type { Server } from '../server.ts';
 import { inSpan, noAttributes } from '../tracing/tracing.ts';
 
 export const authorize: Stage = async (request, next) => {
-  const attributes = attributesOf(request);
+  const attributes = await attributesOf(request);
   const { server } = request;
   const { decision, reason } = await inSpan(server, 'Authorization', noAttributes, () => judged(server, attributes));
   request.audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
@@ -43,11 +43,13 @@ async function judged(server: Server, attributes: Attributes): Promise<Decision>
 const results = { allow: 'allowed', deny: 'denied', 'no-opinion': 'no-opinion' } as const;
 
 /** The attributes of a request. */
-export function attributesOf({ user, info, query }: ApiRequest): Attributes {
+export async function attributesOf({ user, info, query, server }: ApiRequest): Promise<Attributes> {
   const { verb } = info;
   const isSelective = selects.has(verb) && !info.viaPath;
-  const fieldSelector = isSelective ? fieldRequirements(query.get('fieldSelector')) : undefined;
-  const labelSelector = isSelective ? labelRequirements(query.get('labelSelector')) : undefined;
+  const fields = isSelective && query.get('fieldSelector');
+  const labels = isSelective && query.get('labelSelector');
+  const fieldSelector = fields ? await fieldRequirements(fields, server.clock) : undefined;
+  const labelSelector = labels ? await labelRequirements(labels, server.clock) : undefined;
   const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
   return { ...info, name, user, ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) };
 }

@@ -17,7 +17,7 @@ export const impersonate: Stage = async (request, next) => {
   const { clock, metrics, authorizers } = request.server;
   const startMs = clock.monotonic();
   const wanted = wantedUser(request);
-  if (wanted) request.user = await impersonatedUser(authorizers, wanted, attributesOf(request));
+  if (wanted) request.user = await impersonatedUser(authorizers, wanted, await attributesOf(request));
   requestMetrics(metrics).filters.impersonation.observe((clock.monotonic() - startMs) / 1_000);
   return next();
 };

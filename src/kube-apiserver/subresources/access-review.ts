@@ -8,10 +8,11 @@ import type {
   SubjectAccessReview,
   SubjectAccessReviewSpec,
 } from '../../api/api.ts';
-import { type FieldRequirement, parseFieldSelector } from '../../machinery/selectors/field-selector.ts';
-import { parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
+import type { FieldRequirement } from '../../machinery/selectors/field-selector.ts';
 import { labelValueFaults, qualifiedNameFaults } from '../../machinery/text/names.ts';
+import type { Clock } from '../../machinery/time/clock.ts';
 import type { Attributes } from '../access/authorization.ts';
+import { fieldRequirements, labelRequirements } from '../access/selector-requirements.ts';
 import type { UserInfo } from '../request/user.ts';
 import { failure } from '../status.ts';
 
@@ -149,22 +150,24 @@ function localFaults(
 const nothing = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '', rest: '', path: '' };
 
 /** The question, and an error about selectors that are not valid. */
-export function reviewedAttributes(
+export async function reviewedAttributes(
   spec: SubjectAccessReviewSpec,
   user: UserInfo,
-): { attributes: Attributes; evaluationError: string } {
+  clock: Pick<Clock, 'monotonic'>,
+): Promise<{ attributes: Attributes; evaluationError: string }> {
   const { resourceAttributes: resource, nonResourceAttributes: path } = spec;
   if (path)
     return {
       attributes: { ...nothing, user, isResource: false, path: path.path ?? '', verb: path.verb ?? '' },
       evaluationError: '',
     };
-  const { requirements, faulty } = fieldRequirements(resource?.fieldSelector);
+  const { requirements, faulty } = await requirementsOf(resource?.fieldSelector, clock);
+  const labels = resource?.labelSelector?.rawSelector;
   const ignored = (name: string, some: boolean) =>
     `spec.resourceAttributes.${name} ${some ? 'partially ignored' : 'ignored'} due to parse error`;
   const errors = [
     ...(faulty ? [ignored('fieldSelector', requirements.length > 0)] : []),
-    ...(isUnreadable(resource?.labelSelector?.rawSelector) ? [ignored('labelSelector', false)] : []),
+    ...(labels && !(await labelRequirements(labels, clock)) ? [ignored('labelSelector', false)] : []),
   ];
   const { group = '', resource: kind = '', subresource = '', namespace = '', verb = '', name = '' } = resource ?? {};
   return {
@@ -188,16 +191,14 @@ export function reviewedAttributes(
 const operators: Readonly<Record<string, '=' | '!='>> = { In: '=', NotIn: '!=' };
 
 /** Invalid requirements are left out. The rest selects more objects, so this grants no right. */
-function fieldRequirements(selector: FieldSelectorAttributes | undefined): {
-  requirements: FieldRequirement[];
-  faulty: boolean;
-} {
-  if (selector?.rawSelector)
-    try {
-      return { requirements: [...parseFieldSelector(selector.rawSelector).requirements], faulty: false };
-    } catch {
-      return { requirements: [], faulty: true };
-    }
+async function requirementsOf(
+  selector: FieldSelectorAttributes | undefined,
+  clock: Pick<Clock, 'monotonic'>,
+): Promise<{ requirements: readonly FieldRequirement[]; faulty: boolean }> {
+  if (selector?.rawSelector) {
+    const requirements = await fieldRequirements(selector.rawSelector, clock);
+    return { requirements: requirements ?? [], faulty: !requirements };
+  }
   const given = selector?.requirements ?? [];
   const requirements = given.flatMap(({ key = '', operator, values }): FieldRequirement[] =>
     operators[operator] && values?.length === 1
@@ -205,14 +206,4 @@ function fieldRequirements(selector: FieldSelectorAttributes | undefined): {
       : [],
   );
   return { requirements, faulty: requirements.length < given.length };
-}
-
-function isUnreadable(labelSelector: string | undefined): boolean {
-  if (!labelSelector) return false;
-  try {
-    parseLabelSelector(labelSelector);
-    return false;
-  } catch {
-    return true;
-  }
 }

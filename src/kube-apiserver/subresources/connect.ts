@@ -103,7 +103,8 @@ async function refusal(reply: RawReply): Promise<never> {
 /** A WebSocket begins with a GET, but the right to read must not allow running programs. */
 async function mustBeAllowed({ server, kind, name }: Operation, request: ApiRequest, verb: string): Promise<void> {
   if (request.info.verb === verb) return; // authorized already
-  const { decision, reason = '' } = await decide(server.authorizers, { ...authorized(request), verb });
+  const attributes = { ...(await authorized(request)), verb };
+  const { decision, reason = '' } = await decide(server.authorizers, attributes);
   if (decision !== 'allow') throw forbidden(kind, name, reason);
 }
 

@@ -38,7 +38,7 @@ async function owned<T extends Reviewed>(operation: Operation, action: Action): 
 const answer = (review: object, status: object): Reply => objectReply(201, { ...review, status });
 
 async function statusOf({ server }: Operation, spec: SubjectAccessReviewSpec, user: UserInfo): Promise<object> {
-  const { attributes, evaluationError } = reviewedAttributes(spec, user);
+  const { attributes, evaluationError } = await reviewedAttributes(spec, user, server.clock);
   const { decision, reason } = await decide(server.authorizers, attributes);
   return {
     allowed: decision === 'allow',

@@ -9,7 +9,8 @@ import type {
   Scale,
 } from '../../api/api.ts';
 import type { Tools } from '../../client/client.ts';
-import { type LabelSelector, parseLabelSelector } from '../../machinery/selectors/label-selector.ts';
+import { type LabelSelector, labelSelectorSteps } from '../../machinery/selectors/label-selector.ts';
+import { finishInPauses } from '../../machinery/time/steps.ts';
 import type { AutoscalerConfig } from './config.ts';
 import { MetricFailure, type MetricProposal, proposeFor } from './metric-proposal.ts';
 import { type Action, Observations } from './observations.ts';
@@ -43,7 +44,7 @@ interface Computed {
 export async function computeReplicas(computation: Computation): Promise<Computed> {
   const { autoscaler, scale, draft } = computation;
   const { metrics: specs = [] } = autoscaler.spec;
-  const selected = selectPods(computation);
+  const selected = await selectPods(computation);
   if (typeof selected === 'string') return { failure: selected };
   const { best, metrics, failures } = await proposals(computation, specs, selected);
   const [first] = failures;
@@ -107,7 +108,7 @@ export const actionOf = (from: number, to: number): Action =>
   to > from ? 'scale_up' : to < from ? 'scale_down' : 'none';
 
 /** The pods of the target, or the reason why they cannot be chosen. */
-function selectPods(computation: Computation): readonly Pod[] | string {
+async function selectPods(computation: Computation): Promise<readonly Pod[] | string> {
   const { autoscaler, scale, draft, tools } = computation;
   const refuse = (event: string, message: string, reason = event, shown = message) => {
     tools.events.event(autoscaler, 'Warning', event, message);
@@ -121,7 +122,7 @@ function selectPods(computation: Computation): readonly Pod[] | string {
   }
   let selector: LabelSelector;
   try {
-    selector = parseLabelSelector(text);
+    selector = await finishInPauses(labelSelectorSteps(text), tools.clock);
   } catch (error) {
     const why = "couldn't convert selector into a corresponding internal selector object";
     return refuse('InvalidSelector', `${why}: ${(error as Error).message}`);

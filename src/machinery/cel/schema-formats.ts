@@ -1,5 +1,6 @@
 // Strings of a schema with a format, as values.
 
+import { shortInteger } from '../text/digits.ts';
 import { durationFromText, timestampFromText } from './time.ts';
 import { Duration, Timestamp } from './values.ts';
 
@@ -32,7 +33,7 @@ export function durationOfSchema(text: string): Duration | undefined {
   let nanos: bigint | undefined;
   for (const [, , count, unit] of text.matchAll(parts)) {
     const found = units.find(([pattern]) => pattern.test(unit as string));
-    if (found) nanos = (nanos ?? 0n) + BigInt(count as string) * found[1];
+    if (found) nanos = (nanos ?? 0n) + (shortInteger(count as string) ?? 2n ** 63n) * found[1];
   }
   return nanos === undefined || nanos >= 2n ** 63n ? undefined : new Duration(nanos);
 }

@@ -1,5 +1,6 @@
 // Durations as Go writes them, time stamps of RFC 3339, and fields of a time in a zone.
 
+import { shortInteger } from '../text/digits.ts';
 import { isTimeZone, zoneOffset as offsetOf } from '../time/time-zone.ts';
 import { Duration, Timestamp } from './values.ts';
 
@@ -15,6 +16,8 @@ const units: Readonly<Record<string, bigint>> = {
   h: 3600n * second,
 };
 const mostNanos = 2n ** 63n - 1n;
+/** Further digits are less than a nanosecond of an hour. */
+const fractionDigits = 18;
 
 /** Undefined when Go's time.ParseDuration refuses it. */
 export function durationFromText(text: string): Duration | undefined {
@@ -28,8 +31,10 @@ export function durationFromText(text: string): Duration | undefined {
     const found = part.exec(body);
     if (!found || (!found[1] && !found[2])) return undefined;
     const unit = units[found[3] as string] as bigint;
-    const fraction = found[2] ?? '';
-    nanos += BigInt(found[1] || '0') * unit + (BigInt(fraction || '0') * unit) / 10n ** BigInt(fraction.length);
+    const whole = shortInteger(found[1]);
+    if (whole === undefined) return undefined;
+    const fraction = (found[2] ?? '').slice(0, fractionDigits);
+    nanos += whole * unit + (BigInt(fraction || '0') * unit) / 10n ** BigInt(fraction.length);
     if (nanos > mostNanos + 1n) return undefined;
     at += found[0].length;
   }

@@ -1,7 +1,8 @@
 // Field selectors: `metadata.name=a,status.phase!=Running`.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/
 
-import { SelectorError } from './label-selector.ts';
+import { finish, type Steps } from '../time/steps.ts';
+import { SelectorError } from './label-text.ts';
 
 export interface FieldRequirement {
   readonly field: string;
@@ -19,23 +20,45 @@ export interface FieldSelector {
   toString(): string;
 }
 
-/** Parses the text form; `\` escapes a comma, an equals sign and itself. Throws SelectorError. */
-export function parseFieldSelector(text: string): FieldSelector {
+/** Characters of one step: about a millisecond. */
+const stepCharacters = 32_768;
+
+/** Parses the text form; `\\` escapes a comma, an equals sign and itself. Throws SelectorError. */
+export const parseFieldSelector = (text: string): FieldSelector => finish(fieldSelectorSteps(text));
+
+/** The same in steps, for texts of any length. */
+export function* fieldSelectorSteps(text: string): Steps<FieldSelector> {
   const requirements: FieldRequirement[] = [];
-  for (const term of terms(text)) {
-    if (term === '') continue;
-    const match = /^((?:[^\\=!]|\\.|!(?!=))*?)(!=|==|=)([\s\S]*)$/.exec(term);
-    if (!match) throw new SelectorError(`invalid selector: '${text}'; can't understand '${term}'`);
-    const value = unescapeValue(match[3]);
-    requirements.push({ field: match[1], operator: match[2] === '!=' ? '!=' : '=', value });
+  let stepEnd = stepCharacters;
+  for (let start = 0; start <= text.length; ) {
+    const end = endOfTerm(text, start);
+    if (end > start) requirements.push(requirementOf(text, text.slice(start, end)));
+    start = end + 1;
+    if (start < stepEnd) continue;
+    stepEnd = start + stepCharacters;
+    yield;
   }
   return {
     requirements,
     everything: requirements.length === 0,
-    matches: matchOf(requirements),
+    matches: yield* matchSteps(requirements),
     exact: (field) => requirements.find((r) => r.field === field && r.operator === '=')?.value,
     toString: () => requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(','),
   };
+}
+
+/** The index of the next comma without a backslash before it. */
+function endOfTerm(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text[at] !== ',') at += text[at] === '\\' ? 2 : 1;
+  return Math.min(at, text.length);
+}
+
+function requirementOf(text: string, term: string): FieldRequirement {
+  const match = /!=|==?/.exec(term);
+  if (!match) throw new SelectorError(`invalid selector: '${text}'; can't understand '${term}'`);
+  const value = unescapeValue(term.slice(match.index + match[0].length));
+  return { field: term.slice(0, match.index), operator: match[0] === '!=' ? '!=' : '=', value };
 }
 
 interface FieldValues {
@@ -44,10 +67,13 @@ interface FieldValues {
   readonly refused: Set<string>;
 }
 
+const stepRequirements = 4_096;
+
 /** Reads each field once, regardless of the number of requirements. */
-function matchOf(requirements: readonly FieldRequirement[]): FieldSelector['matches'] {
+function* matchSteps(requirements: readonly FieldRequirement[]): Steps<FieldSelector['matches']> {
   const fields = new Map<string, FieldValues>();
-  for (const { field, operator, value } of requirements) {
+  for (const [index, { field, operator, value }] of requirements.entries()) {
+    if (index % stepRequirements === stepRequirements - 1) yield;
     let values = fields.get(field);
     if (!values) fields.set(field, (values = { wanted: new Set(), refused: new Set() }));
     (operator === '=' ? values.wanted : values.refused).add(value);
@@ -61,33 +87,16 @@ function matchOf(requirements: readonly FieldRequirement[]): FieldSelector['matc
   };
 }
 
-function terms(text: string): string[] {
-  const found: string[] = [];
-  let term = '';
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] === '\\' && i + 1 < text.length) term += text[i++] + text[i];
-    else if (text[i] === ',') {
-      found.push(term);
-      term = '';
-    } else term += text[i];
-  }
-  found.push(term);
-  return found;
-}
-
 function unescapeValue(value: string): string {
-  let out = '';
-  for (let i = 0; i < value.length; i++) {
-    if (value[i] === '\\') {
-      const next = value[++i];
-      if (next === undefined || !'\\,='.includes(next))
-        throw new SelectorError(`invalid field selector: invalid escape sequence: \\${next ?? ''}`);
-      out += next;
-    } else if (value[i] === ',' || value[i] === '=')
-      throw new SelectorError(`invalid field selector: unescaped character in value: ${value[i]}`);
-    else out += value[i];
-  }
-  return out;
+  if (!/[\\,=]/.test(value)) return value;
+  return value.replace(/\\([\s\S]?)|[,=]/g, (found, escaped: string | undefined) => {
+    // Go prints the character as its number.
+    if (escaped === undefined)
+      throw new SelectorError(`invalid field selector: unescaped character in value: ${found.charCodeAt(0)}`);
+    if (escaped === '' || !'\\,='.includes(escaped))
+      throw new SelectorError(`invalid field selector: invalid escape sequence: ${found}`);
+    return escaped;
+  });
 }
 
 const escapeValue = (value: string) => value.replace(/[\\,=]/g, (character) => `\\${character}`);

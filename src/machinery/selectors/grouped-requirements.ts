@@ -1,6 +1,7 @@
 // The requirements of a long selector, grouped by key: the time of a match depends on the labels of the object, and not
 // on the number of requirements.
 
+import type { Steps } from '../time/steps.ts';
 import { integerOf, type Requirement } from './requirement.ts';
 
 /** All requirements of one key. */
@@ -17,12 +18,16 @@ interface Group {
   isRefused: boolean;
 }
 
+/** Requirements that are grouped in one step: about a millisecond. */
+const stepRequirements = 4_096;
+
 /** Whether labels meet all requirements. */
-export function groupedMatch(
+export function* groupedMatchSteps(
   requirements: readonly Requirement[],
-): (labels: Readonly<Record<string, string>> | undefined) => boolean {
+): Steps<(labels: Readonly<Record<string, string>> | undefined) => boolean> {
   const groups = new Map<string, Group>();
-  for (const requirement of requirements) {
+  for (const [index, requirement] of requirements.entries()) {
+    if (index % stepRequirements === stepRequirements - 1) yield;
     let group = groups.get(requirement.key);
     if (!group) groups.set(requirement.key, (group = { refused: new Set(), isNeeded: false, isRefused: false }));
     add(group, requirement);

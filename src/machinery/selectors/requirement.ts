@@ -33,8 +33,12 @@ export function meetsRequirement(
   }
 }
 
-export const integerOf = (text: string | undefined): bigint | undefined =>
-  text !== undefined && /^[+-]?\d+$/.test(text) ? BigInt(text) : undefined;
+/** An integer of 64 bits, as Go's strconv.ParseInt reads it. */
+export function integerOf(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?0*\d{1,19}$/.test(text)) return undefined;
+  const value = BigInt(text.replace(/^\+/, ''));
+  return BigInt.asIntN(64, value) === value ? value : undefined;
+}
 
 /** Values that a list is searched for; a longer one becomes a set, once. */
 const shortList = 16;

@@ -3,6 +3,7 @@
 
 import type { AccessQuestion, Decision } from '../../../machinery/cel/cel.ts';
 import { AuthorizerValue, ResourceCheckValue } from '../../../machinery/cel/cel.ts';
+import type { Clock } from '../../../machinery/time/clock.ts';
 import { type Attributes, decide } from '../../access/authorization.ts';
 import { fieldRequirements } from '../../access/selector-requirements.ts';
 import type { AdmissionAttributes } from '../../admission.ts';
@@ -45,7 +46,10 @@ export class Questions {
     const { serviceAccount } = question;
     const asking = serviceAccount ? serviceAccountUser(serviceAccount) : user;
     try {
-      const { decision, reason = '' } = await decide(server.authorizers, attributesOf(question, asking));
+      const { decision, reason = '' } = await decide(
+        server.authorizers,
+        await attributesOf(question, asking, server.clock),
+      );
       this.#decisions.set(key, { allowed: decision === 'allow', reason });
     } catch (error) {
       this.#decisions.set(key, { allowed: false, reason: '', error: (error as Error).message });
@@ -58,10 +62,15 @@ const serviceAccountUser = ({ namespace, name }: { namespace: string; name: stri
   groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
 });
 
-function attributesOf(question: AccessQuestion, user: UserInfo): Attributes {
+async function attributesOf(
+  question: AccessQuestion,
+  user: UserInfo,
+  clock: Pick<Clock, 'monotonic'>,
+): Promise<Attributes> {
   const { verb, path = '', group = '', resource = '', subresource = '', namespace = '', name = '' } = question;
+  const { fieldSelector } = question;
   const isResource = question.path === undefined;
-  const requirements = fieldRequirements(question.fieldSelector);
+  const requirements = fieldSelector ? await fieldRequirements(fieldSelector, clock) : undefined;
   return {
     isResource,
     path,

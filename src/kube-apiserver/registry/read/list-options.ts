@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { badRequest } from '../../../api/api.ts';
+import { shortInteger } from '../../../machinery/text/digits.ts';
 import { int64Of, isTrue } from '../../request/query.ts';
 import { failure, plainError } from '../../status.ts';
 import { invalidOptions } from '../write/write-options.ts';
@@ -91,7 +92,8 @@ const mostUint64 = 2n ** 64n - 1n;
 /** For lists, an invalid version is a bad request; otherwise it is a server error. */
 export function parseVersion(text: string, purpose: 'list' | 'other'): number {
   const isNumber = /^\d+$/.test(text);
-  if (isNumber && (text.length < 20 || BigInt(text) <= mostUint64)) return Number(text);
+  const version = isNumber ? shortInteger(text) : undefined;
+  if (version !== undefined && version <= mostUint64) return Number(version);
   const why = isNumber ? 'value out of range' : 'invalid syntax';
   const message = `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`;
   throw purpose === 'list' ? badRequest(`invalid resource version: ${message}`) : plainError(message);

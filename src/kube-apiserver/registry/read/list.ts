@@ -17,7 +17,7 @@ interface Source {
 }
 
 export async function list(target: Place, options: ListOptions): Promise<ListReply> {
-  const selection = selectionOf(target, options);
+  const selection = await selectionOf(target, options);
   const source = await sourceOf(target, options);
   const prefix = listPrefix(target);
   const end = `${prefix.slice(0, -1)}0`; // '0' follows '/'

@@ -1,13 +1,14 @@
 // labelSelector and fieldSelector of a list or a watch.
 
 import { type ApiObject, badRequest, type Kind } from '../../../api/api.ts';
-import { type FieldSelector, parseFieldSelector } from '../../../machinery/selectors/field-selector.ts';
+import { type FieldSelector, fieldSelectorSteps } from '../../../machinery/selectors/field-selector.ts';
 import {
   type LabelSelector,
-  parseLabelSelector,
-  SelectorError,
+  labelSelectorSteps,
   selectEverything,
 } from '../../../machinery/selectors/label-selector.ts';
+import { SelectorError } from '../../../machinery/selectors/label-text.ts';
+import { finishInPauses, type Steps } from '../../../machinery/time/steps.ts';
 import type { Item } from '../../watch-cache/item.ts';
 import type { Scope } from '../../watch-cache/resource-cache.ts';
 import { served } from '../codec.ts';
@@ -25,12 +26,12 @@ export interface Selection {
   readonly key?: string;
 }
 
-export function selectionOf(
-  { kind, namespace, name }: Omit<Place, 'cache'>,
+export async function selectionOf(
+  { kind, namespace, name, server }: Omit<Place, 'cache'>,
   { labelSelector, fieldSelector }: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>,
-): Selection {
-  const labels = parse(labelSelector, parseLabelSelector) ?? selectEverything;
-  const fields = parse(fieldSelector, parseFieldSelector);
+): Promise<Selection> {
+  const labels = labelSelector ? await parsed(labelSelectorSteps(labelSelector), server) : selectEverything;
+  const fields = fieldSelector ? await parsed(fieldSelectorSteps(fieldSelector), server) : undefined;
   if (fields) checkFields(kind, fields);
   const onlyName = name || fields?.exact('metadata.name');
   const onlyNamespace = namespace || (kind.namespaced ? fields?.exact('metadata.namespace') : undefined);
@@ -92,10 +93,9 @@ function checkFields(kind: Kind, fields: FieldSelector): void {
   }
 }
 
-function parse<T>(text: string, parser: (text: string) => T): T | undefined {
-  if (!text) return undefined;
+async function parsed<T>(steps: Steps<T>, { clock }: Place['server']): Promise<T> {
   try {
-    return parser(text);
+    return await finishInPauses(steps, clock);
   } catch (error) {
     if (error instanceof SelectorError) throw badRequest(error.message);
     throw error;

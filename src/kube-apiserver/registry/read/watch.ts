@@ -31,7 +31,7 @@ const mostWaiting = 32_768;
 
 export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
   const startMs = target.server.clock.monotonic();
-  const selection = selectionOf(target, options);
+  const selection = await selectionOf(target, options);
   const { resourceVersion } = options;
   const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
   if (!resourceVersion) await caughtUp(target);

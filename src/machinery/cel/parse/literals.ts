@@ -1,5 +1,6 @@
 // Literals and the escapes in them. https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
 
+import { shortInteger } from '../../text/digits.ts';
 import { Uint, type Value } from '../values.ts';
 import type { Token } from './lexer.ts';
 
@@ -15,11 +16,12 @@ export function literalOf({ type, text }: Token, negative: boolean): { value: Va
     case "'null'":
       return { value: null };
     case 'NUM_INT': {
-      const value = negative ? -BigInt(decimal(text)) : BigInt(decimal(text));
+      const size = numberOf(text);
+      const value = negative ? -size : size;
       return value > mostInt || value < -mostInt - 1n ? { fault: 'invalid int literal' } : { value };
     }
     case 'NUM_UINT': {
-      const value = BigInt(decimal(text.slice(0, -1)));
+      const value = numberOf(text.slice(0, -1));
       return value > mostUint ? { fault: 'invalid uint literal' } : { value: new Uint(value) };
     }
     case 'NUM_FLOAT': {
@@ -34,7 +36,12 @@ export function literalOf({ type, text }: Token, negative: boolean): { value: Va
 }
 
 /** JavaScript reads a leading zero as it should, but not in bigints of old: strip it. */
-const decimal = (text: string): string => (text.startsWith('0x') ? text : text.replace(/^0+(?=\d)/, ''));
+/** Beyond 64 bits, any number that is too large. */
+function numberOf(text: string): bigint {
+  if (!text.startsWith('0x')) return shortInteger(text) ?? mostUint + 1n;
+  const digits = text.slice(2).replace(/^0+(?=.)/, '');
+  return digits.length > 16 ? mostUint + 1n : BigInt(`0x${digits}`);
+}
 
 const simpleEscapes: Readonly<Record<string, string>> = {
   a: '\x07',
