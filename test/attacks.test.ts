@@ -103,6 +103,14 @@ const attacks: readonly Attack[] = [
       containers: [{ name: 'c', image: 'x', env: many(60_000, (i) => ({ name: `E${i}`, value: `$(E${i - 1})` })) }],
     }),
   ),
+  ...(['ipFamilies', 'clusterIPs'] as const).map((list) =>
+    post(`a service of hundreds of thousands of ${list}`, 422, '/api/v1/namespaces/default/services', () =>
+      JSON.stringify({ metadata: { name: 's' }, spec: { [list]: many(300_000, (i) => `${i}`) } }),
+    ),
+  ),
+  post('a list with more keys than a store takes', 413, pods, () =>
+    podWith({ containers: [{ name: 'c', image: 'x', ports: many(100_000, (i) => ({ containerPort: i })) }] }),
+  ),
   post('a schedule of a fraction of a minute', 422, '/apis/batch/v1/namespaces/default/cronjobs', () =>
     cron('*/0.00001 * * * *'),
   ),

@@ -5,7 +5,8 @@ import { QuantityError } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import { JsonSyntaxError, type ParsedJson, parseJson } from '../machinery/text/json.ts';
 import { parseYaml, YamlError } from '../machinery/text/yaml.ts';
-import { decode } from './decode.ts';
+import { finish, type Steps } from '../machinery/time/steps.ts';
+import { decode, decoding } from './decode.ts';
 import { badRequest } from './errors.ts';
 import type { ApiObject } from './kind.ts';
 import { DecodeError } from './object.ts';
@@ -56,32 +57,36 @@ interface Faults {
 const noFaults: Faults = { faults: [] };
 
 /** Reads a request's body. Throws a BadRequest in Kubernetes' words. */
-export function decodeBody(text: string, encoding: Encoding, wanted: Wanted): DecodedBody {
-  return decodeLater(text, encoding, wanted)();
-}
+export const decodeBody = (text: string, encoding: Encoding, wanted: Wanted): DecodedBody =>
+  finish(decodingBody(text, encoding, wanted, () => readText(text, encoding), false));
 
-/** Same in two steps, for large bodies: parses the text, and returns a function that decodes it. */
-export function decodeLater(
+/** The same for a text that `read` parses, and in steps if it is large. */
+export function* decodingBody(
   text: string,
   encoding: Encoding,
   wanted: Wanted,
-  read: ReadText = () => readText(text, encoding),
-): () => DecodedBody {
+  read: ReadText,
+  isLarge: boolean,
+): Steps<DecodedBody> {
   const parsed = parse(text, encoding, wanted, read);
   const value = parsed.value === null && !wanted.custom ? {} : parsed.value;
   if (!isFields(value))
     throw unrecognized(text, wanted, `couldn't get version/kind; json parse error: ${notAnObject(value)}`);
-  return () => decodeValue(value, wanted, parsed);
+  return yield* decodingValue(value, wanted, parsed, isLarge);
 }
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */
-export function decodeValue(value: object, wanted: Wanted, given: Faults = noFaults): DecodedBody {
+export const decodeValue = (value: object, wanted: Wanted, given: Faults = noFaults): DecodedBody =>
+  finish(decodingValue(value, wanted, given, false));
+
+function* decodingValue(value: object, wanted: Wanted, given: Faults, isLarge: boolean): Steps<DecodedBody> {
   const { faults, message, duplicates, places, keepsNulls } = given;
   const { kind, version, apiVersion } = checkKind(fieldsOf(value), wanted);
   const cannot = (why: string) =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted.kind}: ${why}`);
   try {
-    const decoded = decode(wanted.schema, value, wanted.emptyFields !== undefined, keepsNulls);
+    const asked = [wanted.schema, value, wanted.emptyFields !== undefined, keepsNulls] as const;
+    const decoded = isLarge ? yield* decoding(...asked) : decode(...asked);
     const object = decoded.object;
     const unknownFields = shownPaths(decoded.unknownFields);
     const unknown = unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`);

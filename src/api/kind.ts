@@ -58,6 +58,8 @@ export interface StrategyContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly user: { readonly name: string };
+  /** The caller brings a large object into canonical form itself, with `canonicalInSteps`. */
+  readonly isLarge?: boolean;
   /** Why a certificate request's signature is not that of its key; undefined when it is. */
   verifyRequest?(request: CertificateRequest): string | undefined;
 }

@@ -1,3 +1,5 @@
+import { isAssociative } from '../machinery/fields/field-set.ts';
+import type { Schema } from '../machinery/schema.ts';
 import { tooLarge } from './errors.ts';
 
 /**
@@ -11,4 +13,10 @@ export function mapKeys(map: object): string[] {
   const keys = Object.keys(map);
   if (keys.length > mostKeys) throw tooLarge(`Request entity too large: limit is ${mostKeys} keys in one map`);
   return keys;
+}
+
+/** The same for a list whose items are known by a key: each has an entry in managedFields. */
+export function checkLength(schema: Schema | undefined, list: readonly unknown[]): void {
+  if (list.length > mostKeys && isAssociative(schema))
+    throw tooLarge(`Request entity too large: limit is ${mostKeys} items in one list with keys`);
 }

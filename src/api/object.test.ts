@@ -154,6 +154,19 @@ describe('maps that no store takes', () => {
     expect(() => decode(schema, object(65_536))).not.toThrow();
     expect(() => decode(schema, object(65_537))).toThrow('Request entity too large: limit is 65536 keys in one map');
   });
+
+  test('lists whose items have keys', () => {
+    const withPorts = (count: number) => ({
+      spec: { containers: [{ ports: Array(count).fill({ containerPort: 1 }) }] },
+    });
+    const spec = { type: 'object', properties: { hosts: { type: 'array', listType: 'set' } } } as const;
+    const hosts = { type: 'object', custom: true, properties: { spec } } as const;
+    const message = 'Request entity too large: limit is 65536 items in one list with keys';
+    expect(() => decode(pod.schema, withPorts(65_536))).not.toThrow();
+    expect(() => decode(pod.schema, withPorts(65_537))).toThrow(message);
+    expect(() => decode(hosts, { spec: { hosts: Array(65_537).fill('a') } })).toThrow(message);
+    expect(() => decode(pod.schema, { spec: { containers: [{ args: Array(70_000).fill('a') }] } })).not.toThrow();
+  });
 });
 
 describe('unknown and duplicate fields', () => {

@@ -3,21 +3,24 @@
 // sorted, empty fields dropped or written as in Go's encoder, quantities and times canonical.
 
 import { inOrder } from '../machinery/collections/in-order.ts';
-import { getOwn, setOwn } from '../machinery/collections/own.ts';
+import { setOwn } from '../machinery/collections/own.ts';
 import { zeroOf } from '../machinery/fields/zero-value.ts';
 import { must } from '../machinery/must.ts';
-import { type Fields, fieldsIn, isFields } from '../machinery/parsed.ts';
+import { type Fields, isEmpty, isFields } from '../machinery/parsed.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
+import type { Steps } from '../machinery/time/steps.ts';
 import { tooLarge } from './errors.ts';
 import { goNumber, goTypeOf } from './go-values.ts';
 import type { ApiObject } from './kind.ts';
-import { mapKeys } from './map-keys.ts';
+import { checkLength, mapKeys } from './map-keys.ts';
 import { indexesOf, planOf } from './plan.ts';
 import { schemaNamed } from './schemas.ts';
 import { sortKeys } from './sort.ts';
 import { markStoredForm } from './stored-form.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
+import { timeFault } from './time-fault.ts';
+import { unknownFields } from './unknown-fields.ts';
 
 /** A value of the wrong type; Go's decoder defines `message`. The caller adds the kind. */
 export class DecodeError extends Error {
@@ -37,15 +40,41 @@ export interface Decoded {
 export function decodeBuiltin(schema: Schema, value: unknown, keepsEmpty = false): Decoded {
   const walk = new Walk(true, keepsEmpty);
   const object = walk.value(schema, value) as ApiObject;
-  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object, true);
+  return decoded(walk, schema, value, object);
+}
+
+/** The same in steps, for large objects. */
+export function* decodingBuiltin(schema: Schema, value: unknown, keepsEmpty = false): Steps<Decoded> {
+  const walk = new Walk(true, keepsEmpty, true);
+  const object = walk.value(schema, value) as ApiObject;
+  yield* walk.rest();
+  if (walk.unknown) yield;
+  return decoded(walk, schema, value, object);
+}
+
+function decoded(walk: Walk, schema: Schema, value: unknown, object: ApiObject): Decoded {
+  markStored(walk, object);
   return { object, unknownFields: walk.unknown ? unknownFields(schema, value) : [] };
+}
+
+function markStored({ keepsEmpty, keptEmpty }: Walk, object: object): void {
+  if (keepsEmpty && !keptEmpty) markStoredForm(object, true);
 }
 
 /** The canonical form of an object with correct types, without unknown fields. `keepsEmpty`: it is not stored yet. */
 export function canonicalBuiltin<T>(schema: Schema, value: T, keepsEmpty = false): T {
   const walk = new Walk(false, keepsEmpty);
   const object = walk.value(schema, value) as T;
-  if (keepsEmpty && !walk.keptEmpty) markStoredForm(object as object, true);
+  markStored(walk, object as object);
+  return object;
+}
+
+/** The same in steps, for large objects. */
+export function* makingCanonical<T>(schema: Schema, value: T, keepsEmpty = false): Steps<T> {
+  const walk = new Walk(false, keepsEmpty, true);
+  const object = walk.value(schema, value) as T;
+  yield* walk.rest();
+  markStored(walk, object as object);
   return object;
 }
 
@@ -64,13 +93,32 @@ const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object
 const mostStructs = 300_000;
 const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
 
+/** Values of one step: a few milliseconds. */
+const stepValues = 8_192;
+/** Lists and maps that are walked at once. */
+const fewItems = 256;
+
+/** The items of a list or map, with the state in which they are walked. */
+interface Postponed {
+  readonly count: number;
+  readonly walk: (index: number) => void;
+  readonly holder: Schema | undefined;
+  readonly field: Schema | undefined;
+  readonly depth: number;
+  readonly path: readonly string[];
+}
+
 class Walk {
   /** Whether a field outside the schema was found. */
   unknown = false;
   #structs = 0;
   readonly #checked: boolean;
-  readonly #keepsEmpty: boolean;
+  readonly keepsEmpty: boolean;
   keptEmpty = false;
+  /** Lists and maps that are still to be walked; undefined: none waits. */
+  readonly #waiting: Postponed[] | undefined;
+  /** Values that were walked in this step. */
+  #walked = 0;
   /** Names of the enclosing fields, without indexes; for messages only. */
   readonly #path: string[] = [];
   /** Where the walk is, for messages: the struct, its field, and how many lists or maps deep in the field. */
@@ -80,12 +128,42 @@ class Walk {
   /** State of the last map: testing a map of thousands for emptiness would list all its keys. */
   #isEmptyMap = false;
 
-  constructor(checked: boolean, keepsEmpty: boolean) {
+  constructor(checked: boolean, keepsEmpty: boolean, inSteps = false) {
     this.#checked = checked;
-    this.#keepsEmpty = keepsEmpty;
+    this.keepsEmpty = keepsEmpty;
+    this.#waiting = inSteps ? [] : undefined;
+  }
+
+  /** Walks the lists and maps that wait, after `value`. */
+  *rest(): Steps<void> {
+    // More are added meanwhile.
+    for (const { count, walk, holder, field, depth, path } of this.#waiting ?? []) {
+      this.#holder = holder;
+      this.#field = field;
+      this.#depth = depth;
+      this.#path.splice(0, this.#path.length, ...path);
+      for (let index = 0; index < count; index++) {
+        if (++this.#walked > stepValues) {
+          this.#walked = 0;
+          yield;
+        }
+        walk(index);
+      }
+    }
+  }
+
+  /** Walks the items now, or later if that takes long. */
+  #items(count: number, walk: (index: number) => void): void {
+    if (!this.#waiting || (count <= fewItems && this.#walked <= stepValues))
+      for (let index = 0; index < count; index++) walk(index);
+    else {
+      const [holder, field, depth, path] = [this.#holder, this.#field, this.#depth, [...this.#path]];
+      this.#waiting.push({ count, walk, holder, field, depth, path });
+    }
   }
 
   value(schema: Schema, value: unknown): unknown {
+    this.#walked++;
     if (schema.union) return this.#union(schema, value);
     if (schema.preserveUnknownFields) return this.#any(schema, value);
     if (schema.intOrString) return this.#intOrString(value);
@@ -152,7 +230,7 @@ class Walk {
       if (this.#checked) this.#path.pop();
       if (field.presence === 'nonzero' && (isMap(field) ? this.#isEmptyMap : isZero(walked, given))) {
         // Defaulting and validation distinguish an empty list from a missing one; the written form does not.
-        if (this.#keepsEmpty ? isCollection(field) : this.#checked && Array.isArray(given)) {
+        if (this.keepsEmpty ? isCollection(field) : this.#checked && Array.isArray(given)) {
           out[key] = walked;
           this.keptEmpty = true;
         }
@@ -161,7 +239,7 @@ class Walk {
       // Stored objects have no empty lists: protobuf cannot distinguish them from missing ones. Given ones have owners.
       const isEmpty = field.presence === 'always' && Array.isArray(walked) && walked.length === 0;
       if (isEmpty) this.keptEmpty = true;
-      out[key] = isEmpty && !this.#keepsEmpty && !this.#checked ? null : walked;
+      out[key] = isEmpty && !this.keepsEmpty && !this.#checked ? null : walked;
     }
     this.#holder = holder;
     this.#field = outerField;
@@ -178,11 +256,13 @@ class Walk {
     const keys = this.#checked ? mapKeys(value) : Object.keys(value);
     // A ResourceList of the core types is rounded to thousandths when defaults are set.
     const rounds = items.format === 'quantity' && !!this.#holder?.name?.startsWith('io.k8s.api.core.');
-    for (const key of inOrder(keys)) {
+    const ordered = inOrder(keys);
+    this.#items(ordered.length, (index) => {
+      const key = ordered[index];
       const nullBytes = items.format === 'byte' ? '' : undefined;
       const walked = value[key] === null ? (nullBytes ?? zeroOf(items)) : this.value(items, value[key]);
       setOwn(out, key, rounds ? canonicalResource(walked as string) : walked);
-    }
+    });
     this.#depth--;
     this.#isEmptyMap = keys.length === 0;
     return out;
@@ -191,8 +271,13 @@ class Walk {
   #array(schema: Schema, value: unknown): unknown {
     if (!Array.isArray(value)) this.#fail(value);
     const items = must(schema.items, 'items');
+    if (this.#checked) checkLength(schema, value);
     this.#depth++;
-    const out = value.map((item) => (item === null ? zeroOf(items) : this.value(items, item)));
+    const out = new Array<unknown>(value.length);
+    this.#items(value.length, (index) => {
+      const item = value[index];
+      out[index] = item === null ? zeroOf(items) : this.value(items, item);
+    });
     this.#depth--;
     return out;
   }
@@ -290,39 +375,6 @@ const namedCollections: Readonly<Record<string, string>> = {
   'v1.ValidationRules': '[]v1.ValidationRule',
 };
 
-const timeParts: readonly (readonly [pattern: RegExp, name: string, most?: number, least?: number])[] = [
-  [/^\d{4}/, '2006'],
-  [/^-/, '-'],
-  [/^\d\d/, '01', 12, 1],
-  [/^-/, '-'],
-  [/^\d\d/, '02'],
-  [/^T/, 'T'],
-  [/^\d\d?/, '15', 23],
-  [/^:/, ':'],
-  [/^\d\d/, '04', 59],
-  [/^:/, ':'],
-  [/^\d\d([.,]\d+)?/, '05', 59],
-  [/^\.\d{6}/, '.000000'],
-  [/^(Z|[-+]\d\d:\d\d)/, 'Z07:00'],
-];
-const rangeNames: Readonly<Record<string, string>> = { '01': 'month', '15': 'hour', '04': 'minute', '05': 'second' };
-
-/** The message of Go's time.Parse, which checks the day last. */
-function timeFault(value: string, layout: string): string {
-  const text = JSON.stringify(value);
-  let rest = value;
-  for (const [pattern, name, most = Infinity, least = 0] of timeParts) {
-    if (name.startsWith('.') && !layout.includes(name)) continue;
-    const match = (name === '05' && layout.includes('.') ? /^\d\d/ : pattern).exec(rest)?.[0];
-    if (match === undefined)
-      return `parsing time ${text} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${name}"`;
-    if (name in rangeNames && !(Number.parseInt(match, 10) <= most && Number.parseInt(match, 10) >= least))
-      return `parsing time ${text}: ${rangeNames[name]} out of range`;
-    rest = rest.slice(match.length);
-  }
-  return rest ? `parsing time ${text}: extra text: ${JSON.stringify(rest)}` : `parsing time ${text}: day out of range`;
-}
-
 /** The same bytes in the standard alphabet, or Go's error. */
 function base64(value: string): string {
   const text = value.replace(/[\r\n]/g, '');
@@ -338,38 +390,5 @@ function isZero(walked: unknown, given: unknown): boolean {
   if (typeof walked !== 'object') return false;
   if (Array.isArray(walked)) return walked.length === 0;
   // An empty map; a pointer to a struct is never `nonzero`.
-  for (const _ in given as object) return false;
-  return true;
-}
-
-/** Kubernetes reports at most a hundred distinct unknown fields. */
-const mostUnknown = 100;
-
-/** Paths of the fields outside the schema, in order. */
-export function unknownFields(schema: Schema, value: unknown, path = '', found = new Set<string>()): string[] {
-  collectUnknown(schema, value, path, found);
-  return [...found];
-}
-
-function collectUnknown(schema: Schema, value: unknown, path: string, found: Set<string>): void {
-  if (typeof value !== 'object' || value === null || schema.preserveUnknownFields || found.size >= mostUnknown) return;
-  // Kubernetes decodes unions separately, and ignores their unknown fields.
-  if (schema.union) return;
-  if (Array.isArray(value)) {
-    if (schema.items)
-      for (const [i, item] of value.entries()) collectUnknown(schema.items, item, `${path}[${i}]`, found);
-    return;
-  }
-  // Pairs of all keys take longer than the first hundred.
-  const fields = fieldsIn(value);
-  for (const key of Object.keys(fields)) {
-    if (found.size >= mostUnknown) return;
-    const inner = fields[key];
-    const at = path ? `${path}.${key}` : key;
-    if (schema.properties) {
-      const field = getOwn(schema.properties, key);
-      if (field) collectUnknown(field, inner, at, found);
-      else found.add(at);
-    } else if (isMap(schema)) collectUnknown(schema.additionalProperties as Schema, inner, at, found);
-  }
+  return isEmpty(given as object);
 }

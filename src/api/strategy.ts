@@ -1,9 +1,11 @@
 // The rules that every kind has, put around those of one kind.
 
 import { fieldsOf } from '../machinery/parsed.ts';
+import { finish, type Steps } from '../machinery/time/steps.ts';
 import { canonical } from './decode.ts';
 import { sameValue } from './fields.ts';
-import type { ApiObject, KindBehaviour, MetadataCheck, ResourceInfo, Strategy } from './kind.ts';
+import type { ApiObject, Kind, KindBehaviour, MetadataCheck, ResourceInfo, Strategy, StrategyContext } from './kind.ts';
+import { makingCanonical } from './object.ts';
 import { schemaOfKind } from './schemas.ts';
 import { isStoredForm, markStoredForm } from './stored-form.ts';
 import {
@@ -21,18 +23,21 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
   if (!info.verbs.includes('get')) return own;
   const rule = own.nameRule ?? subdomainNames;
   const hasStatus = info.subresources.some(({ name }) => name === 'status');
-  const tidy = (object: ApiObject) => canonicalInPlace(info, object, behaviour.emptyFields !== undefined);
+  const { emptyFields } = behaviour;
+  const tidy = (object: ApiObject, { isLarge }: StrategyContext) => {
+    if (!isLarge) finish(canonicalInSteps({ ...info, emptyFields }, object, false));
+  };
   return {
     ...own,
     prepareForCreate(object, context) {
       if (hasStatus && !own.keepsStatusOnCreate) delete object.status;
       own.prepareForCreate?.(object, context);
-      tidy(object);
+      tidy(object, context);
     },
     prepareForUpdate(next, old, context) {
       if (hasStatus) keep(next, 'status', old);
       own.prepareForUpdate?.(next, old, context);
-      tidy(next);
+      tidy(next, context);
     },
     validate(object) {
       const errors = own.validate?.(object) ?? [];
@@ -52,17 +57,14 @@ export function completeStrategy(info: ResourceInfo, behaviour: KindBehaviour): 
   };
 }
 
+type Tidy = (object: ApiObject, context: StrategyContext) => void;
 type Subresource = NonNullable<Strategy['subresources']>[string];
 
-const withMetadata = (
-  { plainFinalizers }: Strategy,
-  rules: Subresource,
-  tidy: (object: ApiObject) => void,
-): Subresource => ({
+const withMetadata = ({ plainFinalizers }: Strategy, rules: Subresource, tidy: Tidy): Subresource => ({
   ...rules,
   prepareForUpdate(next, old, context) {
     rules.prepareForUpdate?.(next, old, context);
-    tidy(next);
+    tidy(next, context);
   },
   validateUpdate: (next, old) => [
     ...metadataUpdate({ plainFinalizers }, next, old),
@@ -71,14 +73,14 @@ const withMetadata = (
 });
 
 /** /status changes only status and metadata. */
-function statusStrategy(kind: Strategy, own: Subresource, tidy: (object: ApiObject) => void): Subresource {
+function statusStrategy(kind: Strategy, own: Subresource, tidy: Tidy): Subresource {
   return {
     ...withMetadata(kind, own, tidy),
     prepareForUpdate(next, old, context) {
       for (const field of new Set([...Object.keys(next), ...Object.keys(old)]))
         if (field !== 'metadata' && field !== 'status') keep(next, field, old);
       own.prepareForUpdate?.(next, old, context);
-      tidy(next);
+      tidy(next, context);
     },
   };
 }
@@ -107,10 +109,16 @@ function keep(next: ApiObject, field: string, old: ApiObject): void {
   else fieldsOf(next)[field] = value;
 }
 
-function canonicalInPlace(info: ResourceInfo, object: ApiObject, keepsEmpty: boolean): void {
-  const schema = schemaOfKind(info.group, info.version, info.kind);
+/** Brings the object of a built-in kind into canonical form, in steps if it is large. */
+export function* canonicalInSteps(
+  { group, version, kind, emptyFields }: Pick<Kind, 'group' | 'version' | 'kind' | 'emptyFields'>,
+  object: ApiObject,
+  isLarge = true,
+): Steps<void> {
+  const schema = schemaOfKind(group, version, kind);
   if (!schema) return;
-  const tidied = canonical(schema, object, keepsEmpty);
+  const asked = [schema, object, emptyFields !== undefined] as const;
+  const tidied = isLarge ? yield* makingCanonical(...asked) : canonical(...asked);
   for (const field of Object.keys(object)) delete fieldsOf(object)[field];
   Object.assign(object, tidied);
   markStoredForm(object, isStoredForm(tidied));

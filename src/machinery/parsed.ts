@@ -9,6 +9,14 @@ export interface Fields {
 export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** An object without fields, or a list without items. */
+export function isEmpty(value: object): boolean {
+  // A loop over a list collects all of its indexes first.
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value) return false;
+  return true;
+}
+
 export const isList = (value: unknown): value is unknown[] => Array.isArray(value);
 
 /** The fields of a parsed value of any shape; none if it is not an object. */

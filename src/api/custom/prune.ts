@@ -4,7 +4,7 @@
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
 import { type Fields, fieldsIn, fieldsOf, isFields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
-import { mapKeys } from '../map-keys.ts';
+import { checkLength, mapKeys } from '../map-keys.ts';
 import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
 import { metadataSchema } from './schema.ts';
@@ -114,6 +114,7 @@ class Walk {
 
   /** A list that preserves unknown fields preserves them in its items too. */
   #items(schema: Schema | undefined, list: readonly unknown[], path: string): unknown[] {
+    checkLength(schema, list);
     const { items, preserveUnknownFields } = schema ?? {};
     if (preserveUnknownFields && !items) return sortKeys(list) as unknown[];
     const part = preserveUnknownFields && items ? { ...items, preserveUnknownFields } : items;

@@ -1,7 +1,7 @@
 // A service's cluster IPs and their families: consistency and immutability.
 
 import { parseIp } from '../../machinery/ip.ts';
-import type { FieldError } from '../errors.ts';
+import { type FieldError, mostFaults } from '../errors.ts';
 import { duplicate, invalidValue, required } from '../fields.ts';
 import type { Service } from '../generated/types.ts';
 import { legacyIp } from './network.ts';
@@ -16,7 +16,7 @@ const familiesPath = 'spec.ipFamilies';
 const family = oneOfThese('IPv4', 'IPv6');
 const families: Rule = (list: readonly string[] = [], at) => {
   const seen = new Set<string>();
-  return list.flatMap((name, index) => {
+  return list.slice(0, mostFaults).flatMap((name, index) => {
     const isRepeated = seen.has(name);
     seen.add(name);
     return [...family(name, `${at}[${index}]`), ...(isRepeated ? [duplicate(`${at}[${index}]`, name)] : [])];
@@ -34,13 +34,14 @@ export function validateClusterIps(spec: Spec, before: readonly string[] | undef
   else if (!clusterIP && ips.length)
     errors.push(invalidValue(path, ips, 'must be empty when `clusterIP` is not specified'));
   errors.push(...families(spec.ipFamilies, familiesPath), ...policy(spec.ipFamilyPolicy, 'spec.ipFamilyPolicy'));
-  const wrong = ips.flatMap((ip, index) => {
+  const first = ips.slice(0, mostFaults);
+  const wrong = first.flatMap((ip, index) => {
     if (index || ip !== 'None') return legacyIp(`${path}[${index}]`, ip, new Set(before));
     return ips.length > 1 ? [invalidValue(path, ips, "'None' must be the first and only value")] : [];
   });
   errors.push(...wrong);
   if (ips.length > 2) errors.push(invalidValue(path, ips, 'may only hold up to 2 values'));
-  return wrong.length ? errors : [...errors, ...validateFamilies(spec, ips)];
+  return wrong.length ? errors : [...errors, ...validateFamilies(spec, first)];
 }
 
 const familyOf = (ip: string) => `IPv${parseIp(ip)?.family}`;

@@ -5,9 +5,9 @@ import {
   badRequest,
   canonical,
   type DecodedBody,
-  decodeLater,
   decodeValue as decodeParsed,
   decodeBody as decodeText,
+  decodingBody,
   type Kind,
   unsupportedMediaType,
 } from '../../api/api.ts';
@@ -15,7 +15,7 @@ import { fieldsOf, isFields } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import type { Environment } from '../environment.ts';
-import { breathe } from '../heavy.ts';
+import { breathe, inSteps, isLarge } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { Body } from '../request/body.ts';
 import { parsed } from '../threads/parsing.ts';
@@ -182,9 +182,7 @@ export async function decodeShape(
 async function decodeInSteps({ work }: Operation, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
   const read = await parsed(source, encoding);
   await breathe(work);
-  const decode = decodeLater(source, encoding, kind, read);
-  await breathe(work);
-  return decode();
+  return inSteps(work, decodingBody(source, encoding, kind, read, isLarge(work)));
 }
 
 /** The same with the kind's defaults filled in. */

@@ -9,7 +9,8 @@ import {
   type Write,
 } from '../../machinery/fields/managed-fields.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
-import { parseExact } from '../../machinery/text/exact-json.ts';
+import { joinSteps, lengthOf, type SplitJson, splitSteps } from '../../machinery/text/split-json.ts';
+import { finishInTurns } from '../../machinery/time/steps.ts';
 import type { Patched, PatchForm } from '../registry/write/patching.ts';
 import { TaskThread } from './task-thread.ts';
 
@@ -27,9 +28,9 @@ export interface Task {
   readonly version: string;
   readonly resource: string;
   readonly work: Work;
-  /** JSON of the new object, the applied one or the patch, and of the one that it replaces. */
-  readonly next: string;
-  readonly live?: string;
+  /** The new object, the applied one, or the text of the patch, and the object that it replaces. */
+  readonly next: SplitJson;
+  readonly live?: SplitJson;
   /** The definition of a custom resource, and its JSON if the thread lacks it. */
   readonly definition?: number;
   readonly definitionText?: string;
@@ -37,8 +38,7 @@ export interface Task {
 
 export type Answer =
   | { readonly type: 'validated'; readonly faults: readonly FieldError[]; readonly warnings: readonly string[] }
-  /** JSON of the result. */
-  | { readonly type: 'made'; readonly json: string }
+  | { readonly type: 'made'; readonly value: SplitJson }
   /** The definition must be sent along. */
   | { readonly type: 'unknown definition' }
   | { readonly type: 'refused'; readonly status: ApiError['status'] }
@@ -75,7 +75,7 @@ export async function trackElsewhere(
   kind: Kind,
   { live, next, schema: _, ...write }: Large & { readonly next: ApiObject },
 ): Promise<ManagedFieldsEntry[] | undefined> {
-  const entries = made<ManagedFieldsEntry[] | null>(await answerTo(kind, { type: 'track', write }, next, live));
+  const entries = await made<ManagedFieldsEntry[] | null>(await answerTo(kind, { type: 'track', write }, next, live));
   return entries ?? undefined;
 }
 
@@ -84,7 +84,8 @@ export async function applyElsewhere(
   kind: Kind,
   { live, applied, schema: _, ...write }: Large & { readonly applied: ApiObject; readonly force: boolean },
 ): Promise<ApiObject> {
-  return made<{ object: ApiObject }>(await answerTo(kind, { type: 'apply', write }, applied, live)).object;
+  const { object } = await made<{ object: ApiObject }>(await answerTo(kind, { type: 'apply', write }, applied, live));
+  return object;
 }
 
 /** A result beyond this size is refused here: it can never be stored, and takes long to decode. */
@@ -98,8 +99,8 @@ export async function patchElsewhere(
   live: ApiObject,
 ): Promise<Patched> {
   const work = { type: 'patch', form } as const;
-  const answer = await thread.run({ group, version, resource, work, next: text, live: JSON.stringify(live) });
-  if (answer.type === 'made' && answer.json.length > mostPatchedBytes)
+  const answer = await thread.run({ group, version, resource, work, next: text, live: await split(live) });
+  if (answer.type === 'made' && lengthOf(answer.value) > mostPatchedBytes)
     throw tooLarge('Request entity too large: the patch makes an object that is too large');
   return made<Patched>(answer);
 }
@@ -108,8 +109,8 @@ async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject
   const { group, version, resource, definition } = kind;
   const task: Task = {
     ...{ group, version, resource, work },
-    next: JSON.stringify(next),
-    ...(live && { live: JSON.stringify(live) }),
+    next: await split(next),
+    ...(live && { live: await split(live) }),
     ...(definition && { definition: numberOf(definition) }),
   };
   const answer = await thread.run(task);
@@ -117,7 +118,10 @@ async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject
   return thread.run({ ...task, definitionText: JSON.stringify(definition) });
 }
 
-const made = <T>(answer: Answer): T => (answer.type === 'made' ? (parseExact(answer.json) as T) : fail(answer));
+const split = (object: ApiObject): Promise<SplitJson> => finishInTurns(splitSteps(object));
+
+const made = async <T>(answer: Answer): Promise<T> =>
+  answer.type === 'made' ? ((await finishInTurns(joinSteps(answer.value))) as T) : fail(answer);
 
 function fail(answer: Answer): never {
   switch (answer.type) {

@@ -16,6 +16,7 @@ import { must } from '../../machinery/must.ts';
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
+import { joinSteps, type SplitJson, splitSteps } from '../../machinery/text/split-json.ts';
 import { finish } from '../../machinery/time/steps.ts';
 import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/write/patching.ts';
 import type { Answer, Task } from './large-objects.ts';
@@ -39,9 +40,10 @@ function patched({ group, version, resource, next, live }: Task, form: PatchForm
   const kind = builtinKinds().find(
     (one) => one.group === group && one.version === version && one.resource === resource,
   );
+  if (typeof next !== 'string') throw new Error('a patch is a text');
   const read = readPatch(next, form);
   checkPatch(form, read.value, 'Warn');
-  return finish(patching(form, read, parseExact(must(live, 'the object')) as ApiObject, kind?.schema ?? {}));
+  return finish(patching(form, read, joined(must(live, 'the object')), kind?.schema ?? {}));
 }
 
 function answerOf(task: Task): Answer {
@@ -51,8 +53,8 @@ function answerOf(task: Task): Answer {
   const { group, version, resource, work } = task;
   const kind = kinds.find((one) => one.group === group && one.version === version && one.resource === resource);
   if (!kind) return { type: 'failed', message: `no kind serves ${resource} of ${group}/${version}` };
-  const next = parseExact(task.next) as ApiObject;
-  const live = task.live === undefined ? undefined : (parseExact(task.live) as ApiObject);
+  const next = joined(task.next);
+  const live = task.live === undefined ? undefined : joined(task.live);
   const { schema } = kind;
   switch (work.type) {
     case 'validate':
@@ -64,7 +66,9 @@ function answerOf(task: Task): Answer {
   }
 }
 
-const made = (value: unknown): Answer => ({ type: 'made', json: JSON.stringify(value) });
+const joined = (split: SplitJson) => finish(joinSteps(split)) as ApiObject;
+
+const made = (value: unknown): Answer => ({ type: 'made', value: finish(splitSteps(value)) });
 
 function validateNew({ custom: isCustom, strategy }: Kind, next: ApiObject): Answer {
   // A custom resource is prepared before its validation as new; the fields that this clears are already clear.

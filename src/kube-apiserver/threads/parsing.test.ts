@@ -38,9 +38,9 @@ test('a text that takes too much memory fails alone', async () => {
   const thread = parseThread({ megabytes: 24 });
   const answers = await Promise.allSettled([thread.run(yaml('a: 1')), thread.run(greedy), thread.run(yaml('b: 1'))]);
   expect(answers).toMatchObject([
-    { value: { json: '{"a":1}' } },
+    { value: { value: '{"a":1}' } },
     { reason: { code: 413 } },
-    { value: { json: '{"b":1}' } },
+    { value: { value: '{"b":1}' } },
   ]);
 });
 
@@ -48,8 +48,8 @@ test('a text that takes too long fails alone', async () => {
   const thread = parseThread({ mostMs: 1_000, megabytes: 2_000 });
   const answers = await Promise.allSettled([thread.run(yaml('a: 1')), thread.run(long), thread.run(yaml('b: 1'))]);
   expect(answers).toMatchObject([
-    { value: { json: '{"a":1}' } },
+    { value: { value: '{"a":1}' } },
     { reason: { code: 504 } },
-    { value: { json: '{"b":1}' } },
+    { value: { value: '{"b":1}' } },
   ]);
 });

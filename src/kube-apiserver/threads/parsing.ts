@@ -2,6 +2,9 @@
 // wait.
 
 import { JsonSyntaxError, type ReadText, readText, YamlError } from '../../api/api.ts';
+import { parseExact } from '../../machinery/text/exact-json.ts';
+import { joinSteps, type SplitJson } from '../../machinery/text/split-json.ts';
+import { finishInTurns } from '../../machinery/time/steps.ts';
 import { type Limits, TaskThread } from './task-thread.ts';
 
 /** Characters from which on a text is large. YAML takes twenty times as long as JSON. */
@@ -15,9 +18,8 @@ export interface Task {
 export interface Answer {
   /** Why the text cannot be read. */
   readonly fault?: string;
-  /** The value, or its JSON text; `true`: the task's text. */
-  readonly value?: unknown;
-  readonly json?: string | true;
+  /** `true`: the value of the task's text as JSON; undefined: there is none. */
+  readonly value?: SplitJson | true;
   readonly duplicates?: readonly string[];
   readonly places?: ReadonlyMap<string, number> | undefined;
 }
@@ -29,13 +31,12 @@ const thread = parseThread();
 /** Does not throw for a faulty text: the returned function does. */
 export async function parsed(text: string, encoding: Task['encoding'], reader = thread): Promise<ReadText> {
   if (text.length < large[encoding]) return () => readText(text, encoding);
-  const answer = await reader.run({ text, encoding });
-  return () => readAnswer(text, encoding, answer);
-}
-
-function readAnswer(text: string, encoding: Task['encoding'], { fault, json, ...rest }: Answer): ReturnType<ReadText> {
-  if (fault !== undefined) throw encoding === 'yaml' ? new YamlError(fault) : new JsonSyntaxError(fault);
-  const { value, duplicates = [], places } = rest;
-  const found = json === undefined ? value : JSON.parse(json === true ? text : json);
-  return { value: found, duplicates, ...(places && { places }) };
+  const { fault, value: split, duplicates = [], places } = await reader.run({ text, encoding });
+  if (fault !== undefined)
+    return () => {
+      throw encoding === 'yaml' ? new YamlError(fault) : new JsonSyntaxError(fault);
+    };
+  const value =
+    split === true ? parseExact(text) : split === undefined ? undefined : await finishInTurns(joinSteps(split));
+  return () => ({ value, duplicates, ...(places && { places }) });
 }

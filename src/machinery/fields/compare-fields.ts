@@ -2,7 +2,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import { setOwn } from '../collections/own.ts';
-import { type Fields, fieldsIn, listIn } from '../parsed.ts';
+import { type Fields, fieldsIn, isEmpty, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import {
@@ -116,8 +116,7 @@ function writtenForm(value: unknown, schema: Schema | undefined): unknown {
 /** Empty lists and maps that are not written count as absent. */
 export function present(value: unknown, schema: Schema | undefined): unknown {
   if (schema?.presence !== 'nonzero' || typeof value !== 'object' || value === null) return value;
-  for (const _ in value) return value;
-  return undefined;
+  return isEmpty(value) ? undefined : value;
 }
 
 function compareLists(

@@ -1,9 +1,10 @@
 // The fields that the creator of an object owns, as FieldsV1: this shortcut makes no sets.
 
 import { compareText, inOrder } from '../collections/in-order.ts';
+import { sortSteps } from '../collections/sort-steps.ts';
 import { TextCache } from '../collections/text-cache.ts';
 import { must } from '../must.ts';
-import { type Fields, fieldsIn, listIn } from '../parsed.ts';
+import { type Fields, fieldsIn, isEmpty, listIn } from '../parsed.ts';
 import { listElementKey } from '../patches/list-map.ts';
 import type { Schema } from '../schema.ts';
 import type { Steps } from '../time/steps.ts';
@@ -31,7 +32,7 @@ function createdFields(zero: unknown, value: unknown, schema: Schema | undefined
 }
 
 /** Keys of a map in one step. */
-const keysInStep = 16_384;
+const keysInStep = 4_096;
 const itemsInStep = 1_024;
 /**
  * Long maps are usually at the top or one level below it: deeper ones are done in one step, unless the object is large.
@@ -68,7 +69,9 @@ function* mapInLevels(
   levels: number,
 ): Steps<boolean> {
   let found = false;
-  for (const [index, name] of inOrder(Object.keys(value)).entries()) {
+  const names = inOrder(Object.keys(value));
+  if (names.length > keysInStep) yield;
+  for (const [index, name] of names.entries()) {
     if (index % keysInStep === keysInStep - 1) yield;
     const schemaBelow = schemaOf(schema, name);
     const below = [zero[name], present(value[name], schemaBelow), schemaBelow] as const;
@@ -88,9 +91,13 @@ function* listInLevels(
   levels: number,
 ): Steps<boolean> {
   const zeroItems = new Map(zero.map((item) => [listElementKey(item, schema), item] as const));
-  const items = value.map((item) => [listElementKey(item, schema), item] as const);
+  const items: (readonly [string, unknown])[] = [];
+  for (const [index, item] of value.entries()) {
+    if (index % itemsInStep === itemsInStep - 1) yield;
+    items.push([listElementKey(item, schema), item]);
+  }
   let found = false;
-  for (const [index, [key, item]] of items.sort(byKey).entries()) {
+  for (const [index, [key, item]] of (yield* sortSteps(items, byKey)).entries()) {
     if (index % itemsInStep === itemsInStep - 1) yield;
     const inner = yield* inLevels(zeroItems.get(key), item, schema.items, levels - 1);
     if (!inner) continue;
@@ -110,11 +117,6 @@ function isLeaf(zero: unknown, value: unknown, isList: boolean, schema: Schema |
   if (!none && (typeof zero !== 'object' || Array.isArray(zero) !== isList)) return true;
   if (isEmpty(value) && (none || isEmpty(zero))) return true;
   return isList ? !isAssociative(schema) : isAtomicMap(schema);
-}
-
-function isEmpty(value: object): boolean {
-  for (const _ in value) return false;
-  return true;
 }
 
 function ofMap(into: FieldsV1, zero: Readonly<Fields>, value: Readonly<Fields>, schema: Schema | undefined): boolean {

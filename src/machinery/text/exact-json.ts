@@ -25,9 +25,6 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
 /** Sixteen digits may exceed 2^53. A match inside a string only costs time. */
 const maybeUnsafe = /[:,[]\s*-?[1-9]\d{15}/;
 
-/** Whether numbers alone may lose digits of this JSON. */
-export const mayLoseDigits = (text: string): boolean => maybeUnsafe.test(text);
-
 /** JSON.parse with exact 64-bit integers. Throws SyntaxError. */
 export const parseExact = (text: string): unknown =>
   maybeUnsafe.test(text) ? parseWithIntegers(text) : JSON.parse(text);

@@ -21,17 +21,6 @@ export interface ParsedJson {
 
 /** Throws JsonSyntaxError. */
 export function parseJson(text: string): ParsedJson {
-  const { value, unsafe, ...rest } = checkJson(text);
-  return { value: unsafe ? parseWithIntegers(text) : value, ...rest };
-}
-
-interface CheckedJson extends ParsedJson {
-  /** Whether `value` may lack digits: there may be an integer beyond 2^53. */
-  readonly unsafe: boolean;
-}
-
-/** Same, with JSON.parse's numbers. Throws JsonSyntaxError. */
-export function checkJson(text: string): CheckedJson {
   // Much nesting costs the parser much memory: a large text is looked at before it is parsed.
   const before = text.length > largeText ? shapeOf(text) : undefined;
   if (before && isTooDeepAt(before.depth)) throw new JsonSyntaxError(tooDeep);
@@ -44,10 +33,11 @@ export function checkJson(text: string): CheckedJson {
   const { colons, depth, unsafe } = before ?? shapeOf(text);
   if (isTooDeepAt(depth)) throw new JsonSyntaxError(tooDeep);
   // The parser drops duplicates silently: as many fields as colons means that there are none.
-  if (countFields(value) === colons) return { value, unsafe, duplicates: [] };
+  const exact = unsafe ? parseWithIntegers(text) : value;
+  if (countFields(value) === colons) return { value: exact, duplicates: [] };
   const scanner = new Scanner(text);
   scanner.fault();
-  return { value, unsafe, duplicates: scanner.duplicates, places: scanner.places };
+  return { value: exact, duplicates: scanner.duplicates, places: scanner.places };
 }
 
 function countFields(value: unknown): number {

@@ -156,8 +156,9 @@ export const resourceSlice: KindBehaviour<ResourceSlice> = {
 
 /** Drops fields of disabled features; sets the time of taints. */
 function prepareSlice({ spec }: ResourceSlice, { now }: StrategyContext): void {
+  const time = formatTime(now);
   for (const device of spec.devices ?? []) {
-    for (const taint of device.taints ?? []) taint.timeAdded ??= formatTime(now);
+    for (const taint of device.taints ?? []) taint.timeAdded ??= time;
     delete device.nodeAllocatableResourceMappings;
     for (const attribute of Object.values(device.attributes ?? {}))
       for (const list of ['bools', 'ints', 'strings', 'versions'] as const) delete attribute[list];

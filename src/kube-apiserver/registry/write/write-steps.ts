@@ -2,11 +2,19 @@
 // The object was decoded before (codec.ts), or made from a live one (patch.ts, apply.ts). After the steps the write is
 // on disk, or an error rejected it.
 
-import { type ApiObject, invalid, type Kind, storedForm } from '../../../api/api.ts';
+import {
+  type ApiObject,
+  canonicalInSteps,
+  invalid,
+  type Kind,
+  type ObjectMeta,
+  storedForm,
+  storedFormInSteps,
+} from '../../../api/api.ts';
 import { TooMuchEffort, withEffort } from '../../../machinery/time/effort.ts';
 import { admissionFaults, admit, admitFinally } from '../../admission.ts';
 import type { Allocation } from '../../allocation/allocators.ts';
-import { breathe, isLarge } from '../../heavy.ts';
+import { breathe, inSteps, isLarge } from '../../heavy.ts';
 import { plainError } from '../../status.ts';
 import { validateElsewhere } from '../../threads/large-objects.ts';
 import type { Item } from '../../watch-cache/item.ts';
@@ -100,9 +108,11 @@ async function mutate(write: Write): Promise<void> {
   write.hasVersion = /^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? '');
 }
 
-function prepare({ target, object, replaced }: Write): void {
-  const { kind, server, user, subresource } = target;
-  const context = { now: server.clock.now(), user, verifyRequest };
+function prepare(write: Write): Promise<void> | undefined {
+  const { target, object, replaced } = write;
+  const { kind, server, user, subresource, work } = target;
+  const isLargeObject = isLarge(work) && !kind.custom;
+  const context = { now: server.clock.now(), user, verifyRequest, isLarge: isLargeObject };
   // Large, and already ordered: the strategy skips them.
   const { managedFields } = object.metadata;
   if (replaced) {
@@ -112,6 +122,13 @@ function prepare({ target, object, replaced }: Write): void {
     fillMetadata(target, object);
     kind.strategy.prepareForCreate?.(object, context);
   }
+  if (isLargeObject)
+    return inSteps(work, canonicalInSteps(kind, object)).then(() => completeMetadata(write, managedFields));
+  completeMetadata(write, managedFields);
+  return undefined;
+}
+
+function completeMetadata({ target, object, replaced }: Write, managedFields: ObjectMeta['managedFields']): void {
   if (managedFields) object.metadata.managedFields = managedFields;
   else delete object.metadata.managedFields;
   if (replaced) countGeneration(target, object, replaced.live);
@@ -132,7 +149,7 @@ async function validate(write: Write): Promise<void> {
   const faults = [...first, ...own];
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
   write.texts = warnings;
-  write.object = storedForm(kind, object);
+  write.object = isLarge(work) ? await inSteps(work, storedFormInSteps(kind, object)) : storedForm(kind, object);
 }
 
 /** Steps of validation in one turn of the event loop: tens of milliseconds. */
