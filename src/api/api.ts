@@ -11,7 +11,7 @@ export { type FindKind, typeWarnings } from './cel/type-checking.ts';
 export type { ComputedResource, ObjectReader } from './computed-resource.ts';
 export { customKinds, type ObjectConverter } from './custom/custom-kind.ts';
 export { convertingSchemas } from './custom/schema.ts';
-export { canonical, canonicalChange, decode, storedForm, storedFormInSteps } from './decode.ts';
+export { canonical, canonicalChange, canonicalizing, decode, storedForm, storedFormInSteps } from './decode.ts';
 export { type Documentation, documentation } from './documentation.ts';
 export * from './errors.ts';
 export * from './fields.ts';

@@ -76,10 +76,11 @@ export function* decodingBody(
 }
 
 /** The same for a value that was parsed already (in process, or the result of a patch). */
-export const decodeValue = (value: object, wanted: Wanted, given: Faults = noFaults): DecodedBody =>
-  finish(decodingValue(value, wanted, given, false));
+export const decodeValue = (value: object, wanted: Wanted): DecodedBody =>
+  finish(decodingValue(value, wanted, noFaults, false));
 
-function* decodingValue(value: object, wanted: Wanted, given: Faults, isLarge: boolean): Steps<DecodedBody> {
+/** The same with faults of the text, and in steps if it is large. */
+export function* decodingValue(value: object, wanted: Wanted, given: Faults, isLarge: boolean): Steps<DecodedBody> {
   const { faults, message, duplicates, places, keepsNulls } = given;
   const { kind, version, apiVersion } = checkKind(fieldsOf(value), wanted);
   const cannot = (why: string) =>
@@ -179,11 +180,12 @@ function tryDecode(schema: Schema, value: unknown, cannot: (why: string) => Erro
 
 /** Custom resources are not defaulted here; validation rejects a different kind. */
 function checkCustomKind(value: Fields, wanted: Wanted, wantedVersion: string) {
-  const text = JSON.stringify(value);
-  if (!value['kind'])
+  if (!value['kind']) {
+    const text = JSON.stringify(value);
     throw badRequest(
       `the object provided is unrecognized (must be of type ${wanted.kind}): Object 'Kind' is missing in '${text}' (${text})`,
     );
+  }
   if (value['apiVersion'] !== wantedVersion)
     throw badRequest(
       `the API version in the data (${value['apiVersion'] ?? ''}) does not match the expected API version (${wantedVersion})`,

@@ -2,7 +2,7 @@
 
 import type { Schema } from '../machinery/schema.ts';
 import type { Steps } from '../machinery/time/steps.ts';
-import { pruneCustom } from './custom/prune.ts';
+import { pruneCustom, pruningCustom } from './custom/prune.ts';
 import type { ApiObject, Kind } from './kind.ts';
 import {
   canonicalBuiltin,
@@ -20,9 +20,9 @@ export const decode = (schema: Schema, value: unknown, keepsEmpty = false, keeps
 
 /** The same in steps, for large objects. */
 export function* decoding(schema: Schema, value: unknown, keepsEmpty = false, keepsNulls = false): Steps<Decoded> {
-  return schema.custom
-    ? pruneCustom(schema, value as ApiObject, false, keepsNulls)
-    : yield* decodingBuiltin(schema, value, keepsEmpty);
+  return yield* schema.custom
+    ? pruningCustom(schema, value as ApiObject, false, keepsNulls)
+    : decodingBuiltin(schema, value, keepsEmpty);
 }
 
 /** The canonical form of an object with correct types. Unknown fields are dropped. */
@@ -36,7 +36,12 @@ export const storedForm = <T extends object>(kind: Pick<Kind, 'schema' | 'emptyF
 /** The same in steps, for large objects. */
 export function* storedFormInSteps<T extends object>(kind: Pick<Kind, 'schema' | 'emptyFields'>, object: T): Steps<T> {
   if (!kind.emptyFields || isStoredForm(object)) return object;
-  return kind.schema.custom ? canonical(kind.schema, object) : yield* makingCanonical(kind.schema, object);
+  return yield* canonicalizing(kind.schema, object);
+}
+
+/** `canonical` in steps, for large objects. */
+export function* canonicalizing<T>(schema: Schema, value: T): Steps<T> {
+  return schema.custom ? (yield* pruningCustom(schema, value)).object : yield* makingCanonical(schema, value);
 }
 
 /** Same for a changed copy of a canonical object: shared parts are skipped. */

@@ -4,6 +4,7 @@
 
 import type { CertificateRequest } from '../machinery/certificates/certificate-request.ts';
 import type { Schema } from '../machinery/schema.ts';
+import type { Steps } from '../machinery/time/steps.ts';
 import type { FieldError } from './errors.ts';
 import type { CustomResourceDefinition, ObjectMeta } from './generated/types.ts';
 import type { QuotaRules } from './objects/quota-rules.ts';
@@ -97,6 +98,8 @@ export interface Strategy<T extends KubeObject = ApiObject> {
   nameRule?(name: string, prefix: boolean): string[];
   /** Fills in defaults, before validation and again when a stored object is read. Must be idempotent. */
   setDefaults?(object: T): void;
+  /** The same in steps, for large objects. */
+  settingDefaults?(object: T): Steps<void>;
   /** Clears and sets fields that clients may not write, such as status. */
   prepareForCreate?(object: T, context: StrategyContext): void;
   prepareForUpdate?(next: T, old: T, context: StrategyContext): void;

@@ -10,6 +10,7 @@ import { type Fields, isEmpty, isFields } from '../machinery/parsed.ts';
 import { canonicalQuantity, canonicalResource } from '../machinery/quantity.ts';
 import type { Schema } from '../machinery/schema.ts';
 import type { Steps } from '../machinery/time/steps.ts';
+import { atOnce, Walks } from '../machinery/time/walks.ts';
 import { tooLarge } from './errors.ts';
 import { goNumber, goTypeOf } from './go-values.ts';
 import type { ApiObject } from './kind.ts';
@@ -93,21 +94,6 @@ const isMap = (schema: Schema) => typeof schema.additionalProperties === 'object
 const mostStructs = 300_000;
 const tooManyStructs = `Request entity too large: limit is ${mostStructs} objects in one`;
 
-/** Values of one step: a few milliseconds. */
-const stepValues = 8_192;
-/** Lists and maps that are walked at once. */
-const fewItems = 256;
-
-/** The items of a list or map, with the state in which they are walked. */
-interface Postponed {
-  readonly count: number;
-  readonly walk: (index: number) => void;
-  readonly holder: Schema | undefined;
-  readonly field: Schema | undefined;
-  readonly depth: number;
-  readonly path: readonly string[];
-}
-
 class Walk {
   /** Whether a field outside the schema was found. */
   unknown = false;
@@ -115,10 +101,7 @@ class Walk {
   readonly #checked: boolean;
   readonly keepsEmpty: boolean;
   keptEmpty = false;
-  /** Lists and maps that are still to be walked; undefined: none waits. */
-  readonly #waiting: Postponed[] | undefined;
-  /** Values that were walked in this step. */
-  #walked = 0;
+  readonly #walks: Walks;
   /** Names of the enclosing fields, without indexes; for messages only. */
   readonly #path: string[] = [];
   /** Where the walk is, for messages: the struct, its field, and how many lists or maps deep in the field. */
@@ -131,39 +114,28 @@ class Walk {
   constructor(checked: boolean, keepsEmpty: boolean, inSteps = false) {
     this.#checked = checked;
     this.keepsEmpty = keepsEmpty;
-    this.#waiting = inSteps ? [] : undefined;
+    this.#walks = inSteps ? new Walks(true) : atOnce;
   }
 
-  /** Walks the lists and maps that wait, after `value`. */
-  *rest(): Steps<void> {
-    // More are added meanwhile.
-    for (const { count, walk, holder, field, depth, path } of this.#waiting ?? []) {
-      this.#holder = holder;
-      this.#field = field;
-      this.#depth = depth;
-      this.#path.splice(0, this.#path.length, ...path);
-      for (let index = 0; index < count; index++) {
-        if (++this.#walked > stepValues) {
-          this.#walked = 0;
-          yield;
-        }
-        walk(index);
-      }
-    }
+  /** Walks the lists and maps that `value` left. */
+  rest(): Steps<void> {
+    return this.#walks.rest();
   }
 
-  /** Walks the items now, or later if that takes long. */
   #items(count: number, walk: (index: number) => void): void {
-    if (!this.#waiting || (count <= fewItems && this.#walked <= stepValues))
-      for (let index = 0; index < count; index++) walk(index);
-    else {
+    this.#walks.each(count, walk, () => {
       const [holder, field, depth, path] = [this.#holder, this.#field, this.#depth, [...this.#path]];
-      this.#waiting.push({ count, walk, holder, field, depth, path });
-    }
+      return () => {
+        this.#holder = holder;
+        this.#field = field;
+        this.#depth = depth;
+        this.#path.splice(0, this.#path.length, ...path);
+      };
+    });
   }
 
   value(schema: Schema, value: unknown): unknown {
-    this.#walked++;
+    this.#walks.walked++;
     if (schema.union) return this.#union(schema, value);
     if (schema.preserveUnknownFields) return this.#any(schema, value);
     if (schema.intOrString) return this.#intOrString(value);
@@ -184,7 +156,7 @@ class Walk {
         if (typeof value !== 'boolean') this.#fail(value);
         return value;
       default:
-        return sortKeys(value);
+        return sortKeys(value, this.#walks);
     }
   }
 
@@ -332,7 +304,7 @@ class Walk {
       !schema.name
     )
       this.#fail(value);
-    return sortKeys(value);
+    return sortKeys(value, this.#walks);
   }
 
   #union(schema: Schema, value: unknown): unknown {

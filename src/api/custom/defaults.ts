@@ -3,6 +3,8 @@
 
 import type { Fields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { finish, type Steps } from '../../machinery/time/steps.ts';
+import { atOnce, Walks } from '../../machinery/time/walks.ts';
 import { tooLarge } from '../errors.ts';
 
 /** Characters of JSON that defaults may add: a list of a megabyte of `{}` could become a terabyte. */
@@ -12,13 +14,19 @@ const mostAdded = 3 << 20;
  * Fills in defaults, in place. A null stays where it may be one, and gives way to the default elsewhere. Throws a 413 if
  * they are too large.
  */
-export function applyDefaults(schema: Schema, value: unknown): void {
-  if (!new Filler().fill(schema, value))
+export const applyDefaults = (schema: Schema, value: unknown): void =>
+  finish(applyingDefaults(schema, value, new Filler(atOnce)));
+
+/** The same in steps, for large objects. */
+export function* applyingDefaults(schema: Schema, value: unknown, filler = new Filler(new Walks(true))): Steps<void> {
+  filler.fill(schema, value);
+  yield* filler.walks.rest();
+  if (filler.isFull)
     throw tooLarge(`Request entity too large: defaults of its definition add more than ${mostAdded} bytes`);
 }
 
 /** The same for a stored object: defaults that came later, and are too large for it, are left out. */
-export const applyDefaultsThatFit = (schema: Schema, value: unknown): void => void new Filler().fill(schema, value);
+export const applyDefaultsThatFit = (schema: Schema, value: unknown): void => new Filler(atOnce).fill(schema, value);
 
 const sizes = new WeakMap<Schema, number>();
 
@@ -29,52 +37,56 @@ function sizeOf(schema: Schema): number {
 }
 
 class Filler {
+  /** Whether there is no more room: then nothing is added. */
+  isFull = false;
+  readonly walks: Walks;
   #added = 0;
 
-  /** False when there is no more room. */
-  fill(schema: Schema, value: unknown): boolean {
-    if (schema.hasDefaults === false || typeof value !== 'object' || value === null) return true;
-    return Array.isArray(value) ? this.#items(schema, value) : this.#fields(schema, value as Fields);
+  constructor(walks: Walks) {
+    this.walks = walks;
   }
 
-  #fields(schema: Schema, value: Fields): boolean {
+  fill(schema: Schema, value: unknown): void {
+    this.walks.walked++;
+    if (this.isFull || schema.hasDefaults === false || typeof value !== 'object' || value === null) return;
+    if (Array.isArray(value)) this.#items(schema, value);
+    else this.#fields(schema, value as Fields);
+  }
+
+  #fields(schema: Schema, value: Fields): void {
     const { properties = {}, additionalProperties } = schema;
     for (const key in properties) {
       const part = properties[key];
       if (schema.custom && isTypeField(key)) continue;
       if (part.default !== undefined && (value[key] === undefined || isEmptyNull(part, value[key]))) {
-        if (!this.#hasRoom(key.length + sizeOf(part))) return false;
+        if (!this.#hasRoom(key.length + sizeOf(part))) return;
         value[key] = copyOf(part.default);
       }
-      if (value[key] !== undefined && !this.fill(part, value[key])) return false;
+      if (value[key] !== undefined) this.fill(part, value[key]);
     }
-    if (typeof additionalProperties !== 'object') return true;
-    for (const key of Object.keys(value)) {
-      if (properties[key]) continue;
-      if (isEmptyNull(additionalProperties, value[key])) {
-        if (!this.#hasRoom(sizeOf(additionalProperties))) return false;
-        value[key] = copyOf(additionalProperties.default);
-      }
-      if (!this.fill(additionalProperties, value[key])) return false;
-    }
-    return true;
+    if (typeof additionalProperties !== 'object') return;
+    const keys = Object.keys(value);
+    this.walks.each(keys.length, (index) => {
+      if (!properties[keys[index]]) this.#item(additionalProperties, value, keys[index]);
+    });
   }
 
-  #items({ items }: Schema, list: unknown[]): boolean {
-    if (!items) return true;
-    for (const [index, item] of list.entries()) {
-      if (isEmptyNull(items, item)) {
-        if (!this.#hasRoom(sizeOf(items))) return false;
-        list[index] = copyOf(items.default);
-      }
-      if (!this.fill(items, list[index])) return false;
+  #items({ items }: Schema, list: unknown[]): void {
+    if (items) this.walks.each(list.length, (index) => this.#item(items, list, index));
+  }
+
+  #item<K extends string | number>(schema: Schema, all: Record<K, unknown>, key: K): void {
+    if (isEmptyNull(schema, all[key])) {
+      if (!this.#hasRoom(sizeOf(schema))) return;
+      all[key] = copyOf(schema.default);
     }
-    return true;
+    this.fill(schema, all[key]);
   }
 
   #hasRoom(size: number): boolean {
     this.#added += size;
-    return this.#added <= mostAdded;
+    this.isFull ||= this.#added > mostAdded;
+    return !this.isFull;
   }
 }
 

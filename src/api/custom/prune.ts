@@ -4,6 +4,8 @@
 import { getOwn, setOwn } from '../../machinery/collections/own.ts';
 import { type Fields, fieldsIn, fieldsOf, isFields } from '../../machinery/parsed.ts';
 import type { Schema } from '../../machinery/schema.ts';
+import { finish, type Steps } from '../../machinery/time/steps.ts';
+import { atOnce, Walks } from '../../machinery/time/walks.ts';
 import { checkLength, mapKeys } from '../map-keys.ts';
 import { DecodeError, decodeBuiltin } from '../object.ts';
 import { sortKeys } from '../sort.ts';
@@ -19,10 +21,20 @@ interface Pruned<T> {
  * A copy without unknown fields, keys sorted. Metadata of a wrong type causes a DecodeError, unless `lenient`: stored
  * objects lose faulty fields instead. `keepsNulls`: forbidden nulls stay, for validation to find.
  */
-export function pruneCustom<T>(schema: Schema, value: T, lenient = false, keepsNulls = false): Pruned<T> {
+export const pruneCustom = <T>(schema: Schema, value: T, lenient = false, keepsNulls = false): Pruned<T> =>
+  finish(pruningCustom(schema, value, lenient, keepsNulls, atOnce));
+
+/** The same in steps, for large objects. */
+export function* pruningCustom<T>(
+  schema: Schema,
+  value: T,
+  lenient = false,
+  keepsNulls = false,
+  walks: Walks = new Walks(true),
+): Steps<Pruned<T>> {
   if (!isFields(value)) return { object: value, unknownFields: [] };
-  const metadata = new Walk(lenient);
-  const fields = new Walk(lenient, keepsNulls);
+  const metadata = new Walk(lenient, false, walks);
+  const fields = new Walk(lenient, keepsNulls, walks);
   const own = value['metadata'] === undefined ? undefined : metadata.metadata(value['metadata'], '');
   const object: T & Fields = {} as T & Fields;
   for (const key of Object.keys(value).sort()) {
@@ -30,12 +42,14 @@ export function pruneCustom<T>(schema: Schema, value: T, lenient = false, keepsN
     else if (key === 'apiVersion' || key === 'kind') setOwn(object, key, value[key]);
     else fields.field(schema, value, key, key, object);
   }
+  yield* walks.rest();
   if (own === null || own === undefined) delete (object as Fields)['metadata'];
   return { object, unknownFields: [...metadata.unknown.sort(), ...fields.unknown.sort(), ...fields.embedded.sort()] };
 }
 
 /** The same for a part of a resource. */
-export const pruneValue = (schema: Schema, value: unknown): unknown => new Walk(false).value(schema, value, '');
+export const pruneValue = (schema: Schema, value: unknown): unknown =>
+  new Walk(false, false, atOnce).value(schema, value, '');
 
 /** Kubernetes reports at most a hundred unknown fields. */
 const mostUnknown = 100;
@@ -48,10 +62,12 @@ class Walk {
   readonly embedded: string[] = [];
   readonly #lenient: boolean;
   readonly #keepsNulls: boolean;
+  readonly #walks: Walks;
 
-  constructor(lenient: boolean, keepsNulls = false) {
+  constructor(lenient: boolean, keepsNulls: boolean, walks: Walks) {
     this.#lenient = lenient;
     this.#keepsNulls = keepsNulls;
+    this.#walks = walks;
   }
 
   /** Copies one field of `value`, if it may be there. */
@@ -60,7 +76,7 @@ class Walk {
     const part = getOwn(schema?.properties, key) ?? schema?.additionalProperties;
     if (isTypeField) setOwn(out, key, this.#typeField(key, value[key], path));
     else if (part === undefined || part === false) {
-      if (schema?.preserveUnknownFields) setOwn(out, key, sortKeys(value[key]));
+      if (schema?.preserveUnknownFields) setOwn(out, key, sortKeys(value[key], this.#walks));
       else if (this.unknown.length < mostUnknown) this.unknown.push(path);
     } else if (part === true) setOwn(out, key, this.value(undefined, value[key], path));
     // A null that may not be one counts as not given; where there is a default, that takes its place.
@@ -104,11 +120,16 @@ class Walk {
   }
 
   value(schema: Schema | undefined, value: unknown, path: string): unknown {
+    this.#walks.walked++;
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return this.#items(schema, value, path);
     const fields = value as Fields;
     const out: Fields = {};
-    for (const key of mapKeys(fields).sort()) this.field(schema, fields, key, `${path}.${key}`, out);
+    const keys = mapKeys(fields).sort();
+    this.#walks.each(keys.length, (index) => {
+      const key = keys[index];
+      this.field(schema, fields, key, `${path}.${key}`, out);
+    });
     return out;
   }
 
@@ -116,9 +137,13 @@ class Walk {
   #items(schema: Schema | undefined, list: readonly unknown[], path: string): unknown[] {
     checkLength(schema, list);
     const { items, preserveUnknownFields } = schema ?? {};
-    if (preserveUnknownFields && !items) return sortKeys(list) as unknown[];
+    if (preserveUnknownFields && !items) return sortKeys(list, this.#walks) as unknown[];
     const part = preserveUnknownFields && items ? { ...items, preserveUnknownFields } : items;
-    return list.map((item, index) => this.value(part, item, `${path}[${index}]`));
+    const out = new Array<unknown>(list.length);
+    this.#walks.each(list.length, (index) => {
+      out[index] = this.value(part, list[index], `${path}[${index}]`);
+    });
+    return out;
   }
 }
 

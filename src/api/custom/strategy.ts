@@ -7,7 +7,7 @@ import { invalidValue, sameValue } from '../fields.ts';
 import type { CustomResourceDefinitionVersion } from '../generated/types.ts';
 import type { ApiObject, Strategy } from '../kind.ts';
 import { correlate, fieldOf } from './correlate.ts';
-import { applyDefaults } from './defaults.ts';
+import { applyDefaults, applyingDefaults } from './defaults.ts';
 import { validateEmbedded } from './embedded.ts';
 import { validateListSets } from './list-sets.ts';
 import { finalizerWarnings, validateCustomMeta, validateCustomMetaUpdate } from './metadata.ts';
@@ -50,6 +50,7 @@ export function customStrategy(custom: CustomVersion): Strategy {
     ...whole,
     allowUnconditionalUpdate: false,
     setDefaults: (object) => applyDefaults(schema, object),
+    settingDefaults: (object) => applyingDefaults(schema, object),
     prepareForCreate(object) {
       fresh.add(object);
       if (hasStatus) delete object.status;

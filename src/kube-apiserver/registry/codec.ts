@@ -4,10 +4,12 @@ import {
   type ApiObject,
   badRequest,
   canonical,
+  canonicalizing,
   type DecodedBody,
   decodeValue as decodeParsed,
   decodeBody as decodeText,
   decodingBody,
+  decodingValue,
   type Kind,
   unsupportedMediaType,
 } from '../../api/api.ts';
@@ -61,8 +63,10 @@ export const inOrder = (kind: Kind, object: ApiObject): ApiObject => ordered(can
  * The last step before storing. Strategies of built-in kinds have put the fields in order already, unless something was
  * added since.
  */
-export const finished = (kind: Kind, object: ApiObject, touched: boolean): ApiObject =>
-  touched || kind.custom ? inOrder(kind, object) : ordered({ ...object });
+export async function finished({ work, kind }: Operation, object: ApiObject, touched: boolean): Promise<ApiObject> {
+  if (!touched && !kind.custom) return ordered({ ...object });
+  return isLarge(work) ? ordered(await inSteps(work, canonicalizing(kind.schema, object))) : inOrder(kind, object);
+}
 
 export function groupVersion(apiVersion: string): [group: string, version: string] {
   const slash = apiVersion.indexOf('/');
@@ -189,25 +193,28 @@ async function decodeInSteps({ work }: Operation, source: string, encoding: 'jso
 export async function decodeBody(operation: Operation, content: Content): Promise<ApiObject> {
   const shaped = await decodeShape(operation, content);
   await breathe(operation.work);
-  const object = complete(operation.kind, shaped);
+  const object = await complete(operation, operation.kind, shaped);
   operation.audit?.requestObject(object);
   return object;
 }
 
-export function decodeValue(
+export async function decodeValue(
   operation: Operation,
   kind: Kind,
   value: object,
   options: Pick<WriteOptions, 'fieldValidation'>,
   faults: readonly string[] = [],
   keepsNulls = false,
-): ApiObject {
-  return complete(kind, accept(operation, decodeParsed(value, kind, { faults, keepsNulls }), options));
+): Promise<ApiObject> {
+  const { work } = operation;
+  const decoded = await inSteps(work, decodingValue(value, kind, { faults, keepsNulls }, isLarge(work)));
+  return complete(operation, kind, accept(operation, decoded, options));
 }
 
-function complete(kind: Kind, object: ApiObject): ApiObject {
+async function complete({ work }: Operation, { strategy }: Kind, object: ApiObject): Promise<ApiObject> {
   object.metadata ??= {} as ApiObject['metadata'];
-  kind.strategy.setDefaults?.(object);
+  if (isLarge(work) && strategy.settingDefaults) await inSteps(work, strategy.settingDefaults(object));
+  else strategy.setDefaults?.(object);
   return object;
 }
 

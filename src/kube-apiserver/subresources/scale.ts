@@ -101,7 +101,7 @@ async function patch(target: Target, content: PatchContent): Promise<Reply> {
   return write(target, options, async (live) => {
     const { document } = await change(scaleOf(target.kind, live));
     await breathe(target.work);
-    const next = decodeValue(target, scaleKind, document, options);
+    const next = await decodeValue(target, scaleKind, document, options);
     check(target, next as Scale);
     return next;
   });

@@ -15,8 +15,7 @@ export interface Serialized {
  * `metadata.resourceVersion` must be undefined. Metadata comes first, and name, namespace and uid come first in it, so
  * the offset is after the first "uid" (custom resources, whose fields are sorted, have no such offset).
  */
-export function serialize(object: ApiObject): Serialized {
-  const text = JSON.stringify(object);
+export function serialize(object: ApiObject, text: string = JSON.stringify(object)): Serialized {
   const value = valueOfText(text);
   if (!text.startsWith('{"kind":')) return { value, cut: 0 };
   const uid = `"uid":"${object.metadata.uid}"`;

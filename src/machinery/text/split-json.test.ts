@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { finish } from '../time/steps.ts';
-import { joinSteps, splitSteps } from './split-json.ts';
+import { joinSteps, splitSteps, writingJson } from './split-json.ts';
 
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 const fields = (count: number, value: (i: number) => unknown) =>
   Object.fromEntries(many(count, (i) => [`k${i}`, value(i)]));
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1), b: [depth] });
+
+const nestedLists = (depth: number): unknown => (depth === 0 ? many(9_000, String) : [[depth], nestedLists(depth - 1)]);
 
 test.each<[name: string, value: unknown]>([
   ['a number', 1],
@@ -18,10 +20,13 @@ test.each<[name: string, value: unknown]>([
   ['an object of many keys', { before: 1, map: fields(20_000, (i) => `${i}`), after: [2] }],
   ['long texts', fields(10, (i) => 'x'.repeat(i * 100_000))],
   ['deep values', { list: many(9_000, String), deep: nested(3_000) }],
+  ['deep lists', { list: many(9_000, String), deep: nestedLists(200) }],
+  ['fields without a value', { long: fields(9_000, (i) => (i % 3 ? undefined : i)), last: undefined }],
   ['exact integers', { list: many(9_000, () => 9_007_199_254_740_993n) }],
 ])('%s is read as it was written', (_, value) => {
   const joined = finish(joinSteps(finish(splitSteps(value))));
   expect(JSON.stringify(joined)).toBe(JSON.stringify(value));
+  expect(finish(writingJson(value))).toBe(JSON.stringify(value));
 });
 
 test('a field of the name __proto__ remains a field', () => {

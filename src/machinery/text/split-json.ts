@@ -48,7 +48,8 @@ function* splitList(list: readonly unknown[], levels: number): Steps<LongList> {
   for (const [index, item] of list.entries()) {
     if (isLong(item)) {
       write(index);
-      parts.push(yield* split(item, levels));
+      const part = yield* split(item, levels);
+      parts.push(typeof part === 'string' ? `[${part}]` : part);
       from = index + 1;
     } else if ((size += sizeOf(item, stepSize)) >= stepSize) {
       write(index + 1);
@@ -102,6 +103,22 @@ function sizeOf(value: unknown, most: number): number {
       if (size >= most) break;
     }
   return size;
+}
+
+/** JSON.stringify in steps. */
+export function* writingJson(value: unknown): Steps<string> {
+  return textOf(yield* splitSteps(value));
+}
+
+function textOf(json: SplitJson): string {
+  if (typeof json === 'string') return json;
+  if (json.type === 'list')
+    return `[${json.parts.map((part) => (typeof part === 'string' ? part.slice(1, -1) : textOf(part))).join()}]`;
+  const fields = json.parts.map((part) =>
+    typeof part === 'string' ? part.slice(1, -1) : `${JSON.stringify(part.key)}:${textOf(part.value)}`,
+  );
+  // Fields may have no JSON.
+  return `{${fields.filter((text) => text !== '').join()}}`;
 }
 
 /** Characters of the value's JSON. */

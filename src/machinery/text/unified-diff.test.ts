@@ -22,3 +22,12 @@ test('different texts of a hundred thousand lines are compared quickly', () => {
   expect(text.startsWith('@@ -1,100002 +1,100002 @@\n same\n-a0\n')).toBe(true);
   expect(performance.now() - started).toBeLessThan(5_000);
 });
+
+test('texts of many changed lines take no longer than their length', () => {
+  const text = (name: string) =>
+    Array.from({ length: 100_000 }, (_, i) => (i % 10 ? `same ${i}` : `${name} ${i}`)).join('\n');
+  const started = process.cpuUsage();
+  expect(unifiedDiff(text('old'), text('new')).length).toBeGreaterThan(100_000);
+  const { user } = process.cpuUsage(started);
+  expect(user / 1_000_000).toBeLessThan(5);
+});

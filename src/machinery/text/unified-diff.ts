@@ -127,6 +127,7 @@ class RunFinder {
     let [from, to, size] = [a, b, 0];
     let runs = new Map<number, number>();
     for (let i = a; i < aEnd && this.#left > 0; i++) {
+      this.#left--;
       const next = new Map<number, number>();
       for (const j of this.#places.get(this.#before[i]) ?? []) {
         this.#left--;

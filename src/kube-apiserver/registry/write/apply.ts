@@ -71,7 +71,7 @@ export async function applyTo(
       const object = await merged(target, { ...write, live: undefined });
       given.reportDuplicates();
       await breathe(work);
-      return createObject(target, decodePatched(target, options, object, { keepsNulls: true }), options, true);
+      return createObject(target, await decodePatched(target, options, object, { keepsNulls: true }), options, true);
     },
   });
 }

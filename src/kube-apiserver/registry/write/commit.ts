@@ -1,8 +1,9 @@
 // From an object to the store: in its storage version, as bytes, in one transaction with its allocations and charges.
 
 import { type ApiObject, conflict, type Kind } from '../../../api/api.ts';
+import { writingJson } from '../../../machinery/text/split-json.ts';
 import { type AdmissionAttributes, charge } from '../../admission.ts';
-import { breathe } from '../../heavy.ts';
+import { breathe, inSteps, isLarge } from '../../heavy.ts';
 import { plainError } from '../../status.ts';
 import { type Item, type Serialized, serialize } from '../../watch-cache/item.ts';
 import type { ObjectWrite } from '../../watch-cache/watch-cache.ts';
@@ -29,23 +30,34 @@ interface Stored {
 
 /** In the storage version. */
 export function toStored(kind: Kind, object: ApiObject): Stored {
-  if (!kind.toStorage) return { object, serialized: serialize(object) };
-  const stored = ordered(kind.toStorage(object));
-  const serialized = serialize(stored);
-  // The stored version may have defaults that the object's version lacks.
-  return { object: kind.readStored ? ordered(kind.readStored(stored)) : stored, serialized };
+  const stored = inStorageVersion(kind, object);
+  return { object: asCached(kind, stored), serialized: serialize(stored) };
 }
+
+async function largeToStored({ kind, work }: Target, object: ApiObject): Promise<Stored> {
+  const stored = inStorageVersion(kind, object);
+  const text = await inSteps(work, writingJson(stored));
+  return { object: asCached(kind, stored), serialized: serialize(stored, text) };
+}
+
+const inStorageVersion = (kind: Kind, object: ApiObject): ApiObject =>
+  kind.toStorage ? ordered(kind.toStorage(object)) : object;
+
+/** The stored version may have defaults that the object's version lacks. */
+const asCached = (kind: Kind, stored: ApiObject): ApiObject =>
+  kind.toStorage && kind.readStored ? ordered(kind.readStored(stored)) : stored;
 
 /**
  * The object to store, and the object for the response. Too large objects are written without managedFields, which may
  * be large, except when applied: apply requires them.
  */
-export async function storable(kind: Kind, object: ApiObject, applied: boolean): Promise<Storable> {
+export async function storable(target: Target, object: ApiObject, applied: boolean): Promise<Storable> {
+  const { kind, work } = target;
   await prepareStored(kind, object);
-  const stored = toStored(kind, object);
+  const stored = isLarge(work) ? await largeToStored(target, object) : toStored(kind, object);
   if (applied || !isTooLarge(kind, stored.serialized) || !object.metadata.managedFields) return { stored, object };
   const { managedFields: _, ...metadata } = object.metadata;
-  return storable(kind, { ...object, metadata } as ApiObject, applied);
+  return storable(target, { ...object, metadata } as ApiObject, applied);
 }
 
 interface Storable {

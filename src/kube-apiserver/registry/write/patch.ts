@@ -78,17 +78,17 @@ export async function patchOf({ work }: Operation, { type, body, options }: Patc
 }
 
 /** The patched document as an object. A mismatch with its kind is a fault of the patch. */
-export function decodePatched(
+export async function decodePatched(
   target: Target,
   options: WriteOptions,
   document: Partial<ApiObject>,
   patched: Partial<Patched> = {},
-): ApiObject {
+): Promise<ApiObject> {
   const { shown, faults, keepsNulls } = patched;
   let object: ApiObject;
   try {
     const typed = shown === undefined ? document : withTypeOf(target, document);
-    object = decodeValue(target, target.kind, typed, options, faults, keepsNulls);
+    object = await decodeValue(target, target.kind, typed, options, faults, keepsNulls);
     // An empty list clears the owners; an absent one does not.
     if (document.metadata?.managedFields?.length === 0) object.metadata.managedFields = [];
   } catch (error) {

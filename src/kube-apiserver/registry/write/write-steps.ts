@@ -202,7 +202,7 @@ async function store(write: Write): Promise<void> {
   if (!replaced && !options.dryRun && write.hasVersion)
     throw plainError('resourceVersion should not be set on objects to be created');
   const touched = !!allocation || (!!replaced && subresource !== '' && subresource !== 'status');
-  const { stored, object: final } = await storable(kind, finished(kind, object, touched), isApplied);
+  const { stored, object: final } = await storable(target, await finished(target, object, touched), isApplied);
   if (replaced?.item.holds(stored.serialized, stored.object)) {
     write.written = { object: replaced.live, item: replaced.item, created: false };
     return;
