@@ -3,11 +3,21 @@
 import type { Fields } from '../machinery/parsed.ts';
 import type { FieldError, FieldErrorType } from './errors.ts';
 
-const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({ type, field, message });
+/** Characters of a field or value in a message: an answer has each several times. */
+const mostShown = 1 << 16;
+
+const shortened = (text: string): string =>
+  text.length > mostShown ? `${text.slice(0, mostShown)}... (${text.length - mostShown} more characters)` : text;
+
+const fault = (type: FieldErrorType, field: string, message: string): FieldError => ({
+  type,
+  field: shortened(field),
+  message,
+});
 
 /** Formats values as Go does: strings quoted, others as JSON with HTML escaped. */
 const show = (value: unknown): string =>
-  typeof value === 'string' ? quote(value) : value === undefined ? 'null' : goJson(value);
+  shortened(typeof value === 'string' ? quote(value) : value === undefined ? 'null' : goJson(value));
 const goJson = (value: unknown): string =>
   JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { Schema } from '../machinery/schema.ts';
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { decode, decoding, storedForm, storedFormInSteps } from './decode.ts';
+import type { ApiObject, Kind } from './kind.ts';
 import { schemaOfKind } from './schemas.ts';
+import { create, faults, pod as podOf, pods, registry } from './test-kinds.ts';
 
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 const map = (count: number, value: (i: number) => unknown) =>
@@ -75,4 +77,16 @@ test.each([
   const fault = faultOf(() => decode(pod, value));
   expect(fault).toMatch(/^json: cannot unmarshal/);
   expect(faultOf(() => finish(decoding(pod, value)))).toBe(fault);
+});
+
+test('a fault shows a long value, or the path of a long key, in part', () => {
+  const long = 'x'.repeat(3 << 20);
+  const maps = registry.byResource('', 'v1', 'configmaps') as Kind;
+  const [key] = faults(maps, create(maps, { data: { [`${long}!`]: '' } }) as ApiObject);
+  const value = faults(pods, podOf({ restartPolicy: long }) as ApiObject).join();
+  for (const text of [key, value]) {
+    expect(text.length).toBeLessThan(200_000);
+    expect(text).toMatch(/x\.\.\. \(\d+ more characters\)/);
+  }
+  expect(value).toContain('supported values: "Always"');
 });
