@@ -20,6 +20,7 @@ import type { Environment } from '../environment.ts';
 import { breathe, inSteps, isLarge } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { Body } from '../request/body.ts';
+import { readProtobufElsewhere } from '../threads/large-objects.ts';
 import { parsed } from '../threads/parsing.ts';
 import type { Item } from '../watch-cache/item.ts';
 import type { Operation } from './operation.ts';
@@ -178,9 +179,14 @@ export async function decodeShape(
     : 'object' in body
       ? decodeParsed(body.object, kind)
       : body.mediaType === protobufMediaType
-        ? decodeParsed(objectOfProtobuf(body.bytes), kind)
+        ? await decodeProtobuf(operation, body.bytes, kind)
         : await decodeInSteps(operation, text.decode(body.bytes), encodingOf(body), kind);
   return accept(operation, decoded, options) as ApiObject;
+}
+
+async function decodeProtobuf({ work }: Operation, bytes: Buffer, kind: Wanted): Promise<DecodedBody> {
+  if (!isLarge(work)) return decodeParsed(objectOfProtobuf(bytes), kind);
+  return inSteps(work, decodingValue(await readProtobufElsewhere(bytes), kind, { faults: [] }, true));
 }
 
 async function decodeInSteps({ work }: Operation, source: string, encoding: 'json' | 'yaml', kind: Wanted) {

@@ -23,7 +23,9 @@ type Work =
   | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } }
   | { readonly type: 'patch'; readonly form: PatchForm };
 
-export interface Task {
+export type Task = ObjectTask | { readonly protobuf: Uint8Array };
+
+export interface ObjectTask {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
@@ -88,6 +90,12 @@ export async function applyElsewhere(
   return object;
 }
 
+/** As `readProtobuf`. */
+export async function readProtobufElsewhere(bytes: Uint8Array): Promise<object> {
+  // A copy: a part of a buffer would be sent with the whole buffer.
+  return made<object>(await thread.run({ protobuf: new Uint8Array(bytes) }));
+}
+
 /** A result beyond this size is refused here: it can never be stored, and takes long to decode. */
 const mostPatchedBytes = 6 << 20;
 
@@ -107,7 +115,7 @@ export async function patchElsewhere(
 
 async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject | undefined): Promise<Answer> {
   const { group, version, resource, definition } = kind;
-  const task: Task = {
+  const task: ObjectTask = {
     ...{ group, version, resource, work },
     next: await split(next),
     ...(live && { live: await split(live) }),

@@ -4,6 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   type ApiObject,
+  badRequest,
   builtinKinds,
   type CustomResourceDefinition,
   customKinds,
@@ -18,14 +19,15 @@ import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { joinSteps, type SplitJson, splitSteps } from '../../machinery/text/split-json.ts';
 import { finish } from '../../machinery/time/steps.ts';
+import { ProtobufError, readProtobuf } from '../protobuf/protobuf.ts';
 import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/write/patching.ts';
-import type { Answer, Task } from './large-objects.ts';
+import type { Answer, ObjectTask, Task } from './large-objects.ts';
 
 /** Cached definitions. */
 const mostDefinitions = 20;
 const custom = new Map<number, readonly Kind[]>();
 
-function kindsOf({ definition, definitionText }: Task): readonly Kind[] | undefined {
+function kindsOf({ definition, definitionText }: ObjectTask): readonly Kind[] | undefined {
   if (definition === undefined) return builtinKinds();
   const kept = custom.get(definition);
   if (kept || definitionText === undefined) return kept;
@@ -36,7 +38,7 @@ function kindsOf({ definition, definitionText }: Task): readonly Kind[] | undefi
 }
 
 /** Only built-in kinds have schemas with merge keys. */
-function patched({ group, version, resource, next, live }: Task, form: PatchForm): Patched {
+function patched({ group, version, resource, next, live }: ObjectTask, form: PatchForm): Patched {
   const kind = builtinKinds().find(
     (one) => one.group === group && one.version === version && one.resource === resource,
   );
@@ -47,6 +49,7 @@ function patched({ group, version, resource, next, live }: Task, form: PatchForm
 }
 
 function answerOf(task: Task): Answer {
+  if ('protobuf' in task) return made(readProtobuf(Buffer.from(task.protobuf.buffer)));
   if (task.work.type === 'patch') return made(patched(task, task.work.form));
   const kinds = kindsOf(task);
   if (!kinds) return { type: 'unknown definition' };
@@ -90,6 +93,7 @@ function safely(task: Task): Answer {
     return answerOf(task);
   } catch (error) {
     if (isApiError(error)) return { type: 'refused', status: error.status };
+    if (error instanceof ProtobufError) return { type: 'refused', status: badRequest(error.message).status };
     if (error instanceof ApplyConflicts) return { type: 'conflicts', conflicts: error.conflicts };
     if (error instanceof PatchError) return { type: 'cannot patch', kind: error.kind, message: error.message };
     return { type: 'failed', message: String((error as Error).message) };
