@@ -108,6 +108,13 @@ const attacks: readonly Attack[] = [
       JSON.stringify({ metadata: { name: 's' }, spec: { [list]: many(300_000, (i) => `${i}`) } }),
     ),
   ),
+  post('a secret of three megabytes of text', 422, '/api/v1/namespaces/default/secrets', () =>
+    JSON.stringify({ metadata: { name: 's' }, stringData: { x: filled('a.', largest) } }),
+  ),
+  post('an address of three megabytes', 422, '/api/v1/namespaces/default/services', () =>
+    JSON.stringify({ metadata: { name: 's' }, spec: { ports: [{ port: 1 }], clusterIPs: [filled('a:', largest)] } }),
+  ),
+  post('a kind of a megabyte', 400, maps, () => map({ kind: filled('\\', 1 << 20) })),
   post('a list with more keys than a store takes', 413, pods, () =>
     podWith({ containers: [{ name: 'c', image: 'x', ports: many(100_000, (i) => ({ containerPort: i })) }] }),
   ),

@@ -3,6 +3,9 @@
 
 import type { Status } from './generated/types.ts';
 
+/** Characters: a message may show the texts of a request. */
+const longestMessage = 1 << 20;
+
 /** A failed API call, on the server or the client: `status` is the exact response body. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
@@ -11,8 +14,9 @@ export class ApiError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: Status, headers: Readonly<Record<string, string>> = {}) {
-    super(status.message ?? status.reason ?? 'unknown error');
-    this.status = status;
+    const { message = status.reason ?? 'unknown error' } = status;
+    super(message.slice(0, longestMessage));
+    this.status = message.length > longestMessage ? { ...status, message: this.message } : status;
     this.headers = headers;
   }
 
@@ -136,9 +140,20 @@ export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnav
 /** An object may have a hundred thousand faults, and each is written three times, so their number is limited. */
 export const mostFaults = 1_000;
 
+/** Characters of all of them. */
+const mostFaultText = 1 << 20;
+
+/** The first faults, at least one. */
+function shownFaults(faults: readonly FieldError[]): readonly FieldError[] {
+  let left = mostFaultText;
+  return faults
+    .slice(0, mostFaults)
+    .filter(({ field, message }, index) => (left -= field.length + message.length) >= 0 || index === 0);
+}
+
 /** 422 with a cause for each fault. */
 export function invalid(kind: { group: string; kind: string }, name: string, faults: readonly FieldError[]): ApiError {
-  const errors = faults.length > mostFaults ? faults.slice(0, mostFaults) : faults;
+  const errors = shownFaults(faults);
   // Events of both groups are one kind, whose errors name the older group.
   const group = kind.group === 'events.k8s.io' ? '' : kind.group;
   const kindName = group ? `${kind.kind}.${group}` : kind.kind;

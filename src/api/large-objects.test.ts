@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Schema } from '../machinery/schema.ts';
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { decode, decoding, storedForm, storedFormInSteps } from './decode.ts';
+import { ApiError, invalid } from './errors.ts';
 import type { ApiObject, Kind } from './kind.ts';
 import { schemaOfKind } from './schemas.ts';
 import { create, faults, pod as podOf, pods, registry } from './test-kinds.ts';
@@ -77,6 +78,16 @@ test.each([
   const fault = faultOf(() => decode(pod, value));
   expect(fault).toMatch(/^json: cannot unmarshal/);
   expect(faultOf(() => finish(decoding(pod, value)))).toBe(fault);
+});
+
+test('an answer shows as many faults as fit', () => {
+  const field = 'spec.names';
+  const message = 'x'.repeat(100_000);
+  const faultsOf = (count: number) => many(count, () => ({ type: 'FieldValueInvalid', field, message }) as const);
+  const causesOf = (count: number) => invalid(pods, 'p', faultsOf(count)).status.details?.causes?.length;
+  expect([1, 7, 1_000].map(causesOf)).toEqual([1, 7, 10]);
+  const long = new ApiError({ metadata: {}, message: 'x'.repeat(2 << 20), code: 400 });
+  expect([long.message.length, long.status.message?.length, long.code]).toEqual([1 << 20, 1 << 20, 400]);
 });
 
 test('a fault shows a long value, or the path of a long key, in part', () => {

@@ -16,8 +16,12 @@ export interface Cidr {
   readonly address: bigint;
 }
 
+/** Characters of the longest address: six groups and an IPv4 address. */
+const longest = 45;
+
 /** The address, undefined when the text is none. IPv4 parts with leading zeros are refused (RFC 6943, section 3.1.1). */
 export function parseIp(text: string): Ip | undefined {
+  if (text.length > longest) return undefined;
   if (text.includes(':')) {
     const value = parseV6(text);
     return value === undefined ? undefined : { family: 6, value };

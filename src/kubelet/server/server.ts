@@ -22,6 +22,7 @@ import { kubeletHealth } from './health.ts';
 import { urlOf } from './request-url.ts';
 import { servePortForward } from './streaming/port-forward.ts';
 import { serveRemoteCommand } from './streaming/remote-command.ts';
+import { StreamPlaces, tooManyStreams } from './streaming/stream-places.ts';
 import { refuse } from './streaming/upgrade.ts';
 
 interface KubeletServer {
@@ -59,8 +60,10 @@ export async function startServer(
       );
     },
   );
+  const places = new StreamPlaces();
   server.on('upgrade', (request, socket: Duplex, head) => {
     socket.on('error', () => {});
+    if (!places.take(socket)) return refuse(socket, 503, tooManyStreams);
     upgrade(tools, access, pods, request, socket, head).catch((error) => refuse(socket, codeOf(error), error.message));
   });
   server.on('connection', (socket) => {

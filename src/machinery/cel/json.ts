@@ -3,6 +3,7 @@
 
 import { deepEqual } from '../collections/equal.ts';
 import type { Schema } from '../schema.ts';
+import { toBase64 } from '../text/base64.ts';
 import { escapeName, unescapeName } from './parse/names.ts';
 import { durationOfSchema, timestampOfSchema } from './schema-formats.ts';
 import { formatDuration, formatTimestamp } from './time.ts';
@@ -208,8 +209,6 @@ export function toJson(value: Value): unknown {
   if (value instanceof Uint8Array) return toBase64(value);
   return typeof value === 'bigint' && value <= 2n ** 53n && value >= -(2n ** 53n) ? Number(value) : value;
 }
-
-const toBase64 = (bytes: Uint8Array): string => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 
 /** API objects have these fields even if their schema omits them. */
 const resourceFields: Readonly<Record<string, Schema>> = {

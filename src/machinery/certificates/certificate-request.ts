@@ -1,12 +1,12 @@
 // Requests for certificates: PKCS #10 (RFC 2986).
 
 import { formatIp } from '../ip.ts';
+import { binaryText } from '../text/base64.ts';
 import {
   bitString,
   childrenOf,
   DerError,
   type DerValue,
-  latin,
   objectIdentifier,
   readAll,
   readOne,
@@ -116,7 +116,7 @@ function addressOf(bytes: Uint8Array): string {
 
 function ia5(bytes: Uint8Array, label: string): string {
   if (bytes.some((byte) => byte > 0x7f)) throw new DerError(`x509: SAN ${label} is malformed`);
-  return latin(bytes);
+  return binaryText(bytes);
 }
 
 function requestedExtensions(attributes: readonly DerValue[]): DerValue[] {
@@ -163,7 +163,7 @@ export function certificateSubject(der: Uint8Array): readonly SubjectAttribute[]
 
 /** UTCTime has two digits of the year (RFC 5280, section 4.1.2.5.1), GeneralizedTime four. */
 function timeOf({ tag, content }: DerValue): number | undefined {
-  const digits = latin(content);
+  const digits = binaryText(content);
   const full = tag === 0x17 ? `${Number(digits.slice(0, 2)) < 50 ? '20' : '19'}${digits}` : digits;
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
   if (!match) return undefined;

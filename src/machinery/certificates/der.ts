@@ -1,6 +1,8 @@
 // Distinguished encoding rules (X.690): a reader for certificates and requests. Lengths are checked before reading, and
 // nothing is copied.
 
+import { binaryText } from '../text/base64.ts';
+
 export class DerError extends Error {
   override readonly name = 'DerError';
 }
@@ -97,13 +99,6 @@ export function bitString({ tag, content }: DerValue): Uint8Array {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** One character a byte. */
-export function latin(bytes: Uint8Array): string {
-  let out = '';
-  for (const byte of bytes) out += String.fromCharCode(byte);
-  return out;
-}
-
 /** Text of any of the string types that names use; undefined for another type. Throws DerError for malformed text. */
 export function text({ tag, content }: DerValue): string | undefined {
   switch (tag) {
@@ -117,7 +112,7 @@ export function text({ tag, content }: DerValue): string | undefined {
     case 0x13: // PrintableString
     case 0x14: // T61String
     case 0x16: // IA5String
-      return latin(content);
+      return binaryText(content);
     case 0x1e: // BMPString
       return utf16(content);
     default:

@@ -1,5 +1,7 @@
 // The text form of certificates, keys and requests (RFC 7468), read as leniently as Go's encoding/pem reads it.
 
+import { toBase64 } from '../text/base64.ts';
+
 interface PemBlock {
   /** Such as CERTIFICATE. */
   readonly type: string;
@@ -32,9 +34,7 @@ export function* decodePemAll(text: string): Generator<PemBlock> {
 }
 
 export function encodePem(type: string, bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  const lines = btoa(binary).match(/.{1,64}/g) ?? [];
+  const lines = toBase64(bytes).match(/.{1,64}/g) ?? [];
   return [`-----BEGIN ${type}-----`, ...lines, `-----END ${type}-----`, ''].join('\n');
 }
 

@@ -1,3 +1,4 @@
+import { toBase64 } from '../../../machinery/text/base64.ts';
 import { JsonSyntaxError, parseJson } from '../../../machinery/text/json.ts';
 import { configMapKeyFaults } from '../../../machinery/text/names.ts';
 import type { FieldError } from '../../errors.ts';
@@ -26,7 +27,8 @@ export const secret: KindBehaviour<Secret> = {
     setDefaults(s) {
       s.type ||= 'Opaque';
       // Write-only: it is merged into data and never read back.
-      for (const [key, text] of Object.entries(s.stringData ?? {})) (s.data ??= {})[key] = encode(text);
+      for (const [key, text] of Object.entries(s.stringData ?? {}))
+        (s.data ??= {})[key] = toBase64(new TextEncoder().encode(text));
       delete s.stringData;
     },
     prepareForUpdate(next, old) {
@@ -37,12 +39,6 @@ export const secret: KindBehaviour<Secret> = {
     validateUpdate,
   },
 };
-
-function encode(text: string): string {
-  let binary = '';
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
 
 function validate(s: Secret): FieldError[] {
   const errors: FieldError[] = [];

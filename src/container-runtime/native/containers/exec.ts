@@ -71,7 +71,7 @@ export function startExec(
     stderr: options.tty ? undefined : must(child.stderr, 'stderr'),
     resize: latestOnly((columns, rows) => resizeStarted(child, files.pid, parts.clock, columns, rows)),
     exitCode: endOf(child, files),
-    close: () => kill(child, files.pid),
+    close: () => void kill(child, files.pid, parts.clock),
   };
 }
 
@@ -105,13 +105,32 @@ function endOf(child: ChildProcess, files: ExecFiles): Promise<number> {
   return end;
 }
 
-/** First the process and its session in the container: they would outlive the runtime process that started them. */
-function kill(child: ChildProcess, pidFile: string): void {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+/** A start takes a tenth of a second; on a busy machine, some seconds. */
+const longestStartMs = 10_000;
+const pollMs = 10;
+
+/**
+ * First the process and its session in the container: they would outlive the runtime process that started them. While
+ * that starts the process, its pid is not known yet.
+ */
+async function kill(child: ChildProcess, pidFile: string, clock: Clock): Promise<void> {
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  for (let waitedMs = 0; !isOver() && pidIn(pidFile) <= 1 && waitedMs < longestStartMs; waitedMs += pollMs)
+    await clock.sleep(pollMs);
+  if (isOver()) return;
   // It is the runtime's child, so its pid is not reused before the runtime ends.
-  const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;
+  const pid = pidIn(pidFile);
   if (pid > 1 && !signal(-pid, 'SIGKILL')) signal(pid, 'SIGKILL');
   if (child.pid) signal(-child.pid, 'SIGKILL');
+}
+
+/** 0 before the runtime has written it. */
+function pidIn(pidFile: string): number {
+  try {
+    return Number(fs.readFileSync(pidFile, 'utf8'));
+  } catch {
+    return 0;
+  }
 }
 
 export async function execToEnd(session: ExecSession, timeoutMs: number, clock: Clock) {
@@ -215,7 +234,7 @@ function latestOnly(resize: (columns: number, rows: number) => Promise<void>): E
 /** The client sends the size at once, possibly before the process exists. */
 async function resizeStarted(child: ChildProcess, pidFile: string, clock: Clock, columns: number, rows: number) {
   for (let tries = 0; tries < 500 && child.exitCode === null; tries++) {
-    const pid = fs.existsSync(pidFile) ? Number(fs.readFileSync(pidFile, 'utf8')) : 0;
+    const pid = pidIn(pidFile);
     if (pid > 0) return resizeTerminal(pid, columns, rows);
     await clock.sleep(10);
   }

@@ -163,6 +163,8 @@ async function serveWebSocket(
     session.stdin?.once('drain', () => webSocket.resume());
   });
   webSocket.on('close', () => session.close());
+  // The client may have gone while the process started.
+  if (webSocket.readyState === webSocket.CLOSED) session.close();
   webSocket.resume();
   const copy = async (channel: number, stream: Readable) => {
     for await (const chunk of stream) await send(channel, chunk);
