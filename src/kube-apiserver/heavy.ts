@@ -11,6 +11,9 @@ const heavyBytes = 64 << 10;
 /** Objects above this size are processed by another thread: here, one step could take a tenth of a second. */
 const largeBytes = 256 << 10;
 
+/** Objects above this size are read, ordered and written in steps. */
+export const hugeBytes: number = 512 << 10;
+
 /** Others go on beside one that takes longer. */
 const longestMs = 10_000;
 
@@ -82,6 +85,9 @@ export function workOn(work: Work, bytes: number): void {
 
 /** Whether another thread should check the object. */
 export const isLarge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= largeBytes;
+
+/** Whether reading or writing the object at once would take too long. In steps, it takes more time in all. */
+export const isHuge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= hugeBytes;
 
 /** Between two steps of work on a large object. */
 export function breathe(work: Work): Promise<void> | undefined {

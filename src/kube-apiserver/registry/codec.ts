@@ -17,7 +17,7 @@ import { fieldsOf, isFields } from '../../machinery/parsed.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { textOf, type Value } from '../../store/store.ts';
 import type { Environment } from '../environment.ts';
-import { breathe, inSteps, isLarge } from '../heavy.ts';
+import { breathe, inSteps, isHuge, isLarge } from '../heavy.ts';
 import { ProtobufError, protobufMediaType, readProtobuf } from '../protobuf/protobuf.ts';
 import type { Body } from '../request/body.ts';
 import { readProtobufElsewhere } from '../threads/large-objects.ts';
@@ -66,7 +66,7 @@ export const inOrder = (kind: Kind, object: ApiObject): ApiObject => ordered(can
  */
 export async function finished({ work, kind }: Operation, object: ApiObject, touched: boolean): Promise<ApiObject> {
   if (!touched && !kind.custom) return ordered({ ...object });
-  return isLarge(work) ? ordered(await inSteps(work, canonicalizing(kind.schema, object))) : inOrder(kind, object);
+  return isHuge(work) ? ordered(await inSteps(work, canonicalizing(kind.schema, object))) : inOrder(kind, object);
 }
 
 export function groupVersion(apiVersion: string): [group: string, version: string] {
@@ -192,7 +192,7 @@ async function decodeProtobuf({ work }: Operation, bytes: Buffer, kind: Wanted):
 async function decodeInSteps({ work }: Operation, source: string, encoding: 'json' | 'yaml', kind: Wanted) {
   const read = await parsed(source, encoding);
   await breathe(work);
-  return inSteps(work, decodingBody(source, encoding, kind, read, isLarge(work)));
+  return inSteps(work, decodingBody(source, encoding, kind, read, isHuge(work)));
 }
 
 /** The same with the kind's defaults filled in. */
@@ -213,13 +213,13 @@ export async function decodeValue(
   keepsNulls = false,
 ): Promise<ApiObject> {
   const { work } = operation;
-  const decoded = await inSteps(work, decodingValue(value, kind, { faults, keepsNulls }, isLarge(work)));
+  const decoded = await inSteps(work, decodingValue(value, kind, { faults, keepsNulls }, isHuge(work)));
   return complete(operation, kind, accept(operation, decoded, options));
 }
 
 async function complete({ work }: Operation, { strategy }: Kind, object: ApiObject): Promise<ApiObject> {
   object.metadata ??= {} as ApiObject['metadata'];
-  if (isLarge(work) && strategy.settingDefaults) await inSteps(work, strategy.settingDefaults(object));
+  if (isHuge(work) && strategy.settingDefaults) await inSteps(work, strategy.settingDefaults(object));
   else strategy.setDefaults?.(object);
   return object;
 }

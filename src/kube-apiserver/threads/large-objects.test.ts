@@ -115,7 +115,7 @@ test('objects are validated by a changed definition', async () => {
 
 test('a failed task is a response, and the thread continues', async () => {
   const thread = new TaskThread<object, Answer>('object-worker');
-  const task = { group: '', version: 'v1', resource: 'pods', work: { type: 'validate', subresource: '' } };
+  const task = { group: '', version: 'v1', resource: 'pods', job: { type: 'validate', subresource: '' } };
   expect(await thread.run({ ...task, resource: 'none', next: '{}' })).toMatchObject({ type: 'failed' });
   expect(await thread.run({ ...task, next: '{' })).toMatchObject({ type: 'failed' });
   expect(await thread.run({ ...task, definition: 999, next: '{}' })).toEqual({ type: 'unknown definition' });

@@ -11,13 +11,14 @@ import {
 import { PatchError } from '../../machinery/patches/patch-error.ts';
 import { joinSteps, lengthOf, type SplitJson, splitSteps } from '../../machinery/text/split-json.ts';
 import { finishInTurns } from '../../machinery/time/steps.ts';
+import { inSteps, isHuge, type Work } from '../heavy.ts';
 import type { Patched, PatchForm } from '../registry/write/patching.ts';
 import { TaskThread } from './task-thread.ts';
 
 /** A write without its JSON parts and the parts that the thread has. */
 type Ownership = Omit<Write, 'live' | 'schema'>;
 
-type Work =
+type Job =
   | { readonly type: 'validate'; readonly subresource: string }
   | { readonly type: 'track'; readonly write: Ownership }
   | { readonly type: 'apply'; readonly write: Ownership & { readonly force: boolean } }
@@ -29,7 +30,7 @@ export interface ObjectTask {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
-  readonly work: Work;
+  readonly job: Job;
   /** The new object, the applied one, or the text of the patch, and the object that it replaces. */
   readonly next: SplitJson;
   readonly live?: SplitJson;
@@ -61,12 +62,13 @@ function numberOf(definition: object): number {
 
 /** The faults and warnings of `next`; `live` is undefined for a new object. */
 export async function validateElsewhere(
+  work: Work,
   kind: Kind,
   subresource: string,
   next: ApiObject,
   live: ApiObject | undefined,
 ): Promise<Extract<Answer, { type: 'validated' }>> {
-  const answer = await answerTo(kind, { type: 'validate', subresource }, next, live);
+  const answer = await answerTo(work, kind, { type: 'validate', subresource }, next, live);
   return answer.type === 'validated' ? answer : fail(answer);
 }
 
@@ -74,19 +76,25 @@ type Large = Write & { readonly live: ApiObject | undefined };
 
 /** As `updatingManagedFields`. */
 export async function trackElsewhere(
+  work: Work,
   kind: Kind,
   { live, next, schema: _, ...write }: Large & { readonly next: ApiObject },
 ): Promise<ManagedFieldsEntry[] | undefined> {
-  const entries = await made<ManagedFieldsEntry[] | null>(await answerTo(kind, { type: 'track', write }, next, live));
+  const entries = await made<ManagedFieldsEntry[] | null>(
+    await answerTo(work, kind, { type: 'track', write }, next, live),
+  );
   return entries ?? undefined;
 }
 
 /** As `applyingConfiguration`. */
 export async function applyElsewhere(
+  work: Work,
   kind: Kind,
   { live, applied, schema: _, ...write }: Large & { readonly applied: ApiObject; readonly force: boolean },
 ): Promise<ApiObject> {
-  const { object } = await made<{ object: ApiObject }>(await answerTo(kind, { type: 'apply', write }, applied, live));
+  const { object } = await made<{ object: ApiObject }>(
+    await answerTo(work, kind, { type: 'apply', write }, applied, live),
+  );
   return object;
 }
 
@@ -101,24 +109,31 @@ const mostPatchedBytes = 6 << 20;
 
 /** As `patching`, of a patch that is still a text. */
 export async function patchElsewhere(
+  work: Work,
   { group, version, resource }: Kind,
   form: PatchForm,
   text: string,
   live: ApiObject,
 ): Promise<Patched> {
-  const work = { type: 'patch', form } as const;
-  const answer = await thread.run({ group, version, resource, work, next: text, live: await split(live) });
+  const job = { type: 'patch', form } as const;
+  const answer = await thread.run({ group, version, resource, job, next: text, live: await split(work, live) });
   if (answer.type === 'made' && lengthOf(answer.value) > mostPatchedBytes)
     throw tooLarge('Request entity too large: the patch makes an object that is too large');
   return made<Patched>(answer);
 }
 
-async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject | undefined): Promise<Answer> {
+async function answerTo(
+  work: Work,
+  kind: Kind,
+  job: Job,
+  next: ApiObject,
+  live: ApiObject | undefined,
+): Promise<Answer> {
   const { group, version, resource, definition } = kind;
   const task: ObjectTask = {
-    ...{ group, version, resource, work },
-    next: await split(next),
-    ...(live && { live: await split(live) }),
+    ...{ group, version, resource, job },
+    next: await split(work, next),
+    ...(live && { live: await split(work, live) }),
     ...(definition && { definition: numberOf(definition) }),
   };
   const answer = await thread.run(task);
@@ -126,7 +141,8 @@ async function answerTo(kind: Kind, work: Work, next: ApiObject, live: ApiObject
   return thread.run({ ...task, definitionText: JSON.stringify(definition) });
 }
 
-const split = (object: ApiObject): Promise<SplitJson> => finishInTurns(splitSteps(object));
+const split = async (work: Work, object: ApiObject): Promise<SplitJson> =>
+  isHuge(work) ? inSteps(work, splitSteps(object)) : JSON.stringify(object);
 
 const made = async <T>(answer: Answer): Promise<T> =>
   answer.type === 'made' ? ((await finishInTurns(joinSteps(answer.value))) as T) : fail(answer);

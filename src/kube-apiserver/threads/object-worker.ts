@@ -19,6 +19,7 @@ import { limitNesting } from '../../machinery/text/depth.ts';
 import { parseExact } from '../../machinery/text/exact-json.ts';
 import { joinSteps, type SplitJson, splitSteps } from '../../machinery/text/split-json.ts';
 import { finish } from '../../machinery/time/steps.ts';
+import { hugeBytes } from '../heavy.ts';
 import { ProtobufError, readProtobuf } from '../protobuf/protobuf.ts';
 import { checkPatch, type Patched, type PatchForm, patching, readPatch } from '../registry/write/patching.ts';
 import type { Answer, ObjectTask, Task } from './large-objects.ts';
@@ -50,28 +51,31 @@ function patched({ group, version, resource, next, live }: ObjectTask, form: Pat
 
 function answerOf(task: Task): Answer {
   if ('protobuf' in task) return made(readProtobuf(Buffer.from(task.protobuf.buffer)));
-  if (task.work.type === 'patch') return made(patched(task, task.work.form));
+  if (task.job.type === 'patch') return made(patched(task, task.job.form));
   const kinds = kindsOf(task);
   if (!kinds) return { type: 'unknown definition' };
-  const { group, version, resource, work } = task;
+  const { group, version, resource, job } = task;
   const kind = kinds.find((one) => one.group === group && one.version === version && one.resource === resource);
   if (!kind) return { type: 'failed', message: `no kind serves ${resource} of ${group}/${version}` };
   const next = joined(task.next);
   const live = task.live === undefined ? undefined : joined(task.live);
   const { schema } = kind;
-  switch (work.type) {
+  switch (job.type) {
     case 'validate':
-      return live ? validateChange(kind, work.subresource, next, live) : validateNew(kind, next);
+      return live ? validateChange(kind, job.subresource, next, live) : validateNew(kind, next);
     case 'track':
-      return made(updateManagedFields({ ...work.write, live, next, schema }) ?? null);
+      return made(updateManagedFields({ ...job.write, live, next, schema }) ?? null);
     default:
-      return made(applyConfiguration({ ...work.write, live, applied: next, schema }));
+      return made(applyConfiguration({ ...job.write, live, applied: next, schema }));
   }
 }
 
 const joined = (split: SplitJson) => finish(joinSteps(split)) as ApiObject;
 
-const made = (value: unknown): Answer => ({ type: 'made', value: finish(splitSteps(value)) });
+function made(value: unknown): Answer {
+  const json = JSON.stringify(value);
+  return { type: 'made', value: json.length < hugeBytes ? json : finish(splitSteps(value)) };
+}
 
 function validateNew({ custom: isCustom, strategy }: Kind, next: ApiObject): Answer {
   // A custom resource is prepared before its validation as new; the fields that this clears are already clear.

@@ -2,7 +2,7 @@
 // another without delaying other work of either.
 
 import { setOwn } from '../collections/own.ts';
-import { type Fields, fieldsIn, fieldsOf, isFields, listIn } from '../parsed.ts';
+import { type Fields, fieldsIn, fieldsOf, listIn } from '../parsed.ts';
 import type { Steps } from '../time/steps.ts';
 import { parseExact } from './exact-json.ts';
 
@@ -28,81 +28,107 @@ const charactersPerSize = 64;
 const deepest = 64;
 
 /** Writes a value that JSON.stringify can write. */
-export const splitSteps = (value: unknown): Steps<SplitJson> => split(value, deepest);
+export const splitSteps = (value: unknown): Steps<SplitJson> => new Splitter().split(value, deepest);
 
-function* split(value: unknown, levels: number): Steps<SplitJson> {
-  if (levels === 0 || !isLong(value)) return JSON.stringify(value);
-  yield;
-  return Array.isArray(value) ? yield* splitList(value, levels - 1) : yield* splitFields(fieldsOf(value), levels - 1);
-}
+class Splitter {
+  /** The keys of objects with many: listing them takes long. */
+  readonly #keys = new Map<object, readonly string[]>();
 
-function* splitList(list: readonly unknown[], levels: number): Steps<LongList> {
-  const parts: SplitJson[] = [];
-  let from = 0;
-  let size = 0;
-  const write = (to: number) => {
-    if (to > from) parts.push(JSON.stringify(list.slice(from, to)));
-    from = to;
-    size = 0;
-  };
-  for (const [index, item] of list.entries()) {
-    if (isLong(item)) {
-      write(index);
-      const part = yield* split(item, levels);
-      parts.push(typeof part === 'string' ? `[${part}]` : part);
-      from = index + 1;
-    } else if ((size += sizeOf(item, stepSize)) >= stepSize) {
-      write(index + 1);
+  *split(value: unknown, levels: number): Steps<SplitJson> {
+    if (levels === 0 || !this.#isLong(value)) return JSON.stringify(value);
+    yield;
+    return Array.isArray(value)
+      ? yield* this.#splitList(value, levels - 1)
+      : yield* this.#splitFields(fieldsOf(value), levels - 1);
+  }
+
+  *#splitList(list: readonly unknown[], levels: number): Steps<LongList> {
+    const parts: SplitJson[] = [];
+    let from = 0;
+    let size = 0;
+    const write = (to: number) => {
+      if (to > from) parts.push(JSON.stringify(list.slice(from, to)));
+      from = to;
+      size = 0;
+    };
+    for (const [index, item] of list.entries()) {
+      const itemSize = this.#sizeOf(item, stepSize);
+      size += itemSize;
+      if (itemSize >= stepSize && typeof item === 'object') {
+        write(index);
+        const part = yield* this.split(item, levels);
+        parts.push(typeof part === 'string' ? `[${part}]` : part);
+        from = index + 1;
+      } else if (size >= stepSize) {
+        write(index + 1);
+        yield;
+      }
+    }
+    write(list.length);
+    return { type: 'list', parts };
+  }
+
+  *#splitFields(fields: Readonly<Fields>, levels: number): Steps<LongFields> {
+    const parts: LongFields['parts'][number][] = [];
+    let some: Fields = {};
+    let size = 0;
+    const write = () => {
+      if (size > 0) parts.push(JSON.stringify(some));
+      some = {};
+      size = 0;
+    };
+    for (const key of this.#keysOf(fields)) {
+      const item = fields[key];
+      const itemSize = this.#sizeOf(item, stepSize);
+      if (itemSize >= stepSize && typeof item === 'object') {
+        write();
+        parts.push({ key, value: yield* this.split(item, levels) });
+        continue;
+      }
+      setOwn(some, key, item);
+      size += 1 + itemSize;
+      if (size < stepSize) continue;
+      write();
       yield;
     }
-  }
-  write(list.length);
-  return { type: 'list', parts };
-}
-
-function* splitFields(fields: Readonly<Fields>, levels: number): Steps<LongFields> {
-  const parts: LongFields['parts'][number][] = [];
-  let some: Fields = {};
-  let size = 0;
-  const write = () => {
-    if (size > 0) parts.push(JSON.stringify(some));
-    some = {};
-    size = 0;
-  };
-  for (const key of Object.keys(fields)) {
-    const item = fields[key];
-    if (isLong(item)) {
-      write();
-      parts.push({ key, value: yield* split(item, levels) });
-      continue;
-    }
-    setOwn(some, key, item);
-    if ((size += 1 + sizeOf(item, stepSize)) < stepSize) continue;
     write();
-    yield;
+    return { type: 'fields', parts };
   }
-  write();
-  return { type: 'fields', parts };
-}
 
-const isLong = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && sizeOf(value, stepSize) >= stepSize;
+  #isLong(value: unknown): value is object {
+    return typeof value === 'object' && value !== null && this.#sizeOf(value, stepSize) >= stepSize;
+  }
 
-/** Of values up to `most`. */
-function sizeOf(value: unknown, most: number): number {
-  if (typeof value === 'string') return 1 + value.length / charactersPerSize;
-  let size = 1;
-  if (isFields(value))
-    for (const key of Object.keys(value)) {
-      size += 1 + sizeOf(value[key], most - size);
+  #keysOf(fields: Readonly<Fields>): readonly string[] {
+    const cached = this.#keys.get(fields);
+    if (cached) return cached;
+    const keys = Object.keys(fields);
+    if (keys.length >= stepSize) this.#keys.set(fields, keys);
+    return keys;
+  }
+
+  /** Of values up to `most`. */
+  #sizeOf(value: unknown, most: number): number {
+    if (typeof value === 'string') return 1 + value.length / charactersPerSize;
+    if (typeof value !== 'object' || value === null) return 1;
+    let size = 1;
+    if (Array.isArray(value)) {
+      if (value.length >= most) return most;
+      for (const item of value) {
+        size += this.#sizeOf(item, most - size);
+        if (size >= most) break;
+      }
+      return size;
+    }
+    const fields = fieldsOf(value);
+    const keys = this.#keysOf(fields);
+    if (keys.length >= most) return most;
+    for (const key of keys) {
+      size += 1 + this.#sizeOf(fields[key], most - size);
       if (size >= most) break;
     }
-  else
-    for (const item of listIn(value)) {
-      size += sizeOf(item, most - size);
-      if (size >= most) break;
-    }
-  return size;
+    return size;
+  }
 }
 
 /** JSON.stringify in steps. */

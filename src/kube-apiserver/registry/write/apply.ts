@@ -78,10 +78,10 @@ export async function applyTo(
 
 async function merged(
   { work, kind }: Target,
-  write: Parameters<typeof applyElsewhere>[1] & { readonly description: string },
+  write: Parameters<typeof applyElsewhere>[2] & { readonly description: string },
 ): Promise<ApiObject> {
   try {
-    if (isLarge(work)) return await applyElsewhere(kind, write);
+    if (isLarge(work)) return await applyElsewhere(work, kind, write);
     return (await inSteps(work, applyingConfiguration(write))).object as ApiObject;
   } catch (error) {
     if (error instanceof PatchError)

@@ -3,7 +3,7 @@
 import { type ApiObject, conflict, type Kind } from '../../../api/api.ts';
 import { writingJson } from '../../../machinery/text/split-json.ts';
 import { type AdmissionAttributes, charge } from '../../admission.ts';
-import { breathe, inSteps, isLarge } from '../../heavy.ts';
+import { breathe, inSteps, isHuge } from '../../heavy.ts';
 import { plainError } from '../../status.ts';
 import { type Item, type Serialized, serialize } from '../../watch-cache/item.ts';
 import type { ObjectWrite } from '../../watch-cache/watch-cache.ts';
@@ -34,7 +34,7 @@ export function toStored(kind: Kind, object: ApiObject): Stored {
   return { object: asCached(kind, stored), serialized: serialize(stored) };
 }
 
-async function largeToStored({ kind, work }: Target, object: ApiObject): Promise<Stored> {
+async function hugeToStored({ kind, work }: Target, object: ApiObject): Promise<Stored> {
   const stored = inStorageVersion(kind, object);
   const text = await inSteps(work, writingJson(stored));
   return { object: asCached(kind, stored), serialized: serialize(stored, text) };
@@ -54,7 +54,7 @@ const asCached = (kind: Kind, stored: ApiObject): ApiObject =>
 export async function storable(target: Target, object: ApiObject, applied: boolean): Promise<Storable> {
   const { kind, work } = target;
   await prepareStored(kind, object);
-  const stored = isLarge(work) ? await largeToStored(target, object) : toStored(kind, object);
+  const stored = isHuge(work) ? await hugeToStored(target, object) : toStored(kind, object);
   if (applied || !isTooLarge(kind, stored.serialized) || !object.metadata.managedFields) return { stored, object };
   const { managedFields: _, ...metadata } = object.metadata;
   return storable(target, { ...object, metadata } as ApiObject, applied);

@@ -42,7 +42,7 @@ export async function trackFields(
   const isWhole = !live && !next.metadata.managedFields?.length;
   const managedFields =
     isLarge(work) && !isWhole
-      ? await trackElsewhere(kind, write)
+      ? await trackElsewhere(work, kind, write)
       : await inSteps(work, updatingManagedFields({ ...write, isLarge: isLarge(work) }));
   if (managedFields) next.metadata.managedFields = managedFields as ApiObject['metadata']['managedFields'];
   else delete next.metadata.managedFields;

@@ -71,7 +71,7 @@ export async function patchOf({ work }: Operation, { type, body, options }: Patc
       read ??= readPatch(text, type);
       checkPatch(type, read.value, options.fieldValidation);
     }
-    if (text !== undefined && (!read || isLarge(work))) return patchElsewhere(kind, type, text, live);
+    if (text !== undefined && (!read || isLarge(work))) return patchElsewhere(work, kind, type, text, live);
     const short = must(read, 'a short patch');
     return { ...(await inSteps(work, patching(type, short, live, kind.schema))), patch: { type, value: short.value } };
   };

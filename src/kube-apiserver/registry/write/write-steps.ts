@@ -14,7 +14,7 @@ import {
 import { TooMuchEffort, withEffort } from '../../../machinery/time/effort.ts';
 import { admissionFaults, admit, admitFinally } from '../../admission.ts';
 import type { Allocation } from '../../allocation/allocators.ts';
-import { breathe, inSteps, isLarge } from '../../heavy.ts';
+import { breathe, inSteps, isHuge, isLarge } from '../../heavy.ts';
 import { plainError } from '../../status.ts';
 import { validateElsewhere } from '../../threads/large-objects.ts';
 import type { Item } from '../../watch-cache/item.ts';
@@ -111,8 +111,8 @@ async function mutate(write: Write): Promise<void> {
 function prepare(write: Write): Promise<void> | undefined {
   const { target, object, replaced } = write;
   const { kind, server, user, subresource, work } = target;
-  const isLargeObject = isLarge(work) && !kind.custom;
-  const context = { now: server.clock.now(), user, verifyRequest, isLarge: isLargeObject };
+  const inItsOwnSteps = isHuge(work) && !kind.custom;
+  const context = { now: server.clock.now(), user, verifyRequest, isLarge: inItsOwnSteps };
   // Large, and already ordered: the strategy skips them.
   const { managedFields } = object.metadata;
   if (replaced) {
@@ -122,7 +122,7 @@ function prepare(write: Write): Promise<void> | undefined {
     fillMetadata(target, object);
     kind.strategy.prepareForCreate?.(object, context);
   }
-  if (isLargeObject)
+  if (inItsOwnSteps)
     return inSteps(work, canonicalInSteps(kind, object)).then(() => completeMetadata(write, managedFields));
   completeMetadata(write, managedFields);
   return undefined;
@@ -145,11 +145,11 @@ async function validate(write: Write): Promise<void> {
   const first = await admissionFaults(server.admission, attributes(write));
   const { faults: own, warnings } =
     (isLarge(work) ? undefined : validatedHere(write)) ??
-    (await validateElsewhere(kind, subresource, object, replaced?.live));
+    (await validateElsewhere(work, kind, subresource, object, replaced?.live));
   const faults = [...first, ...own];
   if (faults.length) throw invalid(named(kind, object), object.metadata.name ?? '', faults);
   write.texts = warnings;
-  write.object = isLarge(work) ? await inSteps(work, storedFormInSteps(kind, object)) : storedForm(kind, object);
+  write.object = isHuge(work) ? await inSteps(work, storedFormInSteps(kind, object)) : storedForm(kind, object);
 }
 
 /** Steps of validation in one turn of the event loop: tens of milliseconds. */
