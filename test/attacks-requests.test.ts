@@ -95,3 +95,25 @@ test.each<[form: string, lines: string[]]>([
     for (const socket of sockets) socket.destroy();
   }
 });
+
+test('watches with long selectors', async () => {
+  const keys = many(150_000, (i) => (i * 7_919) % 150_000).join();
+  const sockets = many(10, () => connect(Number(server.url.port), server.url.hostname).on('error', () => {}));
+  const codes: string[] = [];
+  try {
+    const { waitMs, megabytes } = await server.measured(async () => {
+      for (const socket of sockets) {
+        socket.once('data', (data) => codes.push(String(data).slice(9, 12)));
+        socket.write(`GET ${maps}?watch=1&labelSelector=${keys} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      }
+      await expect.poll(() => codes.length, { timeout: 60_000 }).toBe(sockets.length);
+      return server.send('GET', '/livez');
+    });
+    expect(codes).toContain('200');
+    expect(codes).toContain('429');
+    expect(waitMs).toBeLessThan(longestWaitMs);
+    expect(megabytes).toBeLessThan(300);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+});

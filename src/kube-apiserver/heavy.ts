@@ -3,6 +3,7 @@
 
 import { finish, type Steps } from '../machinery/time/steps.ts';
 import { nextTurn } from '../machinery/time/turn.ts';
+import { OneByOne } from './one-by-one.ts';
 import type { Stage } from './request/request.ts';
 
 /** Bytes of a body that is worked on in steps. Objects of this size take a millisecond or two. */
@@ -14,12 +15,8 @@ const largeBytes = 256 << 10;
 /** Objects above this size are read, ordered and written in steps. */
 export const hugeBytes: number = 512 << 10;
 
-/** Others go on beside one that takes longer. */
-const longestMs = 10_000;
-
 interface Gate {
-  /** Ends when the request before is done. */
-  tail: Promise<void>;
+  readonly requests: OneByOne;
   /** Ends when the step before had its turn of the event loop: there is one step in a turn. */
   step: Promise<void>;
 }
@@ -35,7 +32,7 @@ const heavyWork = new WeakMap<Work, number>();
 
 function gateOf(server: object): Gate {
   let gate = gates.get(server);
-  if (!gate) gates.set(server, (gate = { tail: Promise.resolve(), step: Promise.resolve() }));
+  if (!gate) gates.set(server, (gate = { requests: new OneByOne(), step: Promise.resolve() }));
   return gate;
 }
 
@@ -45,19 +42,14 @@ export const heavy: Stage = async (request, next) => {
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
   if (!body || !('bytes' in body) || body.bytes.length < heavyBytes) return next();
   workOn(request, body.bytes.length);
-  const gate = gateOf(request.server);
-  const before = gate.tail;
-  let done!: () => void;
-  gate.tail = new Promise((resolve) => (done = resolve));
-  // A request that waits for a remote server, such as a webhook, does not block the queue.
-  await Promise.race([before, request.server.clock.sleep(longestMs)]);
-  try {
-    await breathe(request);
-    return await next();
-  } finally {
-    done();
-    collectSoon(request);
-  }
+  return gateOf(request.server).requests.run(request.server.clock, request.signal, async () => {
+    try {
+      await breathe(request);
+      return await next();
+    } finally {
+      if (isLarge(request)) collectSoon(body.bytes.length);
+    }
+  });
 };
 
 /** Garbage per byte of an object, and the maximum reported to V8. */
@@ -68,9 +60,7 @@ const mostGarbage = 128 << 20;
  * V8 would let garbage of large requests grow to hundreds of megabytes. External memory, never touched and so never
  * resident, makes it collect in small steps beside other work.
  */
-function collectSoon(work: Work): void {
-  const bytes = heavyWork.get(work) ?? 0;
-  if (bytes < largeBytes) return;
+export function collectSoon(bytes: number): void {
   try {
     new ArrayBuffer(Math.min(bytes * garbageFactor, mostGarbage));
   } catch {

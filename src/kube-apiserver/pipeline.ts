@@ -12,6 +12,7 @@ import { answerErrors } from './stages/errors.ts';
 import { identify } from './stages/identify.ts';
 import { impersonate } from './stages/impersonation.ts';
 import { limit } from './stages/limit.ts';
+import { longSelectors } from './stages/long-selectors.ts';
 import { measure } from './stages/measure.ts';
 import { noteRefusals } from './stages/note-refusals.ts';
 import { plain } from './stages/plain.ts';
@@ -29,6 +30,7 @@ const pipeline: readonly Stage[] = [
   auditReceived,
   trace, // after authentication: which spans continue depends on the user
   receive, // before limit: a slow sender must not hold a place
+  longSelectors, // before impersonate and authorize, which read them
   impersonate, // before limit: flow schemas match the impersonated user
   limit, // before authorize: a flood must not cost policy evaluation
   authorize,

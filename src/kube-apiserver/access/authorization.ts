@@ -12,7 +12,8 @@ export interface Attributes extends RequestInfo {
   readonly user: UserInfo;
   /** The field selector of a list, watch or deletecollection, when it is valid. */
   readonly fieldSelector?: readonly FieldRequirement[];
-  readonly labelSelector?: LabelSelector['requirements'];
+  /** Reads the label selector: authorizers may need it. Undefined when it is not valid. */
+  readonly labelRequirements?: () => Promise<LabelSelector['requirements'] | undefined>;
 }
 
 export interface Decision {

@@ -49,9 +49,14 @@ export async function attributesOf({ user, info, query, server }: ApiRequest): P
   const fields = isSelective && query.get('fieldSelector');
   const labels = isSelective && query.get('labelSelector');
   const fieldSelector = fields ? await fieldRequirements(fields, server.clock) : undefined;
-  const labelSelector = labels ? await labelRequirements(labels, server.clock) : undefined;
   const name = info.name || (verb === 'deletecollection' ? '' : nameSelected(fieldSelector));
-  return { ...info, name, user, ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) };
+  return {
+    ...info,
+    name,
+    user,
+    ...(fieldSelector && { fieldSelector }),
+    ...(labels && { labelRequirements: () => labelRequirements(labels, server.clock) }),
+  };
 }
 
 const selects = new Set(['list', 'watch', 'deletecollection']);

@@ -2,13 +2,13 @@
 // on the number of requirements.
 
 import type { Steps } from '../time/steps.ts';
-import { integerOf, type Requirement } from './requirement.ts';
+import { integerOf, meetsRequirement, type Requirement } from './requirement.ts';
 
 /** All requirements of one key. */
 interface Group {
   /** Values that each `In` has; undefined without one. */
   allowed?: ReadonlySet<string>;
-  readonly refused: Set<string>;
+  refused?: Set<string>;
   /** The largest bound of `Gt`, and the smallest one of `Lt`. */
   above?: bigint;
   below?: bigint;
@@ -25,25 +25,49 @@ const stepRequirements = 4_096;
 export function* groupedMatchSteps(
   requirements: readonly Requirement[],
 ): Steps<(labels: Readonly<Record<string, string>> | undefined) => boolean> {
-  const groups = new Map<string, Group>();
+  // Most keys have one requirement, which takes less memory than a group.
+  const groups = new Map<string, Requirement | Group>();
   for (const [index, requirement] of requirements.entries()) {
     if (index % stepRequirements === stepRequirements - 1) yield;
-    let group = groups.get(requirement.key);
-    if (!group) groups.set(requirement.key, (group = { refused: new Set(), isNeeded: false, isRefused: false }));
-    add(group, requirement);
+    const { key } = requirement;
+    const earlier = groups.get(key);
+    if (!earlier) groups.set(key, requirement);
+    else if ('key' in earlier) {
+      if (isSame(earlier, requirement)) continue;
+      const group: Group = { isNeeded: false, isRefused: false };
+      add(group, earlier);
+      add(group, requirement);
+      groups.set(key, group);
+    } else add(earlier, requirement);
   }
-  const needed = [...groups].filter(([, { isNeeded }]) => isNeeded);
+  const needed: string[] = [];
+  let seen = 0;
+  for (const [key, group] of groups) {
+    if (++seen % stepRequirements === 0) yield;
+    if (needs(group) && needed.push(key) > mostLabels) return () => false;
+  }
   return (labels = {}) => {
-    for (const [key, group] of needed) {
+    for (const key of needed) {
       const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-      if (value === undefined || !accepts(group, value)) return false;
+      if (value === undefined || !accepts(groups.get(key), value)) return false;
     }
-    for (const key of Object.keys(labels)) {
-      const group = groups.get(key);
-      if (group && !accepts(group, labels[key])) return false;
-    }
+    for (const key of Object.keys(labels)) if (!accepts(groups.get(key), labels[key])) return false;
     return true;
   };
+}
+
+/** More labels than an object can have. */
+const mostLabels = 1 << 16;
+
+const isSame = (a: Requirement, b: Requirement): boolean =>
+  a.operator === b.operator &&
+  a.values.length === b.values.length &&
+  a.values.every((value, index) => value === b.values[index]);
+
+/** Whether an object must have the key. */
+function needs(group: Requirement | Group): boolean {
+  if ('isNeeded' in group) return group.isNeeded;
+  return group.operator !== 'NotIn' && group.operator !== 'DoesNotExist';
 }
 
 function add(group: Group, { operator, values }: Requirement): void {
@@ -53,6 +77,7 @@ function add(group: Group, { operator, values }: Requirement): void {
       group.allowed = new Set(group.allowed ? values.filter((value) => group.allowed?.has(value)) : values);
       return;
     case 'NotIn':
+      group.refused ??= new Set();
       for (const value of values) group.refused.add(value);
       return;
     case 'Exists':
@@ -74,8 +99,11 @@ function addBound(group: Group, operator: string, bound: bigint | undefined): vo
   else group.isRefused = true;
 }
 
-function accepts({ allowed, refused, above, below, isRefused }: Group, value: string): boolean {
-  if (isRefused || refused.has(value) || allowed?.has(value) === false) return false;
+function accepts(group: Requirement | Group | undefined, value: string): boolean {
+  if (!group) return true;
+  if ('key' in group) return meetsRequirement(group, value);
+  const { allowed, refused, above, below, isRefused } = group;
+  if (isRefused || refused?.has(value) || allowed?.has(value) === false) return false;
   if (above === undefined && below === undefined) return true;
   const number = integerOf(value);
   return number !== undefined && (above === undefined || number > above) && (below === undefined || number < below);

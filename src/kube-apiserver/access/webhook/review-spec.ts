@@ -27,7 +27,7 @@ export interface ReviewSpec {
 }
 
 /** The spec of the review for a request. */
-export function reviewSpec(attributes: Attributes): ReviewSpec {
+export async function reviewSpec(attributes: Attributes): Promise<ReviewSpec> {
   const { user, isResource, path, verb } = attributes;
   const who = {
     user: user.name,
@@ -36,13 +36,13 @@ export function reviewSpec(attributes: Attributes): ReviewSpec {
     ...(user.extra && { extra: user.extra }),
   };
   if (!isResource) return { ...who, nonResourceAttributes: { path, verb } };
-  const { namespace, group, version, resource, subresource, name, fieldSelector, labelSelector } = attributes;
+  const { namespace, group, version, resource, subresource, name, fieldSelector } = attributes;
   const fields = (fieldSelector ?? []).map(({ field, operator, value }) => ({
     key: field,
     operator: operator === '=' ? 'In' : 'NotIn',
     values: [value],
   }));
-  const labels = (labelSelector ?? []).map(({ key, operator, values }) => ({
+  const labels = ((await attributes.labelRequirements?.()) ?? []).map(({ key, operator, values }) => ({
     key,
     operator,
     ...(values.length > 0 && { values }),

@@ -60,8 +60,8 @@ describe('authorization webhook', () => {
   test('sends a SubjectAccessReview, selectors included', async () => {
     const { remote, webhook } = await start({ allowed: true, reason: 'fine' });
     const fieldSelector = [{ field: 'spec.nodeName', operator: '=' as const, value: 'n1' }];
-    const labelSelector = [{ key: 'app', operator: 'Exists' as const, values: [] }];
-    expect(await webhook.authorize(attributes({ fieldSelector, labelSelector }))).toEqual({
+    const labelRequirements = async () => [{ key: 'app', operator: 'Exists' as const, values: [] }];
+    expect(await webhook.authorize(attributes({ fieldSelector, labelRequirements }))).toEqual({
       decision: 'allow',
       reason: 'fine',
     });

@@ -47,7 +47,7 @@ export function authorizationWebhook({
   return {
     name,
     async authorize(attributes) {
-      const spec = reviewSpec(attributes);
+      const spec = await reviewSpec(attributes);
       try {
         if (!matchesAll(programs, spec)) return { decision: 'no-opinion' };
         const key = JSON.stringify(spec);

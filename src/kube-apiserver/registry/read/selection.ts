@@ -30,7 +30,11 @@ export async function selectionOf(
   { kind, namespace, name, server }: Omit<Place, 'cache'>,
   { labelSelector, fieldSelector }: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>,
 ): Promise<Selection> {
-  const labels = labelSelector ? await parsed(labelSelectorSteps(labelSelector), server) : selectEverything;
+  // Without its requirements: a watch holds it for long.
+  const { everything, matches: labelsMatch } = labelSelector
+    ? await parsed(labelSelectorSteps(labelSelector), server)
+    : selectEverything;
+  const labels = { everything, matches: labelsMatch };
   const fields = fieldSelector ? await parsed(fieldSelectorSteps(fieldSelector), server) : undefined;
   if (fields) checkFields(kind, fields);
   const onlyName = name || fields?.exact('metadata.name');
@@ -49,7 +53,7 @@ export async function selectionOf(
 function matches(
   kind: Kind,
   item: Item,
-  labels: LabelSelector,
+  labels: Pick<LabelSelector, 'everything' | 'matches'>,
   fields: FieldSelector | undefined,
   sought: readonly string[],
   name: string,

@@ -19,6 +19,7 @@ import { type ConvertingSink, convertingSink } from './converting-sink.ts';
 import { caughtUp, reachVersion } from './get.ts';
 import { type ListOptions, parseVersion } from './list-options.ts';
 import { type Selection, selectionOf } from './selection.ts';
+import { checkSelectorRoom, takeSelectorRoom } from './watched-selectors.ts';
 
 /** Bookmarks come this often, and once this long before the end: then the client resumes from a recent version. */
 const bookmarkMs = 60_000;
@@ -31,6 +32,7 @@ const mostWaiting = 32_768;
 
 export async function watch(target: Place, options: ListOptions): Promise<WatchReply> {
   const startMs = target.server.clock.monotonic();
+  checkSelectorRoom(target.server, options);
   const selection = await selectionOf(target, options);
   const { resourceVersion } = options;
   const from = resourceVersion ? parseVersion(resourceVersion, 'other') : 0;
@@ -75,6 +77,7 @@ class Watcher {
   readonly #sink: WatchSink;
   #timers: Timer[] = [];
   #unwatch: (() => void) | undefined;
+  #giveRoomBack: (() => void) | undefined;
   #closed = false;
   /** Events during a large state; undefined once it is sent. */
   #waiting: CacheEvent[] | undefined;
@@ -93,6 +96,7 @@ class Watcher {
 
   open(): () => void {
     const { server, cache } = this.#target;
+    this.#giveRoomBack = takeSelectorRoom(server, this.#options);
     if (server.stopping.aborted) this.#end();
     else if (this.#sendBacklog()) {
       server.stopping.addEventListener('abort', this.#stop);
@@ -277,6 +281,7 @@ class Watcher {
 
   #close(): void {
     this.#closed = true;
+    this.#giveRoomBack?.();
     this.#unwatch?.();
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
