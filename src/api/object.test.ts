@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseJson } from '../machinery/text/json.ts';
 import { decodeBody } from './body.ts';
+import { pruneCustom } from './custom/prune.ts';
 import { canonical, decode } from './decode.ts';
 import { ApiError } from './errors.ts';
 import type { Lease, Pod } from './generated/types.ts';
@@ -153,6 +154,13 @@ describe('maps that no store takes', () => {
   ])('$case', ({ schema, object }) => {
     expect(() => decode(schema, object(65_536))).not.toThrow();
     expect(() => decode(schema, object(65_537))).toThrow('Request entity too large: limit is 65536 keys in one map');
+  });
+
+  test('a stored custom resource is read, with as many keys as it has', () => {
+    const stored = { spec: keys(70_000), hosts: Array(70_000).fill('a') };
+    const schema = { ...custom, properties: { hosts: { type: 'array', listType: 'set' } } } as const;
+    expect(pruneCustom(schema, stored, true).object).toEqual(stored);
+    expect(() => pruneCustom(schema, stored)).toThrow('Request entity too large');
   });
 
   test('lists whose items have keys', () => {

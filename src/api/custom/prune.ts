@@ -63,11 +63,14 @@ class Walk {
   readonly #lenient: boolean;
   readonly #keepsNulls: boolean;
   readonly #walks: Walks;
+  /** A stored object is read, no matter how many keys it has. */
+  readonly #keysOf: (map: object) => string[];
 
   constructor(lenient: boolean, keepsNulls: boolean, walks: Walks) {
     this.#lenient = lenient;
     this.#keepsNulls = keepsNulls;
     this.#walks = walks;
+    this.#keysOf = lenient ? Object.keys : mapKeys;
   }
 
   /** Copies one field of `value`, if it may be there. */
@@ -76,7 +79,7 @@ class Walk {
     const part = getOwn(schema?.properties, key) ?? schema?.additionalProperties;
     if (isTypeField) setOwn(out, key, this.#typeField(key, value[key], path));
     else if (part === undefined || part === false) {
-      if (schema?.preserveUnknownFields) setOwn(out, key, sortKeys(value[key], this.#walks));
+      if (schema?.preserveUnknownFields) setOwn(out, key, sortKeys(value[key], this.#walks, this.#keysOf));
       else if (this.unknown.length < mostUnknown) this.unknown.push(path);
     } else if (part === true) setOwn(out, key, this.value(undefined, value[key], path));
     // A null that may not be one counts as not given; where there is a default, that takes its place.
@@ -125,7 +128,7 @@ class Walk {
     if (Array.isArray(value)) return this.#items(schema, value, path);
     const fields = value as Fields;
     const out: Fields = {};
-    const keys = mapKeys(fields).sort();
+    const keys = this.#keysOf(fields).sort();
     this.#walks.each(keys.length, (index) => {
       const key = keys[index];
       this.field(schema, fields, key, `${path}.${key}`, out);
@@ -135,9 +138,9 @@ class Walk {
 
   /** A list that preserves unknown fields preserves them in its items too. */
   #items(schema: Schema | undefined, list: readonly unknown[], path: string): unknown[] {
-    checkLength(schema, list);
+    if (!this.#lenient) checkLength(schema, list);
     const { items, preserveUnknownFields } = schema ?? {};
-    if (preserveUnknownFields && !items) return sortKeys(list, this.#walks) as unknown[];
+    if (preserveUnknownFields && !items) return sortKeys(list, this.#walks, this.#keysOf) as unknown[];
     const part = preserveUnknownFields && items ? { ...items, preserveUnknownFields } : items;
     const out = new Array<unknown>(list.length);
     this.#walks.each(list.length, (index) => {
