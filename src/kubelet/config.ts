@@ -93,6 +93,10 @@ export interface KubeletConfig {
   readonly staticPodPath?: string;
   /** Manifests are read again after this long even without a change; Kubernetes' default if omitted. */
   readonly fileCheckFrequencyMs?: number;
+  /** Static pods of a web server, the headers of the requests, and their interval. */
+  readonly staticPodURL?: string;
+  readonly staticPodURLHeader?: Readonly<Record<string, readonly string[]>>;
+  readonly httpCheckFrequencyMs?: number;
   /** False for simulated nodes: they have the machine of simulated-machine.ts, and none of the parts that need files. */
   readonly usesFilesystem: boolean;
 }
@@ -115,6 +119,7 @@ export const containerLogMonitorIntervalMs = 10_000;
 export const syncFrequencyMs = 60_000;
 /** Interval of reading the manifests of static pods without a change. */
 export const fileCheckFrequencyMs = 20_000;
+export const httpCheckFrequencyMs = 20_000;
 /** Interval at which the pod lifecycle event generator lists the runtime's containers. */
 export const relistPeriodMs = 1_000;
 export const relistPeriodWithEventsMs = 60_000;

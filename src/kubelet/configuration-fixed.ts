@@ -21,7 +21,7 @@ const fixed: Readonly<Record<string, readonly unknown[]>> = {
   ...{ makeIPTablesUtilChains: [false], enableControllerAttachDetach: [true] },
   ...{ localStorageCapacityIsolation: [true], configMapAndSecretChangeDetectionStrategy: ['Watch'] },
   ...{ enableSystemLogHandler: [true], protectKernelDefaults: [false], serverTLSBootstrap: [false] },
-  ...{ syncFrequency: ['1m', '1m0s', '60s'], httpCheckFrequency: [] },
+  ...{ syncFrequency: ['1m', '1m0s', '60s'] },
   ...{ runtimeRequestTimeout: ['2m', '2m0s'], streamingConnectionIdleTimeout: [] },
   ...{ volumeStatsAggPeriod: ['1m', '1m0s'], crashLoopBackOff: [{ maxContainerRestartPeriod: '300s' }] },
   ...{ shutdownGracePeriod: [], shutdownGracePeriodCriticalPods: [], containerRuntimeEndpoint: [] },

@@ -26,6 +26,14 @@ test.each<[string, object]>([
   ],
   ['staticPodPath: /manifests\nfileCheckFrequency: 5s', { staticPodPath: '/manifests', fileCheckFrequencyMs: 5000 }],
   ['staticPodPath: ""', {}],
+  [
+    'staticPodURL: https://manifests.example.com/pods\nstaticPodURLHeader: {X-Token: [a, b]}\nhttpCheckFrequency: 30s',
+    {
+      staticPodURL: 'https://manifests.example.com/pods',
+      staticPodURLHeader: { 'X-Token': ['a', 'b'] },
+      httpCheckFrequencyMs: 30_000,
+    },
+  ],
   ['topologyManagerPolicy: restricted', { resourceManagers: { topologyManagerPolicy: 'restricted' } }],
   [
     'systemReserved: {cpu: 500m, memory: 1Gi}\nkubeReserved: {cpu: "1"}',
@@ -129,6 +137,10 @@ test.each([
     'containerLogMonitorInterval must be a positive time duration greater than or equal to 3s',
   ],
   ['nodeStatusUpdateFrequency: 1ns', 'nodeStatusUpdateFrequency must be a positive time duration'],
+  ['staticPodURL: /manifests', 'staticPodURL: "/manifests" must be a URL of http or https'],
+  ['staticPodURL: ftp://example.com', 'staticPodURL: "ftp://example.com" must be a URL of http or https'],
+  ['staticPodURLHeader: {"a b": [c]}', 'staticPodURLHeader: "a b" has a name or value that no header can have'],
+  ['staticPodURLHeader: {a: b}', 'staticPodURLHeader'],
   ['fileCheckFrequency: 1us', 'fileCheckFrequency must be a positive time duration'],
   ['rotateCertificates: false', '"rotateCertificates" has a value that is not supported: it can only be true'],
   ['address: 0.0.0.0', '"address" has a value that is not supported: it can only be left out'],

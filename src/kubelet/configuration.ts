@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import { parse } from 'yaml';
 import { type Shape, shapeFaults, withoutNulls } from '../machinery/fields/configuration-shape.ts';
-import { type Fields, isFields } from '../machinery/parsed.ts';
+import { type Fields, isFields, listIn } from '../machinery/parsed.ts';
 import { milliValue, wholeValue } from '../machinery/quantity.ts';
 import { formatDuration, parseDuration } from '../machinery/time/duration.ts';
 import { imageGarbageDefaults, type KubeletConfig } from './config.ts';
@@ -33,6 +33,9 @@ type FileConfig = Partial<
     | 'clusterDomain'
     | 'staticPodPath'
     | 'fileCheckFrequencyMs'
+    | 'staticPodURL'
+    | 'staticPodURLHeader'
+    | 'httpCheckFrequencyMs'
   >
 > & {
   /** Limits the pods of small machines. */
@@ -63,6 +66,7 @@ const shape = {
   ...{ containerLogMonitorInterval: 'string', podsPerCore: 'integer', seccompDefault: 'boolean' },
   ...{ allowedUnsafeSysctls: 'list of strings', clusterDNS: 'list of strings', clusterDomain: 'string' },
   ...{ staticPodPath: 'string', fileCheckFrequency: 'string' },
+  ...{ staticPodURL: 'string', staticPodURLHeader: 'map of lists of strings', httpCheckFrequency: 'string' },
 } as const satisfies Shape;
 
 const largestInteger = 2 ** 31 - 1;
@@ -110,8 +114,32 @@ export function parseKubeletConfiguration(text: string): FileConfig {
     ...defined({
       staticPodPath: typed.texts('staticPodPath') || undefined,
       fileCheckFrequencyMs: periodOf('fileCheckFrequency', typed.texts('fileCheckFrequency')),
+      staticPodURL: urlOf('staticPodURL', typed.texts('staticPodURL')),
+      staticPodURLHeader: headersOf('staticPodURLHeader', own['staticPodURLHeader']),
+      httpCheckFrequencyMs: periodOf('httpCheckFrequency', typed.texts('httpCheckFrequency')),
     }),
   };
+}
+
+function urlOf(name: string, text: string | undefined): string | undefined {
+  if (!text) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return text;
+  throw new Error(`${name}: ${JSON.stringify(text)} must be a URL of http or https`);
+}
+
+function headersOf(name: string, content: unknown): Readonly<Record<string, readonly string[]>> | undefined {
+  if (!isFields(content)) return undefined;
+  const headers: Record<string, readonly string[]> = {};
+  for (const [header, values] of Object.entries(content)) {
+    headers[header] = listIn(values).map(String);
+    try {
+      for (const value of headers[header]) new Headers().append(header, value);
+    } catch {
+      throw new Error(`${name}: ${JSON.stringify(header)} has a name or value that no header can have`);
+    }
+  }
+  return headers;
 }
 
 function typedContent(content: Fields): Content {

@@ -18,6 +18,7 @@ test('defaults are those of Kubernetes', () =>
     ...{
       syncFrequency: '1m0s',
       fileCheckFrequency: '20s',
+      httpCheckFrequency: '20s',
       nodeStatusUpdateFrequency: '10s',
       nodeStatusReportFrequency: '5m0s',
     },
@@ -39,4 +40,17 @@ test('a file is shown as it was given', () => {
   const file = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', ...fields };
   const { reserved: _, ...config } = parseKubeletConfiguration(JSON.stringify(file));
   expect(shown(config)).toMatchObject(fields);
+});
+
+test('the credentials of a web server with static pods are not shown', () => {
+  const content = {
+    staticPodURL: 'https://ann:secret@example.com/pods',
+    staticPodURLHeader: { 'X-Token': ['secret'] },
+  };
+  const file = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', ...content };
+  const { reserved: _, ...config } = parseKubeletConfiguration(JSON.stringify(file));
+  expect(shown(config)).toMatchObject({
+    staticPodURL: 'https://example.com/pods',
+    staticPodURLHeader: { 'X-Token': ['<masked>'] },
+  });
 });

@@ -7,6 +7,7 @@ import * as kubelet from '../config.ts';
 import { transitionPeriodMs } from '../eviction/manager.ts';
 import { defaultHard } from '../eviction/thresholds.ts';
 import { resourceManagersConfig } from '../resource-managers/settings.ts';
+import { withoutCredentials } from '../static-pods/shown-url.ts';
 
 /** An object with the one field `kubeletconfig`. */
 export function configz(config: kubelet.KubeletConfig): object {
@@ -25,6 +26,9 @@ export function configz(config: kubelet.KubeletConfig): object {
       authorization: { mode: 'Webhook' },
       ...(config.staticPodPath && { staticPodPath: config.staticPodPath }),
       fileCheckFrequency: formatDuration(config.fileCheckFrequencyMs ?? kubelet.fileCheckFrequencyMs),
+      ...(config.staticPodURL && { staticPodURL: withoutCredentials(config.staticPodURL) }),
+      ...(config.staticPodURLHeader && { staticPodURLHeader: masked(config.staticPodURLHeader) }),
+      httpCheckFrequency: formatDuration(config.httpCheckFrequencyMs ?? kubelet.httpCheckFrequencyMs),
       ...{ clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
       syncFrequency: formatDuration(kubelet.syncFrequencyMs),
       nodeStatusUpdateFrequency: formatDuration(reporting.updateMs),
@@ -61,3 +65,7 @@ export function configz(config: kubelet.KubeletConfig): object {
     },
   };
 }
+
+/** Headers may hold credentials. */
+const masked = (headers: Readonly<Record<string, readonly string[]>>) =>
+  Object.fromEntries(Object.keys(headers).map((name) => [name, ['<masked>']]));

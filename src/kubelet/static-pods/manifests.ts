@@ -111,7 +111,7 @@ export class Manifests {
   #parse(file: string, identity: string, text: string | undefined, former: Pod | undefined): Manifest {
     let fault = `the file has more than ${mostBytes} bytes`;
     try {
-      if (text !== undefined) return { identity, pod: staticPod(text, { file, nodeName: this.#nodeName }) };
+      if (text !== undefined) return { identity, pod: staticPod(text, { place: file, nodeName: this.#nodeName }) };
     } catch (error) {
       fault = (error as Error).message;
     }

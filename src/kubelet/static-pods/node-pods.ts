@@ -1,4 +1,4 @@
-// The two sources of a node's pods: the API, and manifests on the disk.
+// The sources of a node's pods: the API, and manifests of static pods.
 
 import type { Pod } from '../../api/api.ts';
 import { type ComponentContext, createInformer, type Informer } from '../../client/client.ts';
@@ -24,7 +24,7 @@ export class NodePods {
     this.#parts = parts;
   }
 
-  /** Both sources were read: a pod that is in neither is none of this node. */
+  /** All sources were read: a pod that is in none of them is none of this node. */
   get areRead(): boolean {
     return this.#areManifestsRead && this.#informer?.hasSynced === true;
   }
@@ -32,19 +32,18 @@ export class NodePods {
   /** Resolves when static pods are started, or the place of their manifests cannot be read yet. */
   async followManifests(signal: AbortSignal): Promise<readonly Promise<void>[]> {
     const { tools, workers, mirrors } = this.#parts;
-    const { staticPodPath } = tools.config;
+    const { staticPodPath, staticPodURL } = tools.config;
     const read = () => {
       this.#areManifestsRead = true;
       mirrors.complete();
     };
-    if (!staticPodPath) {
+    if (!staticPodPath && !staticPodURL) {
       read();
       return [];
     }
     // On demand: it brings the rules of the API with it.
-    const { followManifests } = await import('./static-pods.ts');
-    const { ended } = await followManifests({ tools, workers, mirrors, read }, staticPodPath, signal);
-    return [ended];
+    const { followStaticPods } = await import('./static-pods.ts');
+    return followStaticPods({ tools, workers, mirrors, read }, signal);
   }
 
   /** Resolves when the API's pods are started, which is after `ready`. */

@@ -3,7 +3,7 @@
 
 import type { Pod } from '../../api/api.ts';
 
-/** Where the kubelet has the pod from: `file` or `api`. */
+/** Where the kubelet has the pod from: `file`, `http` or `api`. */
 export const sourceAnnotation = 'kubernetes.io/config.source';
 /** Identifies the content of a static pod. */
 export const hashAnnotation = 'kubernetes.io/config.hash';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { staticPod } from './static-pod.ts';
 
-const source = { file: '/manifests/web.yaml', nodeName: 'node-1' };
+const source = { place: '/manifests/web.yaml', nodeName: 'node-1' };
 const container = { name: 'main', image: 'example.com/app:1' };
 const text = (spec: object = {}, metadata: object = {}, more: object = {}) =>
   JSON.stringify({
@@ -67,7 +67,7 @@ describe('a static pod', () => {
     { case: 'a second document', content: `---\n${text()}\n---\nkind: x\n`, from: source, isSame: true },
     { case: 'another label', content: text({}, { labels: { a: 'b' } }), from: source, isSame: false },
     { case: 'another node', content: text(), from: { ...source, nodeName: 'node-2' }, isSame: false },
-    { case: 'another file', content: text(), from: { ...source, file: '/x' }, isSame: false },
+    { case: 'another file', content: text(), from: { ...source, place: '/x' }, isSame: false },
   ])('has the same uid: $case: $isSame', ({ content, from, isSame }) =>
     expect(uidOf(content, from) === uidOf(text())).toBe(isSame),
   );

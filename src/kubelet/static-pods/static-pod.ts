@@ -15,11 +15,14 @@ import {
 } from '../../api/api.ts';
 import { type Fields, isFields } from '../../machinery/parsed.ts';
 import { dns1123LabelFaults } from '../../machinery/text/names.ts';
-import { hashAnnotation, mirrorAnnotation, sourceAnnotation } from './pod-source.ts';
+import { fullName, hashAnnotation, mirrorAnnotation, sourceAnnotation } from './pod-source.ts';
 
 interface ManifestSource {
-  readonly file: string;
+  /** Its file, or the URL of its list. */
+  readonly place: string;
   readonly nodeName: string;
+  /** As the annotation names it. */
+  readonly from: 'file' | 'http';
 }
 
 /** The uid is the name of a directory. */
@@ -35,9 +38,28 @@ const kindOfPod = (): Kind => {
   return podKind;
 };
 
-/** The first document of the text, YAML or JSON. Throws an Error with the reason why it is no static pod. */
-export function staticPod(text: string, source: ManifestSource): Pod {
-  const pod = decoded(text);
+/** The first document of a file, YAML or JSON. Throws an Error with the reason why it is no static pod. */
+export const staticPod = (text: string, source: Omit<ManifestSource, 'from'>): Pod =>
+  made(decoded(parsed(text)), { ...source, from: 'file' });
+
+/** The pods that a web server answered: one, or a list. Throws an Error if one of them is no static pod. */
+export function staticPods(text: string, source: Omit<ManifestSource, 'from'>): readonly Pod[] {
+  const value = parsed(text);
+  const from = 'http';
+  if (value['kind'] !== 'PodList') return [made(decoded(value), { ...source, from })];
+  const { apiVersion, items = [] } = value;
+  if (apiVersion !== 'v1' || !Array.isArray(items)) throw new Error("couldn't parse as a list of pods");
+  const names = new Set<string>();
+  return items.map((item: unknown) => {
+    if (!isFields(item)) throw new Error("couldn't parse as a list of pods");
+    const pod = made(decoded({ ...item, apiVersion, kind: 'Pod' }), { ...source, from });
+    if (names.has(fullName(pod))) throw new Error(`duplicate pod name ${JSON.stringify(fullName(pod))}`);
+    names.add(fullName(pod));
+    return pod;
+  });
+}
+
+function made(pod: Pod, source: ManifestSource): Pod {
   if (!pod.metadata.name) throw new Error('invalid pod: name is needed for the pod');
   if (pod.metadata.annotations?.[mirrorAnnotation] !== undefined)
     throw new Error(`invalid pod: a static pod may not have the annotation ${mirrorAnnotation}`);
@@ -61,9 +83,13 @@ function referenceFault(pod: Pod): string | undefined {
   }
 }
 
-function decoded(text: string): Pod {
+function parsed(text: string): Fields {
   const { value } = parseYaml(text);
   if (!isFields(value)) throw new Error("couldn't parse as pod, please check config file");
+  return value;
+}
+
+function decoded(value: Fields): Pod {
   for (const [field, wanted] of [
     ['apiVersion', 'v1'],
     ['kind', 'Pod'],
@@ -88,16 +114,17 @@ function decodeManifest(value: Fields): Pod {
 }
 
 /** On this node: name, uid and annotations. */
-function place(pod: Pod, { file, nodeName }: ManifestSource): void {
+function place(pod: Pod, source: ManifestSource): void {
   const { metadata, spec } = pod;
-  metadata.uid ||= hashOf(pod, { file, nodeName });
+  const { nodeName, from } = source;
+  metadata.uid ||= hashOf(pod, source);
   if (!safeUid.test(metadata.uid)) throw new Error(`invalid pod: metadata.uid ${JSON.stringify(metadata.uid)}`);
   metadata.name = `${metadata.name}-${nodeName.toLowerCase()}`;
   metadata.namespace ||= 'default';
   metadata.annotations = {
     ...metadata.annotations,
     [hashAnnotation]: metadata.uid,
-    [sourceAnnotation]: 'file',
+    [sourceAnnotation]: from,
   };
   spec.nodeName = nodeName;
   const others = (spec.tolerations ?? []).filter(
@@ -108,10 +135,10 @@ function place(pod: Pod, { file, nodeName }: ManifestSource): void {
   spec.tolerations = [...others, noExecute];
 }
 
-/** The same content of the same file on the same node has the same uid; the order of its fields does not count. */
-const hashOf = (pod: Pod, { file, nodeName }: ManifestSource): string =>
+/** The same content of the same place on the same node has the same uid; the order of its fields does not count. */
+const hashOf = (pod: Pod, { place, nodeName }: ManifestSource): string =>
   createHash('sha256')
-    .update(JSON.stringify([sortKeys(pod), nodeName, file]))
+    .update(JSON.stringify([sortKeys(pod), nodeName, place]))
     .digest('hex')
     .slice(0, 32);
 

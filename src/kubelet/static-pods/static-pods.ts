@@ -1,12 +1,14 @@
-// The node's second source of pods: manifests on its disk. Gives them to the pod workers, which need no API for them.
+// The node's other sources of pods: manifests on its disk and of a web server. Gives them to the pod workers, which need
+// no API for them.
 // Pods of one name run one after the other.
 
 import type { Pod } from '../../api/api.ts';
 import { deepEqual } from '../../machinery/collections/equal.ts';
-import { fileCheckFrequencyMs } from '../config.ts';
+import { fileCheckFrequencyMs, httpCheckFrequencyMs } from '../config.ts';
 import { graceOf } from '../pods/grace.ts';
 import type { PodWorkers } from '../pods/pod-workers.ts';
 import type { KubeletTools } from '../tools.ts';
+import { ManifestUrl } from './manifest-url.ts';
 import { Manifests } from './manifests.ts';
 import type { MirrorPods } from './mirror-pods.ts';
 import { fullName, seenAnnotation } from './pod-source.ts';
@@ -20,10 +22,14 @@ interface Started {
   readonly isStopping: boolean;
 }
 
+type Source = 'file' | 'http';
+const sources: readonly Source[] = ['file', 'http'];
+
 class StaticPods {
   readonly #tools: KubeletTools;
   readonly #workers: PodWorkers;
   readonly #mirrors: MirrorPods;
+  readonly #bySource = new Map<Source, readonly Pod[]>();
   /** The pods of the manifests, by name. */
   #wanted: ReadonlyMap<string, Pod> = new Map();
   /** Those whose workers run, one per name. */
@@ -36,12 +42,27 @@ class StaticPods {
     workers.onFinished((uid) => this.#finished(uid));
   }
 
-  /** All static pods, from now on. */
-  set(pods: readonly Pod[]): void {
-    this.#wanted = new Map(pods.map((pod) => [fullName(pod), pod]));
+  /** All static pods of a source, from now on. */
+  set(source: Source, pods: readonly Pod[]): void {
+    this.#bySource.set(source, pods);
+    this.#wanted = this.#distinct();
     for (const [name, started] of this.#started)
       if (this.#wanted.get(name)?.metadata.uid !== started.pod.metadata.uid) this.#stop(name, started);
     for (const name of this.#wanted.keys()) this.#start(name);
+  }
+
+  /** A pod of the web server gives way to a file's with its name or uid. */
+  #distinct(): ReadonlyMap<string, Pod> {
+    const wanted = new Map<string, Pod>();
+    const uids = new Set<string>();
+    for (const pod of sources.flatMap((source) => this.#bySource.get(source) ?? [])) {
+      const name = fullName(pod);
+      if (wanted.has(name) || uids.has(pod.metadata.uid))
+        this.#tools.logger.error('static pod not started', { pod: name, error: 'duplicate pod name or uid' });
+      else wanted.set(name, pod);
+      uids.add(pod.metadata.uid);
+    }
+    return wanted;
   }
 
   /** With the grace that the pod asks for. */
@@ -88,14 +109,44 @@ interface Parts {
   readonly read: () => void;
 }
 
-/** Resolves after the first try to read the manifests. `ended` resolves some time after `signal` aborts. */
-export async function followManifests(
-  { tools, workers, mirrors, read }: Parts,
+/**
+ * Resolves after the first try to read the manifests of the disk; a web server may be away. The promises that it returns
+ * resolve some time after `signal` aborts.
+ */
+export async function followStaticPods(parts: Parts, signal: AbortSignal): Promise<readonly Promise<void>[]> {
+  const { config } = parts.tools;
+  const pods = new StaticPods(parts.tools, parts.workers, parts.mirrors);
+  const unread = new Set(sources.filter((source) => (source === 'file' ? config.staticPodPath : config.staticPodURL)));
+  const set = (source: Source, found: readonly Pod[]) => {
+    pods.set(source, found);
+    unread.delete(source);
+    if (unread.size === 0) parts.read();
+  };
+  return [
+    ...(config.staticPodURL ? [followUrl(parts.tools, config.staticPodURL, set, signal)] : []),
+    ...(config.staticPodPath ? [await followManifests(parts.tools, config.staticPodPath, set, signal)] : []),
+  ].map((followed) => (followed instanceof Promise ? followed : followed.ended));
+}
+
+type SetPods = (source: Source, found: readonly Pod[]) => void;
+
+async function followUrl({ config, clock, logger }: KubeletTools, url: string, set: SetPods, signal: AbortSignal) {
+  const { staticPodURLHeader: headers = {}, nodeName } = config;
+  const manifests = new ManifestUrl({ url, headers, nodeName }, clock, logger);
+  logger.info('static pods are read', { url: manifests.place });
+  while (!signal.aborted) {
+    const found = await manifests.read(signal);
+    if (found && !signal.aborted) set('http', found);
+    await clock.sleep(config.httpCheckFrequencyMs ?? httpCheckFrequencyMs, signal).catch(() => {});
+  }
+}
+
+async function followManifests(
+  { config, clock, logger }: KubeletTools,
   place: string,
+  set: SetPods,
   signal: AbortSignal,
 ): Promise<{ readonly ended: Promise<void> }> {
-  const { config, clock, logger } = tools;
-  const pods = new StaticPods(tools, workers, mirrors);
   const manifests = new Manifests(place, config.nodeName, logger);
   logger.info('static pods are read', { path: place });
   const { promise: first, resolve: done } = Promise.withResolvers<void>();
@@ -105,10 +156,7 @@ export async function followManifests(
       logger.error('static pods not read', { path: place, error: String(error) });
       return undefined;
     });
-    if (found && !signal.aborted) {
-      pods.set(found);
-      read();
-    }
+    if (found && !signal.aborted) set('file', found);
     done();
   }).catch((error) => logger.error('static pods are not read any more', { path: place, error: String(error) }));
   await first;
