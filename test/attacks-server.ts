@@ -30,4 +30,6 @@ process.on('message', () => {
   longestMs = 0;
   highest = process.memoryUsage.rss();
 });
+// The test ended without a word, such as by a signal.
+process.on('disconnect', () => process.exit());
 process.send?.({ url: listener.url });

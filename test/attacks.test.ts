@@ -121,6 +121,15 @@ const attacks: readonly Attack[] = [
   post('a schedule of a fraction of a minute', 422, '/apis/batch/v1/namespaces/default/cronjobs', () =>
     cron('*/0.00001 * * * *'),
   ),
+  post('thousands of versions of a definition', 422, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', () => {
+    const spec = {
+      group: 'b.c',
+      scope: 'Cluster',
+      names: { plural: 'as', kind: 'A' },
+      versions: many(20_000, () => ({})),
+    };
+    return JSON.stringify({ metadata: { name: 'as.b.c' }, spec });
+  }),
   post('a body of sixty-four megabytes', 413, maps, () => Buffer.alloc(64 << 20, 32)),
   {
     attack: 'copies that double twenty-eight times',
@@ -199,6 +208,20 @@ describe('others are answered while one client sends', () => {
     );
     expect(waitMs).toBeLessThan(longestWaitMs);
     expect(megabytes).toBeLessThan(mostMegabytes);
+  });
+
+  test.each<[name: string, code: number, path: string, body: object]>([
+    ['managers', 201, maps, { metadata: { name: 'm', managedFields: many(21_000, () => ({})) } }],
+    ['finalizers', 422, maps, { metadata: { name: 'm', finalizers: many(21_000, () => '') } }],
+    ['keys', 201, maps, { metadata: { name: 'm' }, data: fields(6_000, '', '') }],
+    ['volumes', 422, pods, { metadata: { name: 'p' }, spec: { volumes: many(21_000, () => ({})) } }],
+  ])('forty bodies of sixty kilobytes at once, with thousands of %s', async (_, code, path, body) => {
+    const text = JSON.stringify(body);
+    const all = () => Promise.all(many(40, () => send('POST', `${path}${dry}`, text)));
+    const answer = await measured(async () => (await all())[39]);
+    expect(answer.code).toBe(code);
+    expect(answer.waitMs).toBeLessThan(longestWaitMs);
+    expect(answer.megabytes).toBeLessThan(mostMegabytes);
   });
 
   test.each(['json', 'yaml', 'vnd.kubernetes.protobuf', 'json;as=Table;v=v1;g=meta.k8s.io'])(

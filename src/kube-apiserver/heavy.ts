@@ -1,8 +1,9 @@
 // Requests with large bodies: one at a time, in steps with turns of other requests in between, so that a large body
 // delays others by one step at most.
 
+import type { Clock } from '../machinery/time/clock.ts';
 import { finish, type Steps } from '../machinery/time/steps.ts';
-import { nextTurn } from '../machinery/time/turn.ts';
+import { isTurnOver, nextTurn } from '../machinery/time/turn.ts';
 import { OneByOne } from './one-by-one.ts';
 import type { Stage } from './request/request.ts';
 
@@ -15,8 +16,17 @@ const largeBytes = 256 << 10;
 /** Objects above this size are read, ordered and written in steps. */
 export const hugeBytes: number = 512 << 10;
 
+/**
+ * A few requests with smaller bodies are in work at one time. They may have tens of thousands of items: the objects of
+ * many such requests would make each garbage collection long.
+ */
+const mediumBytes = 16 << 10;
+const lanes = 4;
+
 interface Gate {
   readonly requests: OneByOne;
+  readonly lanes: readonly OneByOne[];
+  nextLane: number;
   /** Ends when the step before had its turn of the event loop: there is one step in a turn. */
   step: Promise<void>;
 }
@@ -24,7 +34,7 @@ interface Gate {
 const gates = new WeakMap<object, Gate>();
 /** A request, or an operation of the server itself. */
 export interface Work {
-  readonly server: object;
+  readonly server: { readonly clock: Pick<Clock, 'monotonic'> };
 }
 
 /** Size in bytes of the largest object in work. */
@@ -32,15 +42,31 @@ const heavyWork = new WeakMap<Work, number>();
 
 function gateOf(server: object): Gate {
   let gate = gates.get(server);
-  if (!gate) gates.set(server, (gate = { requests: new OneByOne(), step: Promise.resolve() }));
+  if (!gate) gates.set(server, (gate = newGate()));
   return gate;
+}
+
+const newGate = (): Gate => ({
+  requests: new OneByOne(),
+  lanes: Array.from({ length: lanes }, () => new OneByOne()),
+  nextLane: 0,
+  step: Promise.resolve(),
+});
+
+function laneOf({ server }: Work): OneByOne {
+  const gate = gateOf(server);
+  return gate.lanes[gate.nextLane++ % lanes];
 }
 
 /** Marks a request with a large body, and runs it after the previous one. */
 export const heavy: Stage = async (request, next) => {
   if (!request.connection || request.connection.upgrade || request.info.subresource === 'proxy') return next();
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.body();
-  if (!body || !('bytes' in body) || body.bytes.length < heavyBytes) return next();
+  if (!body || !('bytes' in body) || body.bytes.length < mediumBytes) return next();
+  if (body.bytes.length < heavyBytes)
+    return laneOf(request)
+      .run(request.server.clock, request.signal, next)
+      .finally(() => collectSoon(body.bytes.length));
   workOn(request, body.bytes.length);
   return gateOf(request.server).requests.run(request.server.clock, request.signal, async () => {
     try {
@@ -79,9 +105,9 @@ export const isLarge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= la
 /** Whether reading or writing the object at once would take too long. In steps, it takes more time in all. */
 export const isHuge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= hugeBytes;
 
-/** Between two steps of work on a large object. */
+/** Between two steps of work: on a large object, or on others that come together. */
 export function breathe(work: Work): Promise<void> | undefined {
-  if (!heavyWork.has(work)) return undefined;
+  if (!heavyWork.has(work) && !isTurnOver(work.server.clock)) return undefined;
   const gate = gateOf(work.server);
   // After input or output, the first turn runs before all other input, so two turns are needed.
   gate.step = gate.step.then(nextTurn).then(nextTurn);

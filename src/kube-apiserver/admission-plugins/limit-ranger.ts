@@ -58,14 +58,17 @@ function setDefaults(pod: Pod, { spec }: LimitRange): void {
       ['limits', 'limit'],
     ] as const) {
       const added: string[] = [];
+      // A copy: containers may share one object.
+      const amounts: Record<string, string> = { ...container.resources[field] };
       for (const item of items) {
         const values = (field === 'requests' ? item.defaultRequest : item.default) ?? {};
         for (const key in values)
-          if (container.resources[field]?.[key] === undefined) {
-            container.resources[field] = { ...container.resources[field], [key]: values[key] };
+          if (amounts[key] === undefined) {
+            amounts[key] = values[key];
             added.push(key);
           }
       }
+      if (added.length > 0) container.resources[field] = amounts;
       if (added.length > 0) set.push(`${added.sort().join(', ')} ${word} for ${containerType} ${container.name}`);
     }
     told.push(...set);

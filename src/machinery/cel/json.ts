@@ -294,14 +294,28 @@ class UntypedList extends CelList {
   }
 }
 
+/** Of maps in one evaluation, in which they do not change: a loop may ask for it as often as the map has keys. */
+let sizes = new Map<object, number>();
+
+/** Before an evaluation: objects may have changed since the last one. */
+export function forgetSizes(): void {
+  if (sizes.size > 0) sizes = new Map();
+}
+
 class UntypedMap extends CelMap {
+  /** JSON without a schema is equal as its values are. */
+  override equals(other: Value): boolean {
+    return other instanceof UntypedMap ? deepEqual(this.json, other.json) : super.equals(other);
+  }
   readonly json: Readonly<Record<string, unknown>>;
   constructor(json: Readonly<Record<string, unknown>>) {
     super();
     this.json = json;
   }
   get size(): number {
-    return Object.keys(this.json).length;
+    let size = sizes.get(this.json);
+    if (size === undefined) sizes.set(this.json, (size = Object.keys(this.json).length));
+    return size;
   }
   find(key: Value): Value | undefined {
     return typeof key === 'string' && Object.hasOwn(this.json, key) ? fromUntyped(this.json[key]) : undefined;

@@ -7,6 +7,7 @@ import { listCost, mapCost, structCost } from './cost/cost-range.ts';
 import type { Environment, FunctionDeclaration, Implementation } from './declarations.ts';
 import { dispatcher } from './dispatch.ts';
 import { planFold } from './fold.ts';
+import { forgetSizes } from './json.ts';
 import type { Call, Fold, Node } from './parse/ast.ts';
 import { type Evaluate, Run, standardCost } from './runtime.ts';
 import { attempt, logic, notStrictlyFalse, orElse, present } from './steps.ts';
@@ -40,6 +41,7 @@ export function planProgram(root: Node, environment: Environment): Program {
   return {
     run(variables, limit, spent) {
       const run = new Run(variables, limit);
+      forgetSizes();
       try {
         return evaluate(run);
       } finally {

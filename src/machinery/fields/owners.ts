@@ -42,6 +42,8 @@ const decoded = new Map<object, FieldSet>();
 const mostDecoded = 1_024;
 const largestDecoded = 2_000; // fields: a few sets of more would take a hundred megabytes
 const encoded = new WeakMap<FieldSet, object>();
+/** Entries of an object that are cached: garbage collection takes long with a million of them. */
+const mostCachedEntries = 128;
 
 function keepDecoded(json: object, fields: FieldSet): void {
   if (!hasAtMost(fields, largestDecoded)) return;
@@ -50,8 +52,10 @@ function keepDecoded(json: object, fields: FieldSet): void {
 }
 
 export function decode(entries: readonly ManagedFieldsEntry[]): Owner[] {
+  const isCached = entries.length <= mostCachedEntries;
   return entries.map((entry) => {
     const json = entry.fieldsV1 ?? {};
+    if (!isCached) return { entry, fields: fromFieldsV1(json) };
     let fields = decoded.get(json);
     if (!fields) {
       fields = fromFieldsV1(json);

@@ -131,8 +131,6 @@ export function internalSchema(schema: JSONSchemaProps): unknown {
   );
 }
 
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-
 const internalValidation = (validation: Version['schema']) => {
   const schema = validation?.openAPIV3Schema;
   return validation ? { OpenAPIV3Schema: schema ? internalSchema(schema) : null } : null;
@@ -140,7 +138,13 @@ const internalValidation = (validation: Version['schema']) => {
 
 /** Fields shared by all versions are at the top of the spec, and null here. */
 export function internalVersions(versions: readonly Version[]): unknown {
-  const shared = (field: keyof Version) => versions.every((version) => same(version[field], versions[0][field]));
+  const sharedFields = new Set<keyof Version>(
+    (['schema', 'subresources', 'additionalPrinterColumns', 'selectableFields'] as const).filter((field) => {
+      const first = JSON.stringify(versions[0]?.[field]);
+      return versions.every((version) => JSON.stringify(version[field]) === first);
+    }),
+  );
+  const shared = (field: keyof Version) => sharedFields.has(field);
   const own = <K extends keyof Version>(
     version: Version,
     field: K,

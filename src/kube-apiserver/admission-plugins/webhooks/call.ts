@@ -8,6 +8,7 @@ import { trusting } from '../../../machinery/certificates/trusting.ts';
 import { Pieces } from '../../../machinery/collections/pieces.ts';
 import { connectionError } from '../../../machinery/network-error.ts';
 import type { Clock } from '../../../machinery/time/clock.ts';
+import { ownTurn } from '../../../machinery/time/turn.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
 import { refusedCall } from './failure.ts';
 import { authorizationOf, userFor, type WebhookUsers } from './users.ts';
@@ -34,6 +35,8 @@ const mostBytes = 3 << 20;
 export async function postReview(call: ReviewCall): Promise<string> {
   const { clientConfig, review } = call;
   const { shown, host, port, path, servername } = await placeOf(call);
+  // Hundreds of webhooks may get the same large object.
+  await ownTurn();
   const body = Buffer.from(JSON.stringify(review));
   const user =
     call.users && userFor(call.users, servername, clientConfig.service ? (clientConfig.service.port ?? 443) : port);

@@ -153,7 +153,7 @@ async function validate(write: Write): Promise<void> {
 }
 
 /** Steps of validation in one turn of the event loop: tens of milliseconds. */
-const stepsOfTurn = 50_000;
+const stepsOfTurn = 20_000;
 
 /** Undefined for a small object whose definition makes it take long. */
 function validatedHere(write: Write): ReturnType<typeof validated> | undefined {
