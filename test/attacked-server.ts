@@ -29,8 +29,9 @@ export interface AttackedServer {
   stop(): void;
 }
 
-export async function startAttackedServer({ isSecure = false } = {}): Promise<AttackedServer> {
-  const child = fork(new URL('./attacks-server.ts', import.meta.url), isSecure ? ['tls'] : [], {
+export async function startAttackedServer({ isSecure = false, hasAdmission = false } = {}): Promise<AttackedServer> {
+  const options = [...(isSecure ? ['tls'] : []), ...(hasAdmission ? ['admission'] : [])];
+  const child = fork(new URL('./attacks-server.ts', import.meta.url), options, {
     execArgv: ['--stack-size=6000'],
   });
   const agent = isSecure

@@ -1,10 +1,17 @@
 // An API server in a separate process, which reports its longest blockage of the event loop and its memory.
 
+import { type Client, createClient } from '../src/client/client.ts';
+import { admissionPlugins } from '../src/kube-apiserver/admission-plugins/admission-plugins.ts';
 import { testAuthority } from '../src/kube-apiserver/testing/test-certificates.ts';
 import { startTestServer } from '../src/kube-apiserver/testing/test-server.ts';
 
 const everyMs = 5;
-const server = await startTestServer();
+let client: Client;
+const plugins = { admission: admissionPlugins(() => client, { missingServiceAccounts: true }), namespaces: [] };
+const hasAdmission = process.argv.includes('admission');
+const server = await startTestServer(hasAdmission ? plugins : {});
+client = createClient(server.transport({ name: 'system:apiserver', groups: ['system:masters'] }));
+if (hasAdmission) await server.call('POST', '/api/v1/namespaces', { metadata: { name: 'default' } });
 const isSecure = process.argv.includes('tls');
 const tls = isSecure ? { tls: await (await testAuthority()).issue('CN=server', ['127.0.0.1']) } : {};
 const listener = await server.listen({ port: 0, ...tls });
