@@ -17,8 +17,8 @@ const largeBytes = 256 << 10;
 export const hugeBytes: number = 512 << 10;
 
 /**
- * A few requests with smaller bodies are in work at one time. They may have tens of thousands of items: the objects of
- * many such requests would make each garbage collection long.
+ * Of requests with smaller bodies, the server works on a few at one time. A body of this size may have ten thousand
+ * items, and with the objects of a hundred bodies each garbage collection would take long.
  */
 const mediumBytes = 16 << 10;
 const lanes = 4;

@@ -29,7 +29,7 @@ test('runs one at a time, in order', async () => {
   expect(log).toEqual(['a', 'b', 'c']);
 });
 
-test('the next goes on beside one that takes longer than ten seconds, and each waits for the one before it', async () => {
+test('the next goes on beside one that takes longer than two seconds, and each waits for the one before it', async () => {
   const clock = new VirtualClock();
   const queue = new OneByOne();
   const started: number[] = [];
@@ -40,10 +40,10 @@ test('the next goes on beside one that takes longer than ten seconds, and each w
     });
   await turns();
   expect(started).toEqual([0]);
-  await clock.advance(10_000);
+  await clock.advance(2_000);
   await turns();
   expect(started).toEqual([0, 1]);
-  await clock.advance(10_000);
+  await clock.advance(2_000);
   await turns();
   expect(started).toEqual([0, 1, 2]);
 });

@@ -1,8 +1,11 @@
 import { timeout } from '../api/api.ts';
 import type { Clock } from '../machinery/time/clock.ts';
 
-/** Others go on beside one that takes longer: it may wait for another server, such as a webhook. */
-const longestMs = 10_000;
+/**
+ * Longer than the work of one request takes. Others go on beside one that takes longer: it may wait for another server,
+ * such as a webhook, and many of them in a row must not hold up the clients behind them.
+ */
+const longestMs = 2_000;
 
 /** Requests that take much time or memory: one at a time, in the order of their arrival. */
 export class OneByOne {

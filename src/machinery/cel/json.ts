@@ -303,10 +303,6 @@ export function forgetSizes(): void {
 }
 
 class UntypedMap extends CelMap {
-  /** JSON without a schema is equal as its values are. */
-  override equals(other: Value): boolean {
-    return other instanceof UntypedMap ? deepEqual(this.json, other.json) : super.equals(other);
-  }
   readonly json: Readonly<Record<string, unknown>>;
   constructor(json: Readonly<Record<string, unknown>>) {
     super();
@@ -322,5 +318,9 @@ class UntypedMap extends CelMap {
   }
   keys(): Iterable<Value> {
     return Object.keys(this.json);
+  }
+  /** Two maps of JSON are compared without a Value for each entry. */
+  override equals(other: Value): boolean {
+    return other instanceof UntypedMap ? deepEqual(this.json, other.json) : super.equals(other);
   }
 }

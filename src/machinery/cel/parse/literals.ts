@@ -35,7 +35,6 @@ export function literalOf({ type, text }: Token, negative: boolean): { value: Va
   }
 }
 
-/** JavaScript reads a leading zero as it should, but not in bigints of old: strip it. */
 /** Beyond 64 bits, any number that is too large. */
 function numberOf(text: string): bigint {
   if (!text.startsWith('0x')) return shortInteger(text) ?? mostUint + 1n;
