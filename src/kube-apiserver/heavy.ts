@@ -23,6 +23,9 @@ export const hugeBytes: number = 512 << 10;
 const mediumBytes = 16 << 10;
 const lanes = 4;
 
+/** A turn of small requests that come together: shorter ones are usual, and taking turns costs time. */
+const busyTurnMs = 50;
+
 interface Gate {
   readonly requests: OneByOne;
   readonly lanes: readonly OneByOne[];
@@ -107,7 +110,7 @@ export const isHuge = (work: Work): boolean => (heavyWork.get(work) ?? 0) >= hug
 
 /** Between two steps of work: on a large object, or on others that come together. */
 export function breathe(work: Work): Promise<void> | undefined {
-  if (!heavyWork.has(work) && !isTurnOver(work.server.clock)) return undefined;
+  if (!heavyWork.has(work) && !isTurnOver(work.server.clock, busyTurnMs)) return undefined;
   const gate = gateOf(work.server);
   // After input or output, the first turn runs before all other input, so two turns are needed.
   gate.step = gate.step.then(nextTurn).then(nextTurn);
